@@ -1,0 +1,100 @@
+"""Prepared pictures of a list, each distinct (frame, crop) decoded once and kept in a memory-mapped file.
+
+Overlapping windows share their frames, and every epoch wants them again. The file's name holds a hash of everything that
+the pictures depend on (paths, sizes and times of the frame files, crops, picture size), so another list or crop makes
+another cache. One process builds it under a lock, in a temporary file that takes the name when it is complete: a second
+process waits, and a killed one leaves nothing that counts.
+"""
+import fcntl
+import hashlib
+import logging
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from utils.errors import UserError
+
+SPARE = 64 << 20          # bytes that must stay free on the disk
+CHUNK = 64                # frames decoded between two writes
+
+
+class DiskFull(UserError):
+    """No room for what has to be written."""
+
+    status = 1
+
+
+class FrameCache:
+    """The prepared pictures of a list's frames.
+
+    Args:
+        folder: where cache files lie.
+        paths: M distinct frame files.
+        crops: (M, 4) clamped crop boxes.
+        size: S, side of the pictures.
+        prepare: function of an index 0..M-1 that decodes and letterboxes that frame to (S, S, 3) uint8.
+    Raises:
+        DiskFull: before anything is written if there is not enough room, or when the disk fills up meanwhile.
+        FrameError: from `prepare`.
+    """
+
+    def __init__(self, folder, paths, crops, size, prepare):
+        self.folder, self.shape = Path(folder), (len(paths), size, size, 3)
+        self.path = self.folder / f"frames_{size}_{self._hash(paths, crops, size)}.npy"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not self.path.exists():
+                self._build_locked(prepare)
+            self.frames = np.load(self.path, mmap_mode="r")                 # (M, S, S, 3) uint8
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self.path}: the frame cache cannot be used ({error}); remove it or set cache_dir") from None
+        if self.frames.shape != self.shape:
+            raise UserError(f"{self.path}: this frame cache is damaged; remove it and it is made again")
+
+    @staticmethod
+    def _hash(paths, crops, size):
+        digest = hashlib.sha256(str(size).encode())
+        for path, crop in zip(paths, crops):
+            status = os.stat(path)
+            digest.update(repr((str(path), status.st_size, status.st_mtime_ns, *map(int, crop))).encode())
+        return digest.hexdigest()[:16]
+
+    def _build_locked(self, prepare):
+        with open(self.path.with_suffix(".lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not self.path.exists():                                      # else another process made it meanwhile
+                self._build(prepare)
+        self.path.with_suffix(".lock").unlink(missing_ok=True)
+
+    def _build(self, prepare):
+        need, count = int(np.prod(self.shape)), self.shape[0]
+        free = shutil.disk_usage(self.folder).free
+        logging.getLogger("actvae").info("frame cache: %d pictures, %.0f MB, in %s", count, need / 1e6, self.path)
+        if need + SPARE > free:
+            raise DiskFull(f"{self.folder}: the frame cache needs {need / 1e6:.0f} MB but {free / 1e6:.0f} MB are free; "
+                           f"name another folder with cache_dir, or turn it off with cache: false")
+        part = self.path.with_suffix(".part")
+        try:
+            with open(part, "wb") as file, ThreadPoolExecutor() as threads, \
+                    tqdm(total=count, desc="frame cache", unit="frame") as bar:
+                np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": self.shape})
+                for first in range(0, count, CHUNK):
+                    chunk = range(first, min(first + CHUNK, count))
+                    for picture in threads.map(prepare, chunk):
+                        file.write(picture.tobytes())
+                    bar.update(len(chunk))
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, self.path)
+        except OSError as error:
+            raise DiskFull(f"{self.folder}: the frame cache could not be written ({error.strerror})") from None
+        finally:
+            part.unlink(missing_ok=True)
+
+    def __getitem__(self, indices):
+        """Pictures (..., S, S, 3) uint8 of an index or an array of them."""
+        return self.frames[indices]

@@ -1,0 +1,175 @@
+"""The training data: windows of a pair list as poses and, for the pose-to-image module, pictures and masks."""
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+import scipy.io
+import torch
+from PIL import Image
+from torch.utils.data import Dataset
+
+from dataset import transform
+from dataset.frame_cache import FrameCache
+from dataset.pair_list import ACTIONS, TARGETS, read_list, resolve_frame
+from utils.errors import UserError
+
+
+class FrameError(UserError):
+    """A frame file is missing, cut short or no picture."""
+
+
+def open_frame(path, row_name):
+    """Open a frame without decoding it; `row_name` (list and line) is told in the :class:`FrameError`."""
+    try:
+        return Image.open(path)
+    except FileNotFoundError:
+        raise FrameError(f"{row_name}: frame {path} is missing; is data_root right?") from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise FrameError(f"{row_name}: frame {path} is not a readable picture ({error})") from None
+
+
+def read_frame(path, row_name):
+    """A frame file as (h, w, 3) uint8 RGB. Raises :class:`FrameError` for a missing, truncated or foreign file."""
+    with open_frame(path, row_name) as image:
+        try:
+            return np.asarray(image.convert("RGB"))
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise FrameError(f"{row_name}: frame {path} cannot be decoded ({error})") from None
+
+
+def as_image(pictures):
+    """uint8 pictures (..., S, S, 3) -> float32 images (..., 3, S, S) in [-1, 1] (mean and deviation 0.5)."""
+    return torch.from_numpy(pictures).movedim(-1, -3).float().div_(127.5).sub_(1)
+
+
+class PennActionPairs(Dataset):
+    """Windows of a pair list, prepared as SPEC section 2 says.
+
+    The poses of the whole list are prepared once, in one vectorised transform. For that the size of each video's
+    frames is needed: it is read from the header of a frame (no pixel is decoded), without images first from
+    `labels/VVVV.mat`. Where neither is there the crop boxes are taken to lie inside their images.
+
+    An item is a dict: `poses` (6, 13, 2) float32 in [-1, 1), source first, and `action` int64; with images also
+    `images` (6, 3, S, S) float32 in [-1, 1], source first, and `masks` (5, 1, S, S) float32, targets 1..5.
+
+    Args:
+        data_list: path of the list.
+        data_root: folder that holds `frames/` and `labels/`.
+        imsize: S, side of the prepared pictures in pixels.
+        images: whether items carry pictures; without, no picture is opened for them.
+        actions: action names by id.
+    Raises:
+        ListError, FrameError: bad list, a crop outside its image or, with images, a missing frame.
+    """
+
+    def __init__(self, data_list, data_root, imsize, images=True, actions=ACTIONS):
+        self.rows = read_list(data_list, actions)
+        self.data_root, self.imsize, self.images = data_root, imsize, images
+        if images:
+            self._check_frames_exist()
+        self.image_size = self._image_sizes()
+        self.crop = transform.clamp_box(self.rows.crop, self.image_size)
+        empty = (self.crop[:, 0] >= self.crop[:, 2]) | (self.crop[:, 1] >= self.crop[:, 3])
+        if empty.any():
+            row = int(empty.argmax())
+            h, w = self.image_size[row]
+            raise self.rows.error(row, 8, f"the crop box {tuple(self.rows.crop[row].tolist())} lies outside the image, "
+                                          f"which is {w} x {h} pixels")
+        poses = transform.pose_to_picture(self.rows.poses, self.crop, imsize)
+        self.poses = torch.from_numpy(poses.astype(np.float32))
+        self.action = torch.from_numpy(self.rows.action)
+        self.cache = None
+
+    def __len__(self):
+        return len(self.action)
+
+    def __getitem__(self, index):
+        """The item of a row; of `(row, (k1, r, k3))`, the picks of one iteration of the pose-to-image module from 0, only the
+        pictures that it uses: `images` (4, 3, S, S) are then the source and those three targets, `masks` (1, 1, S, S)
+        that of k3, and `picks` (3,) names them."""
+        row, picks = index if isinstance(index, tuple) else (index, None)
+        item = {"poses": self.poses[row], "action": self.action[row]}
+        if self.images:
+            targets = range(TARGETS) if picks is None else picks
+            item["images"] = as_image(self.pictures(row, [0, *(target + 1 for target in targets)]))
+            masks = transform.person_masks(self.rows.persons[row, targets if picks is None else picks[-1:]],
+                                           self.crop[row], self.image_size[row], self.imsize)
+            item["masks"] = torch.from_numpy(masks)[:, None].float()
+            if picks is not None:
+                item["picks"] = torch.tensor(picks)
+        return item
+
+    def pictures(self, row, frames):
+        """Prepared pictures of some frames (0 = source) of a row: (len(frames), S, S, 3) uint8."""
+        if self.cache is not None:
+            return self.cache[self.cached[row, frames]]
+        return np.stack([self._prepare(row, frame) for frame in frames])
+
+    def frame_path(self, row, frame):
+        """Where frame `frame` (0 = source) of row `row` lies on this machine."""
+        return resolve_frame(self.rows.frames[row][frame], self.data_root)
+
+    def row_name(self, row):
+        """List and line of a row, for messages."""
+        return f"{self.rows.path}:{self.rows.lines[row]}"
+
+    def _prepare(self, row, frame):
+        """One frame of a row, decoded and letterboxed: (S, S, 3) uint8."""
+        path, size = self.frame_path(row, frame), tuple(self.image_size[row])
+        picture = read_frame(path, self.row_name(row))
+        if picture.shape[:2] != size:
+            raise FrameError(f"{self.row_name(row)}: frame {path} is {picture.shape[1]} x {picture.shape[0]} pixels but others "
+                             f"of its video are {size[1]} x {size[0]}")
+        return transform.picture_from_frame(picture, self.crop[row], self.imsize)
+
+    def use_cache(self, folder):
+        """Take the pictures from a :class:`dataset.frame_cache.FrameCache` in `folder`, which is built if need be."""
+        places, first_use = {}, []
+        self.cached = np.empty((len(self), TARGETS + 1), np.int64)           # place of each row's frames in the cache
+        for row, paths in enumerate(self.rows.frames):
+            crop = tuple(self.crop[row])
+            for frame, path in enumerate(paths):
+                place = places.setdefault((path, crop), len(places))
+                if place == len(first_use):
+                    first_use.append((row, frame))
+                self.cached[row, frame] = place
+        self.cache = FrameCache(folder, [self.frame_path(*use) for use in first_use],
+                                [self.crop[row] for row, _ in first_use], self.imsize,
+                                lambda place: self._prepare(*first_use[place]))
+
+    def _check_frames_exist(self):
+        seen = set()
+        for row, paths in enumerate(self.rows.frames):
+            for frame, path in enumerate(paths):
+                if path not in seen and not os.path.isfile(self.frame_path(row, frame)):
+                    raise self.rows.error(row, frame, f"frame {self.frame_path(row, frame)} is missing; "
+                                                      f"data_root is {str(self.data_root)!r}")
+                seen.add(path)
+
+    def _image_sizes(self):
+        """(N, 2) int64 sizes (h, w) of the rows' frames, looked up once a video."""
+        sizes, unknown = {}, np.iinfo(np.int32).max
+        for row, (source, *_) in enumerate(self.rows.frames):
+            video = source.rpartition("/")[0]
+            if video not in sizes:
+                sizes[video] = self._video_size(row) or (unknown, unknown)
+        missing = sum(size[0] == unknown for size in sizes.values())
+        if missing:
+            warnings.warn(f"{self.rows.path}: neither labels nor frames of {missing} of {len(sizes)} videos are under "
+                          f"data_root {str(self.data_root)!r}; their crop boxes are taken to lie inside the images",
+                          stacklevel=3)
+        return np.array([sizes[source.rpartition("/")[0]] for source, *_ in self.rows.frames])
+
+    def _video_size(self, row):
+        frame = self.frame_path(row, 0)
+        if not self.images:
+            label = Path(self.data_root) / "labels" / f"{frame.parent.name}.mat"
+            try:
+                height, width = scipy.io.loadmat(label, variable_names=["dimensions"])["dimensions"].ravel()[:2]
+                return int(height), int(width)
+            except Exception:        # scipy raises many kinds; no label of use, so the frame itself is asked
+                if not os.path.isfile(frame):
+                    return None
+        with open_frame(frame, self.row_name(row)) as image:
+            return image.height, image.width

@@ -1,0 +1,135 @@
+"""Draw people doing the nine actions and write them in Penn Action's layout: data to try everything on.
+
+    python -m dataset.synthetic --out data/demo
+
+`frames/NNNN/NNNNNN.jpg` and `labels/NNNN.mat` are what Penn Action's own folders hold; `dataset.penn_action` builds
+the lists from them. A video depends on (seed, action, index) and the range of frame counts only.
+"""
+import argparse
+import io
+import json
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import scipy.io
+from tqdm import tqdm
+
+from dataset.pair_list import ACTIONS
+from dataset.synthetic_people import draw_video
+from utils.errors import UserError, command
+
+TEST_VIDEOS = 2                                       # of each action, the last ones
+JPEG_QUALITY = 90
+MANIFEST, MAKER = "synthetic.json", "dataset.synthetic"
+VERSION = 1                                           # goes up whenever the pictures change
+MAT_HEADER = b"MATLAB 5.0 MAT-file, synthetic demo data".ljust(116)     # scipy's own holds the date
+
+
+def write_whole(path, data):
+    """Write bytes: the file is there whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(data)
+    os.replace(part, path)
+
+
+def label_bytes(action, view, joints, size, train):
+    """Penn Action's annotation of a video as the bytes of a .mat file. joints (n, 13, 2) pixels, size (w, h)."""
+    last = np.array(size) - 1
+    inside = ((joints >= 0) & (joints <= last)).all(-1)
+    box = np.concatenate([joints.min(1), joints.max(1)], -1).clip(0, np.tile(last, 2))
+    content = io.BytesIO()
+    scipy.io.savemat(content, {
+        "action": action, "pose": view, "x": joints[..., 0], "y": joints[..., 1],
+        "visibility": inside.astype(np.uint8), "train": 1 if train else -1, "bbox": box,
+        "dimensions": np.array([[size[1], size[0], len(joints)]]), "nframes": len(joints)})
+    return MAT_HEADER + content.getvalue()[len(MAT_HEADER):]
+
+
+def write_video(out, number, action, train, video):
+    """Write one video's frames and, last, its label."""
+    pictures, joints, size, view = video
+    folder = out / "frames" / f"{number:04d}"
+    folder.mkdir(parents=True, exist_ok=True)
+    for frame, picture in enumerate(pictures, 1):
+        _, data = cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
+        write_whole(folder / f"{frame:06d}.jpg", data.tobytes())
+    write_whole(out / "labels" / f"{number:04d}.mat", label_bytes(action, view, joints, size, train))
+
+
+def own_files(out):
+    """Whatever an earlier run of this command wrote to `out`, half-written files included."""
+    digits = "[0-9]" * 4
+    return [*out.glob(f"frames/{digits}/{digits}[0-9][0-9].jpg*"), *out.glob(f"labels/{digits}.mat*")]
+
+
+def settings_in(path):
+    """The settings in one of our own manifests, or None if there is none or it is not ours."""
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return known if isinstance(known, dict) and known.get("maker") == MAKER else None
+
+
+def make(out, videos=8, seed=7, frames=(34, 50)):
+    """Write the data set to folder `out`, `videos` of each action. Returns a line to tell the user.
+
+    While the folder is being filled its settings lie in synthetic.json.part, which in the end becomes synthetic.json.
+    """
+    out, tests = Path(out), min(TEST_VIDEOS, videos - 1)
+    done, begun = out / MANIFEST, out / (MANIFEST + ".part")
+    settings = {"maker": MAKER, "version": VERSION, "videos": videos, "seed": seed, "frames": list(frames)}
+    try:
+        known = settings_in(done)
+        if known == settings | {"files": len(own_files(out))}:
+            return f"{out}: already complete with these settings, nothing done"
+        if out.exists() and any(out.iterdir()) and not (known or settings_in(begun)):
+            raise UserError(f"{out}: not empty and not made by this command; choose another folder")
+        out.mkdir(parents=True, exist_ok=True)
+        begun.write_text(json.dumps(settings), encoding="utf-8")
+        done.unlink(missing_ok=True)
+        for path in own_files(out):
+            path.unlink()
+        for folder in out.glob("frames/*"):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+        (out / "labels").mkdir(exist_ok=True)
+        jobs = [(action, index) for action in ACTIONS for index in range(videos)]
+        for number, (action, index) in enumerate(tqdm(jobs, unit="video", desc="drawing"), 1):
+            write_video(out, number, action, index < videos - tests, draw_video(seed, action, index, frames))
+        begun.write_text(json.dumps(settings | {"files": len(own_files(out))}), encoding="utf-8")
+        os.replace(begun, done)
+    except OSError as error:
+        raise UserError(f"{error.filename or out}: cannot write ({error.strerror})") from None
+    return f"{out}: {len(jobs)} videos, {tests * len(ACTIONS)} of them for testing"
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise UserError(message)                               # one line, without the usage
+
+
+def main():
+    parser = Parser(prog="python -m dataset.synthetic", description="Draw a small data set in Penn Action's layout.")
+    parser.add_argument("--out", required=True, help="folder to write, e.g. data/demo")
+    parser.add_argument("--videos", type=int, default=8,
+                        help=f"videos of each action, the last {TEST_VIDEOS} for testing (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=7, help="another seed, other people (default: %(default)s)")
+    parser.add_argument("--frames", type=int, nargs=2, default=(34, 50), metavar=("MIN", "MAX"),
+                        help="frames of a video (default: 34 50)")
+    options = parser.parse_args()
+    most = 9999 // len(ACTIONS)                                # four-digit video numbers
+    if not 1 <= options.videos <= most:
+        raise UserError(f"--videos must be 1 to {most}, got {options.videos}")
+    if options.seed < 0:
+        raise UserError(f"--seed must not be negative, got {options.seed}")
+    if not 6 <= options.frames[0] <= options.frames[1]:
+        raise UserError(f"--frames needs 6 <= MIN <= MAX, got {options.frames[0]} {options.frames[1]}")
+    cv2.setNumThreads(1)                                       # the pictures are too small to share out
+    print(make(options.out, options.videos, options.seed, tuple(options.frames)))
+
+
+if __name__ == "__main__":
+    command(main)

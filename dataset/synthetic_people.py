@@ -1,0 +1,337 @@
+"""The people of the synthetic data set: how they look, how they are painted, and one whole video.
+
+Colours are BGR, positions pixels, sizes body heights where nothing else is said.
+"""
+from dataclasses import dataclass
+from functools import partial
+
+import cv2
+import numpy as np
+
+from dataset.pair_list import ACTIONS
+from dataset.synthetic_motion import (
+    ANKLES,
+    ELBOWS,
+    HANGING,
+    HEAD,
+    HIPS,
+    KNEES,
+    MIRROR,
+    SHOULDERS,
+    WRISTS,
+    Build,
+    mirrored,
+    perform,
+    unit,
+)
+from dataset.synthetic_scene import (
+    CIRCLE,
+    IRON,
+    LEATHER,
+    RIM_SHADE,
+    SHIFT,
+    STEEL,
+    WHITE,
+    WOOD,
+    Camera,
+    background,
+    bgr,
+    fixed,
+    hull,
+    hulls,
+    pick,
+    polygon,
+    shadow,
+)
+
+SIZES = ((480, 360), (480, 270), (360, 480))          # width, height of a frame
+SIZE_SHARES = (0.4, 0.4, 0.2)
+LEFT_HANDED = 0.15                                    # share of people
+SUPER = 2                                             # drawn this much larger, then averaged down
+SKIN = bgr("f6d3b8", "eabf9f", "d9a380", "b97e57", "8d5a3a", "65402a")
+HAIR = bgr("1d1a1a", "3b2618", "5c3b22", "8a5a2b", "c99f55", "b0b0b0", "7c2f16")
+SHIRT = bgr("d64541", "2e86c1", "f4f4f0", "27ae60", "f39c12", "7d3c98", "34495e", "16a085", "e8739c", "2c2c34",
+            "f7dc6f", "5dade2")
+TROUSERS = bgr("2c3e50", "1c1c22", "7f8c8d", "34568b", "e8e4da", "5b4636", "a93226", "355e3b")
+SHOE = bgr("fafafa", "20202a", "e74c3c", "3498db", "f1c40f")
+ACCENT = bgr("c0392b", "1f6fb2", "e0a81e", "2e8b57", "262a33")
+EYE, STRING, TENNIS_BALL = bgr("1c1e26", "e8e8e1", "d8ec3a")
+FAR_SHADE = 1.3                                       # how fast limbs darken away from the camera, per body height
+
+# Where the camera may stand for each action: degrees that the scene is turned to the right of the picture.
+VIEWS = {
+    "tennis_serve": (0, 180, 20, 160), "pullup": (0, 180, 25, 155), "clean_and_jerk": (0, 30, -30, 50),
+    "tennis_forehand": (0, 180, 90, 30), "baseball_pitch": (0, 180, 25, 155), "jumping_jacks": (0, 0, 20, -20),
+    "golf_swing": (0, 0, 20, -20), "squat": (60, -70, 0, 35), "baseball_swing": (0, 180, 20, 160),
+}
+SCENES = {
+    "tennis_serve": ("court",), "pullup": ("gym", "park"), "clean_and_jerk": ("gym",), "tennis_forehand": ("court",),
+    "baseball_pitch": ("diamond",), "jumping_jacks": ("room", "park", "gym"), "golf_swing": ("park",),
+    "squat": ("gym", "room"), "baseball_swing": ("diamond",),
+}
+
+
+@dataclass
+class Look:
+    """One person's skin, hair and clothes."""
+
+    skin: np.ndarray
+    hair: np.ndarray
+    shirt: np.ndarray
+    trousers: np.ndarray
+    shoe: np.ndarray
+    accent: np.ndarray                 # racket frame, weight plates
+    hairdo: str
+    sleeve: float                      # how much of the arm the shirt covers: 1 to the elbow, 2 to the wrist
+    leg: float                         # how much of the leg the trousers cover
+
+    @classmethod
+    def draw(cls, rng, action):
+        skin, hair, shirt, shoe, accent = (pick(colours, rng) * rng.uniform(0.94, 1.02)
+                                           for colours in (SKIN, HAIR, SHIRT, SHOE, ACCENT))
+        trousers = max((pick(TROUSERS, rng) for _ in range(3)), key=lambda colour: np.abs(colour - shirt).sum())
+        lengths = (1.9, 0.7) if action.startswith(("golf", "baseball")) else (0.7, 0.7, 1.9)
+        return cls(skin, hair, shirt, trousers, shoe, accent, str(rng.choice(("short", "long", "tail", "cap"))),
+                   float(rng.choice((0.15, 0.62, 0.62, 1.9))), float(rng.choice(lengths)))
+
+
+class Painter:
+    """Paints one performance, frame by frame, over its background.
+
+    A picture is a list of (depth, paint) parts, where paint(canvas) draws; they are painted from far to near. Sizes
+    are written in body heights and become canvas pixels through `unit`.
+    """
+
+    def __init__(self, action, motion, build, look, camera, backdrop):
+        self.action, self.motion, self.build, self.look = action, motion, build, look
+        self.backdrop = cv2.resize(backdrop, None, fx=SUPER, fy=SUPER, interpolation=cv2.INTER_LINEAR)
+        self.camera = Camera(camera.axes, camera.scale * SUPER, camera.origin * SUPER)
+        self.unit = self.camera.scale
+        self.rim = 0.006 * self.unit
+        lying = motion.joints[0, WRISTS, 1].mean()             # height of a bar that starts on the floor
+        self.plate = np.clip(lying, 0.1, 0.17) if action == "clean_and_jerk" else 0.1
+
+    def frame(self, t):
+        """Picture number t, (h, w, 3) uint8."""
+        canvas = self.backdrop.copy()
+        self.shadows(canvas, t)
+        for _, paint in sorted(self.body(t) + self.props(t), key=lambda part: part[0]):
+            paint(canvas)
+        return cv2.resize(canvas, None, fx=1 / SUPER, fy=1 / SUPER, interpolation=cv2.INTER_AREA)
+
+    def shadows(self, canvas, t):
+        spots = [(self.motion.joints[t, list(HIPS)].mean(0), 0, 0.24)]
+        spots += [(self.motion.joints[t, ankle], self.motion.joints[t, ankle, 1], 0.11) for ankle in ANKLES]
+        for joint, lift, radius in spots:
+            centre, _ = self.camera.project(joint * (1, 0, 1))
+            shadow(canvas, centre + self.down(0.01), np.array((radius, 0.3 * radius)) * self.unit,
+                   0.42 * max(0.2, 1 - 3 * lift))
+
+    def down(self, amount):
+        return np.array((0, amount * self.unit))
+
+    def solid(self, discs, colour):
+        """A rimmed shape from discs [(centre in pixels, radius in body heights)]."""
+        discs = [(centre, radius * self.unit) for centre, radius in discs]
+        return partial(hull, discs=discs, colour=colour, rim=self.rim)
+
+    def limb(self, path, radii, cloth, cover, light):
+        """Two bones through path (3, 2), thick by radii (3); cloth covers `cover` (0..2) bones' lengths of them."""
+        bare, covered = [], []
+        for bone in (0, 1):
+            (a, b), (ra, rb) = path[bone:bone + 2], radii[bone:bone + 2] * self.unit
+            share = np.clip(cover - bone, 0, 1)
+            bare.append([(a, ra), (b, rb)])
+            if share:
+                hem = 1.12 * (ra + share * (rb - ra)) + 0.5 * self.rim
+                covered.append([(a, 1.1 * ra), (a + share * (b - a), hem)])
+
+        def paint(canvas):
+            hulls(canvas, bare, (self.look.skin * light).clip(0, 255), self.rim)
+            hulls(canvas, covered, (cloth * light).clip(0, 255), self.rim)
+        return paint
+
+    def body(self, t):
+        look, girth, xyz = self.look, self.build.girth, self.motion.joints[t]
+        xy, depth = self.camera.project(xyz)
+        toes, _ = self.camera.project(self.motion.toes[t])
+        middle = depth[list(SHOULDERS + HIPS)].mean()
+        parts = []
+        for side in (0, 1):
+            arm, leg = [SHOULDERS[side], ELBOWS[side], WRISTS[side]], [HIPS[side], KNEES[side], ANKLES[side]]
+            near = depth[arm] @ (0.2, 0.4, 0.4)
+            light = np.clip(1 + FAR_SHADE * (near - middle), 0.74, 1.04)
+            sizes = np.array((0.034, 0.026, 0.019)) * girth
+            parts.append((near, self.limb(xy[arm], sizes, look.shirt, look.sleeve, light)))
+            glove = self.action == "baseball_pitch" and side == self.motion.free_hand
+            hand = [(xy[arm[2]], 0.021), (xy[arm[2]] + 0.15 * (xy[arm[2]] - xy[arm[1]]), 0.045 if glove else 0.022)]
+            parts.append((near + 0.003, self.solid(hand, LEATHER if glove else look.skin * min(light, 1))))
+            near = depth[leg].mean()
+            light = np.clip(1 + FAR_SHADE * (near - middle), 0.74, 1.04)
+            sizes = np.array((0.056, 0.038, 0.023)) * girth
+            parts.append((near, self.limb(xy[leg], sizes, look.trousers, look.leg, light)))
+            ankle, toe = xy[leg[2]], toes[side]
+            shoe = [(ankle + self.down(0.012) - 0.18 * (toe - ankle), 0.026), (toe, 0.02)]
+            parts.append((near + 0.001, self.solid(shoe, look.shoe)))
+
+        chest, pelvis = xy[list(SHOULDERS)].mean(0), xy[list(HIPS)].mean(0)
+        spine = chest - pelvis
+        trunk = [(xy[j] - 0.08 * spine, 0.034 * girth) for j in SHOULDERS] + [(xy[j], 0.05 * girth) for j in HIPS]
+        trunk += [(pelvis + 0.75 * spine, 0.082 * girth), (pelvis + 0.35 * spine, 0.074 * girth)]
+        seat = [(pelvis + 0.12 * spine, 0.074 * girth)] + [(xy[j], 0.055 * girth) for j in HIPS]
+        skull, near = self.camera.project(xyz[HEAD] - 0.6 * self.build.head * self.motion.head_axes[t, 1])
+        neck = [(chest + 0.03 * spine, 0.034), (skull, 0.03)]
+        return parts + [(middle, self.solid(trunk, look.shirt)), (middle + 0.001, self.solid(seat, look.trousers)),
+                        (min(middle, near) - 0.001, self.solid(neck, look.skin * 0.86)),
+                        (near, partial(self.head, axes=self.motion.head_axes[t] @ self.camera.axes.T, skull=skull))]
+
+    def head(self, canvas, axes, skull):
+        """A shaded egg around pixel `skull` with hair, face or cap; axes (3, 3): its left, up, forward as seen."""
+        look, radius, tall = self.look, self.build.head * self.unit, 1.14
+        left, up, forward = axes
+        strand = None
+        if look.hairdo in ("long", "tail"):
+            root = skull + radius * (0.25 * up - 0.75 * forward)[:2]
+            thick, thin, length = (0.85, 0.6, 1.5) if look.hairdo == "long" else (0.3, 0.16, 1.25)
+            end = root + radius * (np.array((0, length)) - 0.5 * forward[:2])
+            strand = partial(hull, canvas, [(root, thick * radius), (end, thin * radius)], look.hair * 0.9, self.rim)
+        if strand and forward[2] > 0:
+            strand()
+
+        x0, y0 = np.maximum(skull - 1.3 * radius, 0).astype(int)
+        x1, y1 = np.minimum(skull + 1.3 * radius + 1, canvas.shape[1::-1]).astype(int)
+        if x0 < x1 and y0 < y1:
+            patch = canvas[y0:y1, x0:x1]
+            flat = np.stack(np.meshgrid(np.arange(x0, x1), np.arange(y0, y1)), -1) - skull
+            flat = flat / radius
+            flat -= (1 - 1 / tall) * (flat @ up[:2])[..., None] * up[:2]
+            distance = np.linalg.norm(flat, axis=-1, keepdims=True)
+            normal = np.concatenate([flat, np.sqrt(np.clip(1 - distance ** 2, 0, 1))], -1)
+            colour = self.complexion(normal @ axes.T)
+            light = 0.84 + 0.2 * np.clip(normal @ unit(np.array((-0.4, -0.6, 0.7))), 0, 1)[..., None]
+            inward = (1 - distance) * radius
+            colour = (colour * light * np.clip(inward / self.rim, RIM_SHADE, 1)).clip(0, 255)
+            patch[:] = patch + (colour - patch) * np.clip(inward + 0.5, 0, 1)
+
+        if strand and forward[2] <= 0:
+            strand()
+        if look.hairdo == "cap" and forward[2] > -0.5:
+            brow = skull + radius * (0.36 * tall * up + 0.85 * forward)[:2]
+            side, peak = 0.5 * radius * left[:2], brow + 0.5 * radius * forward[:2]
+            discs = [(brow - side, 0.08 * radius), (brow + side, 0.08 * radius), (peak, 0.1 * radius)]
+            hull(canvas, discs, look.trousers * 0.85)
+
+    def complexion(self, normal):
+        """Colours (..., 3) of the head where its surface looks along normal (..., 3), in left, up, forward."""
+        left, up, forward = np.moveaxis(normal, -1, 0)
+        look, front, across = self.look, forward > 0, np.abs(left)
+        colour = np.broadcast_to(look.skin, normal.shape).copy()
+        colour[front & (np.abs(across - 0.36) < 0.11) & (np.abs(up + 0.02) < 0.11)] = EYE
+        colour[front & (across < 0.24) & (np.abs(up + 0.48) < 0.05)] = look.skin * (0.72, 0.66, 0.86)
+        colour[0.75 * up - 0.66 * forward > 0.02] = look.hair
+        if look.hairdo == "cap":
+            colour[up > 0.26] = look.trousers
+        return colour
+
+    def props(self, t):
+        motion, parts = self.motion, []
+        if motion.tool is not None:
+            (grip, tip), depths = self.camera.project(motion.tool[t])
+            parts.append((depths.mean(), partial(self.tool, grip=grip, along=tip - grip)))
+        wrists = motion.joints[t, list(WRISTS)]
+        if self.action in ("squat", "clean_and_jerk"):
+            parts += self.barbell(wrists)
+        if self.action in HANGING:
+            parts += self.high_bar(wrists)
+        if np.isfinite(motion.ball[t]).all():
+            spot, near = self.camera.project(motion.ball[t])
+            colour = TENNIS_BALL if self.action.startswith("tennis") else WHITE * 0.98
+            parts.append((near + 0.03, self.solid([(spot, 0.014 if self.action == "golf_swing" else 0.021)], colour)))
+        return parts
+
+    def tool(self, canvas, grip, along):
+        """Racket, club or bat from pixel `grip` by `along`."""
+        def rod(start, end, r_start, r_end, colour):
+            discs = [(grip + start * along, r_start * self.unit), (grip + end * along, r_end * self.unit)]
+            hull(canvas, discs, colour)
+
+        if self.action == "golf_swing":
+            rod(-0.05, 1, 0.007, 0.005, STEEL * 0.75)
+            rod(0.97, 1, 0.012, 0.018, IRON)
+        elif self.action == "baseball_swing":
+            rod(-0.06, 0.4, 0.01, 0.012, WOOD * 0.85)
+            rod(0.35, 1, 0.012, 0.024, WOOD)
+        else:
+            rod(-0.06, 0.44, 0.013, 0.009, IRON)
+            length = max(np.linalg.norm(along), 0.05 * self.unit)
+            way = along / length
+            a, b = way * max(0.3 * length, 0.05 * self.unit), np.array((-way[1], way[0])) * 0.074 * self.unit
+            centre = grip + 0.72 * along
+            for share in np.linspace(-0.75, 0.75, 6):
+                reach = np.sqrt(1 - share ** 2)
+                for over, string in ((share * a, reach * b), (share * b, reach * a)):
+                    start, end = fixed([centre + over - string, centre + over + string]).tolist()
+                    cv2.line(canvas, start, end, STRING.tolist(), 1, cv2.LINE_AA, SHIFT)
+            frame = fixed(centre + CIRCLE @ np.stack([a, b]))
+            thick = max(2, round(0.016 * self.unit))
+            cv2.polylines(canvas, [frame], True, self.look.accent.tolist(), thick, cv2.LINE_AA, SHIFT)
+
+    def barbell(self, wrists):
+        """The bar in both hands, wrists (2, 3), with two plates at each end."""
+        middle, axis = wrists.mean(0), unit(wrists[0] - wrists[1])
+        ends, depths = self.camera.project(middle + np.array([[0.46], [-0.46]]) * axis)
+        parts = [(depths.mean(), self.solid([(end, 0.009) for end in ends], STEEL))]
+        side = unit(np.cross(axis, (0, 1, 0)))
+        ring = CIRCLE @ np.stack([side, np.cross(side, axis)])
+        for sign in (1, -1):
+            for place, radius, colour in ((0.4, self.plate, IRON), (0.43, 0.75 * self.plate, self.look.accent)):
+                centres = middle + sign * axis * np.array([place - 0.012, place + 0.012])[:, None, None]
+                faces, depths = self.camera.project(centres + radius * ring)
+                faces = faces[np.argsort(depths.mean(1))]
+                parts.append((depths.mean(), partial(self.disc, faces=faces, colour=colour)))
+        return parts
+
+    @staticmethod
+    def disc(canvas, faces, colour):
+        """A thick disc: faces (2, n, 2), the far and the near one."""
+        polygon(canvas, cv2.convexHull(faces.reshape(-1, 2).astype(np.float32))[:, 0], colour * RIM_SHADE)
+        polygon(canvas, faces[1], colour)
+
+    def high_bar(self, wrists):
+        """The bar to hang from, on two posts."""
+        middle, axis = wrists.mean(0), unit((wrists[0] - wrists[1]) * (1, 0, 1))
+        ends = middle + np.array([[0.42], [-0.42]]) * axis
+        tops, depths = self.camera.project(ends)
+        feet, _ = self.camera.project(ends * (1, 0, 1))
+        posts = [(near - 0.3, self.solid([(top - self.down(0.03), 0.018), (foot, 0.018)], IRON * 1.4))
+                 for top, foot, near in zip(tops, feet, depths, strict=True)]
+        return [(depths.mean() - 0.001, self.solid([(top, 0.012) for top in tops], STEEL)), *posts]
+
+
+def draw_video(seed, action, index, frames):
+    """One video -> (generator of (h, w, 3) uint8 BGR pictures, joints (n, 13, 2) float64 pixels, (w, h), view name).
+
+    As in Penn Action's labels the joints called left are those on the viewer's left of a person seen from the front.
+
+    Args:
+        seed, action, index: what the content depends on; `action` is a name, `index` counts the action's videos.
+        frames: (fewest, most) frames, both included.
+    """
+    rng = np.random.default_rng((seed, ACTIONS.index(action), index))
+    nframes = int(rng.integers(frames[0], frames[1] + 1))
+    build, look = Build.draw(rng), Look.draw(rng, action)
+    motion = perform(action, nframes, build, rng)
+    if rng.uniform() < LEFT_HANDED:
+        motion = mirrored(motion)
+    views, scenes = VIEWS[action], SCENES[action]
+    yaw = views[index % len(views)] + rng.uniform(-8, 8)
+    size = SIZES[rng.choice(len(SIZES), p=SIZE_SHARES)]
+    reach = motion.joints.reshape(-1, 3)
+    if motion.tool is not None:                                # half of what is held is in the picture for certain
+        reach = np.concatenate([reach, motion.tool.mean(1)])
+    camera = Camera.fit(reach, yaw, size, rng)
+    ground, _ = camera.project(motion.joints[:, ANKLES] * (1, 0, 1))
+    backdrop = background(scenes[index % len(scenes)], size, ground[..., 1].mean(), camera.scale, rng)
+    painter = Painter(action, motion, build, look, camera, backdrop)
+    view = ("front", "right", "back", "left")[round(yaw / 90) % 4]
+    return (painter.frame(t) for t in range(nframes)), camera.project(motion.joints)[0][:, MIRROR], size, view

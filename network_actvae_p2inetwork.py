@@ -1,0 +1,83 @@
+"""The judge of painted pictures and the losses of the pose-to-image module (SPEC section 5).
+
+Axes: B batch, J = 13 joints, S picture side.
+"""
+import torch
+from torch import nn
+
+from model_variants import init_published, norm_relu, reflect_conv
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions beside a shortcut; no bias, as in all of the discriminator."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.conv_block = nn.Sequential(*reflect_conv(width, width, 3, bias=False), *norm_relu(width),
+                                        *reflect_conv(width, width, 3, bias=False), nn.BatchNorm2d(width))
+
+    def forward(self, x):
+        """(B, width, s, s) -> (B, width, s, s)."""
+        return x + self.conv_block(x)
+
+
+class PoseDiscriminator(nn.Module):
+    """Does this picture show a person in this pose? Called `classifier` in checkpoints.
+
+    It only ever runs in train mode, so its batch norms use the batch's statistics; the running ones influence nothing
+    and count fewer passes here than in the published system, which ran it more often for the same losses (defect D6).
+
+    Args:
+        num_joints: J.
+        ndf: width after the first convolution; doubled by every downsampling.
+        n_blocks: residual blocks.
+        n_downsampling: halvings of the side, and features.
+    """
+
+    def __init__(self, num_joints=13, ndf=64, n_blocks=3, n_downsampling=3):
+        super().__init__()
+        self.model1 = nn.Sequential(*reflect_conv(3 + num_joints, ndf, 7, bias=False), *norm_relu(ndf))
+        for level in range(n_downsampling):
+            inputs, outputs = ndf * 2 ** level, ndf * 2 ** (level + 1)
+            setattr(self, f"model{level + 2}", nn.Sequential(
+                nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False), *norm_relu(outputs)))
+        self.model_res = nn.Sequential(*(ResidualBlock(ndf * 2 ** n_downsampling) for _ in range(n_blocks)))
+        self.n_downsampling = n_downsampling
+        self.apply(init_published)
+
+    def forward(self, image, pose_maps, judge=True):
+        """Judge pictures.
+
+        Args:
+            image: (B, 3, S, S) in [-1, 1].
+            pose_maps: (B, J, S, S) heatmaps of the pose that it should show.
+            judge: False leaves out the residual blocks where only the features are of interest.
+        Returns:
+            the map (B, 512, S/8, S/8), 1 where real, or None; the features, [(B, 128, S/2, S/2), (B, 256, ..), ..].
+        """
+        x = self.model1(torch.cat([image, pose_maps], 1))
+        features = []
+        for level in range(self.n_downsampling):
+            x = getattr(self, f"model{level + 2}")(x)
+            features.append(x)
+        return (self.model_res(x) if judge else None), features
+
+
+def at_least_float32(x):
+    """Losses add up many small numbers: never in half precision, but in float64 where the networks run in it."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def adversarial_loss(judged, real):
+    """Least squares of a discriminator's map against 1 (`real`) or 0 everywhere."""
+    return (at_least_float32(judged) - float(real)).square().mean()
+
+
+def reconstruction_loss(fake, real, mask, mask_weight):
+    """L1 distance of pictures (B, 3, S, S) that counts `1 + mask_weight` times inside the person box (B, 1, S, S)."""
+    return ((1 + mask_weight * mask) * (at_least_float32(fake) - real).abs()).mean()
+
+
+def feature_loss(fake_features, real_features):
+    """Sum over the discriminator's features of their mean L1 distance."""
+    return sum((at_least_float32(fake) - real).abs().mean() for fake, real in zip(fake_features, real_features))

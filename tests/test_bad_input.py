@@ -1,0 +1,270 @@
+"""What `train_actvae.py` says and does when it is given something wrong: one line, exit status 2, nothing written."""
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from dataset.pair_list import read_list
+from train_actvae import main
+from trainer_actvae import Trainer
+from utils_file import load_config
+
+CONFIG = "config/Penn_actvae.yaml"
+PARTS = ("im_encode_content", "im_encode_vae")
+
+
+def tree(folder):
+    """Every path below a folder, and the bytes of its files."""
+    return {path: path.read_bytes() if path.is_file() else None for path in Path(folder).rglob("*")}
+
+
+class Scene:
+    """A folder with a list of one's own, an output folder, and the script."""
+
+    def __init__(self, folder, tiny, lists, run_script):
+        self.folder, self.tiny, self.run_script = folder, tiny, run_script
+        self.out, self.list = folder / "out", folder / "list.txt"
+        self.checkpoints = self.out / "outputs/Penn_actvae/checkpoints"
+        self.lines = lists[0].read_text().splitlines()[:6]
+
+    def write_list(self, *lines):
+        self.list.write_text("".join(line + "\n" for line in lines or self.lines))
+        return f"train_data_list={self.list}"
+
+    def edited(self, field, value):
+        """A list whose third row has another value in this field."""
+        fields = self.lines[2].split(",")
+        fields[field] = value
+        return self.write_list(*self.lines[:2], ",".join(fields), *self.lines[3:])
+
+    def save_run(self, *overrides):
+        """An earlier run's checkpoints."""
+        Trainer(load_config(CONFIG, [*self.tiny, *overrides])).save(self.checkpoints, 28, 0)
+        (self.out / "outputs/Penn_actvae/log.txt").write_text("an earlier run\n")
+
+    def run(self, *argv, overrides=(), config=CONFIG):
+        return self.run_script(main, "--config", config, "--output_path", self.out, *argv,
+                               overrides=[*self.tiny, *overrides])
+
+    def refused(self, message, *argv, overrides=(), config=CONFIG):
+        """The script names what is wrong in one line and touches nothing."""
+        before = tree(self.folder)
+        outcome = self.run(*argv, overrides=overrides, config=config)
+        assert outcome.status == 2
+        assert re.fullmatch(r"error: .+\n", outcome.err), outcome.err
+        assert message in outcome.err
+        assert tree(self.folder) == before, "something was written"
+
+
+@pytest.fixture
+def scene(tmp_path, tiny, lists, run_script):
+    return Scene(tmp_path, tiny, lists, run_script)
+
+
+def test_the_scene_itself_trains_and_resumes(scene):
+    """What the tests below change one thing of."""
+    overrides = [scene.write_list()]
+    assert scene.run(overrides=overrides).status == 0
+    names = [f"0000_{part}_00000003.pt" for part in (*PARTS, "training_state")] + ["optimizer.pt"]
+    assert sorted(path.name for path in scene.checkpoints.iterdir()) == sorted(names)
+    assert scene.run("--resume", overrides=[*overrides, "train_epoch=2"]).status == 0
+    assert (scene.checkpoints / "0001_im_encode_vae_00000006.pt").exists()
+    assert scene.run("--test", "--resume", "--limit", 2, "--samples", 2).status == 0
+    assert (scene.out / "outputs/Penn_actvae/test/metrics.json").exists()
+
+
+# ---- lists ----
+
+@pytest.mark.parametrize("key", ["train_data_list", "test_data_list"])
+def test_missing_list(scene, key):
+    scene.refused(f"{scene.folder / 'none.txt'}: cannot read this list: No such file",
+                  overrides=[f"{key}={scene.folder / 'none.txt'}"])
+
+
+def test_missing_list_in_test_mode(scene):
+    scene.save_run()
+    scene.refused("none.txt: cannot read this list", "--test", "--resume", overrides=["test_data_list=none.txt"])
+
+
+@pytest.mark.parametrize("field, value, message", [
+    (187, "1,2", ":3: a row has 188 comma-separated fields, this one has 189"),
+    (40, "four", ":3, field 40 (x of right_elbow, target 1): 'four' is not a number"),
+    (40, "nan", ":3, field 40 (x of right_elbow, target 1): nan is no coordinate"),
+    (7, "9", ":3, field 7 (action id): unknown action id 9"),
+    (7, "7.0", ":3, field 7 (action id): '7.0' is not an integer"),
+    (6, "golf_swing", ":3, field 6 (action name): 'golf_swing' disagrees with action id"),
+    (10, "-9", ":3, field 8 (crop x1): the crop box"),
+    (8, "96", ":3, field 8 (crop x1): the crop box"),
+    (0, "", ":3, field 0 (source frame): a path is needed"),
+])
+def test_bad_row(scene, field, value, message):
+    scene.refused(f"{scene.list}{message}", overrides=[scene.edited(field, value)])
+
+
+def test_crop_outside_its_image(scene):
+    fields = scene.lines[2].split(",")
+    fields[8:12] = "96", "3", "200", "60"
+    overrides = [scene.write_list(*scene.lines[:2], ",".join(fields))]
+    scene.refused(f"{scene.list}:3, field 8 (crop x1): the crop box (96, 3, 200, 60) lies outside the image, "
+                  "which is 96 x 72 pixels", overrides=overrides)
+
+
+@pytest.mark.parametrize("text", ["", "\n\n"])
+def test_empty_list(scene, text):
+    scene.list.write_text(text)
+    scene.refused(f"{scene.list}: this list is empty", overrides=[f"train_data_list={scene.list}"])
+
+
+def test_list_smaller_than_a_batch(scene):
+    scene.refused(f"{scene.list}: its 6 rows are fewer than a batch of 7",
+                  overrides=[scene.write_list(), "batch_size=7"])
+
+
+def test_frame_that_is_no_picture_where_labels_are_missing(scene, penn_root):
+    shutil.copytree(penn_root / "frames", scene.folder / "data/frames")
+    frame = scene.folder / "data/frames/0001/000001.jpg"
+    frame.write_bytes(b"no picture")
+    scene.refused(f"{scene.list}:1: frame {frame} is not a readable picture",
+                  overrides=[scene.write_list(), f"data_root={scene.folder / 'data'}"])
+
+
+# ---- configuration and options ----
+
+@pytest.mark.parametrize("text, message", [
+    ("base: {base}\nbatchsize: 3\n", "c.yaml:2: unknown key 'batchsize'; did you mean 'batch_size'?"),
+    ("base: {base}\nbatch_size: many\n", "c.yaml:2: 'batch_size' must be an integer"),
+    ("base: none.yaml\n", "none.yaml: cannot read this configuration"), ("lr: [\n", "not valid YAML"),
+    (None, "c.yaml: cannot read this configuration")])
+def test_bad_configuration_file(scene, text, message):
+    path = scene.folder / "c.yaml"
+    if text is not None:
+        path.write_text(text.format(base=Path(CONFIG).resolve()))
+    scene.refused(message, config=path)
+
+
+@pytest.mark.parametrize("override, message", [
+    ("learning_rate=1", "--set learning_rate=1: unknown key 'learning_rate'"), ("lr", "write it as key=value"),
+    ("lr=fast", "'lr' must be a number"), ("actvae.z_dims=3", "unknown key 'z_dims'; did you mean 'z_dim'?"),
+    ("device=abacus", "device 'abacus' cannot be used"), ("precision=fp8", "must be one of fp32, bf16, fp16")])
+def test_bad_override(scene, override, message):
+    scene.refused(message, overrides=[override])
+
+
+@pytest.mark.parametrize("name", ["a/b", "../up", "/tmp/abs", "a/"])
+def test_name_with_a_path(scene, name):
+    scene.refused(f"--name {name}: ", "--name", name)
+
+
+def test_output_path_that_is_a_file(scene):
+    scene.out.write_text("in the way\n")
+    scene.refused("the run folder cannot be written")
+
+
+@pytest.mark.parametrize("argv, message", [
+    (["--test"], "--test needs weights"), (["--test", "--resume", "--pretrain", "x"], "--test needs weights"),
+    (["--pretrain", "x"], "--pretrain goes with --test"), (["--seed", "-1"], "--seed must lie in"),
+    (["--test", "--resume", "--samples", "0"], "--samples must be at least 1"),
+    (["--epochs", "3"], "unrecognized arguments")])
+def test_bad_options(scene, argv, message):
+    outcome = scene.run(*argv)
+    assert outcome.status == 2 and outcome.err.count("error: ") == 1 and message in outcome.err
+    assert "Traceback" not in outcome.err and not scene.out.exists()
+
+
+# ---- checkpoints ----
+
+@pytest.mark.parametrize("argv", [["--resume"], ["--test", "--resume"]], ids=" ".join)
+def test_resume_without_checkpoints(scene, argv):
+    scene.refused(f"{scene.checkpoints}: no complete checkpoint here", *argv)
+    scene.checkpoints.mkdir(parents=True)
+    (scene.checkpoints / "0000_im_encode_vae_00000028.pt").touch()
+    scene.refused("no complete checkpoint here (needs <epoch>_<part>_<iteration>.pt for im_encode_content and "
+                  "im_encode_vae)", *argv)
+
+
+@pytest.mark.parametrize("argv", [["--resume"], ["--test", "--resume"]], ids=" ".join)
+def test_checkpoint_of_another_shape(scene, argv):
+    scene.save_run("actvae.z_dim=9")
+    scene.refused("0000_im_encode_content_00000028.pt: rnn.weight_ih_l0 has shape (104, 44), the network of this "
+                  "configuration (104, 43)", *argv)
+
+
+@pytest.mark.parametrize("part", [*PARTS, "training_state"])
+@pytest.mark.parametrize("damage",
+                         [lambda data: data[:len(data) // 2], lambda data: b"", lambda data: b"hello\n" * 50],
+                         ids=["truncated", "empty", "foreign"])
+def test_corrupted_checkpoint(scene, part, damage):
+    scene.save_run()
+    path = scene.checkpoints / f"0000_{part}_00000028.pt"
+    path.write_bytes(damage(path.read_bytes()))
+    scene.refused(f"{path}: not a checkpoint that can be read safely", "--resume")
+
+
+@pytest.mark.parametrize("value, message", [
+    ({}, "expected the published format"), ([1, 2], "expected the published format"),
+    ({"a": {"x": 3}}, "expected the published"),
+    ({"a": {"x": torch.zeros(3)}}, "lacks entry 'rnn.bias_hh_l0'; is it a checkpoint of another network?")])
+def test_checkpoint_that_holds_something_else(scene, value, message):
+    scene.save_run()
+    path = scene.checkpoints / "0000_im_encode_vae_00000028.pt"
+    torch.save(value, path)
+    scene.refused(f"{path}: {message}", "--resume")
+
+
+def test_training_state_that_holds_something_else(scene):
+    scene.save_run()
+    path = scene.checkpoints / "0000_training_state_00000028.pt"
+    torch.save({"optimizers": {}}, path)
+    scene.refused(f"{path}: not the training state of this configuration", "--resume")
+
+
+class Bomb:
+    """Unpickled, it runs a command."""
+
+    def __init__(self, command):
+        self.command = command
+
+    def __reduce__(self):
+        return os.system, (self.command,)
+
+
+@pytest.mark.parametrize("part", [*PARTS, "training_state"])
+@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
+def test_malicious_checkpoint_is_not_executed(scene, part, legacy):
+    scene.save_run()
+    path, mark = scene.checkpoints / f"0000_{part}_00000028.pt", scene.folder / "executed"
+    torch.save({"a": Bomb(f"touch {mark}")}, path, _use_new_zipfile_serialization=not legacy)
+    scene.refused(f"{path}: not a checkpoint that can be read safely", "--resume")
+    assert not mark.exists()
+    torch.load(path, weights_only=False)
+    assert mark.exists(), "the bomb would not have worked, so this test showed nothing"
+
+
+def test_training_over_an_existing_run(scene):
+    scene.save_run()
+    scene.refused("Penn_actvae holds a trained run; continue it with --resume or choose another --name")
+
+
+def test_pretrained_folder_that_cannot_serve(scene):
+    folder = scene.folder / "pretrain"
+    scene.refused(f"{folder}: there is no such folder", "--test", "--pretrain", folder)
+    folder.mkdir()
+    scene.refused(f"{folder / 'im_encode_content.pt'}: this checkpoint file is missing", "--test", "--pretrain",
+                  folder)
+
+
+def test_list_of_names_without_numbers_in_test_mode(scene):
+    scene.save_run()
+    scene.edited(0, "frames/0001/first.jpg")
+    scene.refused(f"{scene.list}:3, field 0 (source frame): 'frames/0001/first.jpg' should end in", "--test",
+                  "--resume",
+                  overrides=[f"test_data_list={scene.list}"])
+
+
+def test_lists_are_the_ones_that_were_meant(lists):
+    """The edits above assume this: rows of video 0001 first, crop boxes inside 96 x 72."""
+    data = read_list(lists[0])
+    assert data.frames[2][0] == "frames/0001/000003.jpg" and data.crop[2][0] < 96

@@ -1,0 +1,238 @@
+"""Rows of pair lists: what is read, what is refused and how it is told."""
+import hashlib
+import re
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from golden import FIXTURES
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dataset.image_loader2_test import PennActionTestPairs
+from dataset.pair_list import (
+    ACTIONS,
+    FIELDS,
+    JOINTS,
+    ListError,
+    field_name,
+    format_row,
+    parse_row,
+    read_list,
+    resolve_frame,
+    write_list,
+)
+from utils.errors import UserError
+
+PUBLISHED = FIXTURES / "published_list_sample.txt"
+LINES = PUBLISHED.read_text().splitlines()
+FIRST = LINES[0].split(",")        # crop 138,62,350,298; person box of target 1: 197,62,261,255
+
+
+def changed(changes):
+    """The first published row with some fields replaced."""
+    return ",".join(changes.get(field, value) for field, value in enumerate(FIRST))
+
+
+@pytest.mark.parametrize("line", LINES, ids=range(1, len(LINES) + 1))
+def test_published_rows_come_back_to_the_character(line):
+    assert format_row(parse_row(line)) == line
+
+
+def test_source_comes_first_and_every_value_lands_in_its_place():
+    row = parse_row(LINES[0])
+    assert row.frames == tuple(FIRST[:6]) and (row.action, row.action_id) == ("baseball_pitch", 4)
+    assert row.crop.tolist() == [138, 62, 350, 298] and row.persons[0].tolist() == [197, 62, 261, 255]
+    assert row.persons.ravel().tolist() == list(map(int, FIRST[12:32]))
+    joints = list(map(float, FIRST[32:]))
+    assert row.poses[0].ravel().tolist() == joints[-26:], "the file keeps the source last"
+    assert row.poses[1:].ravel().tolist() == joints[:-26]
+
+
+def test_whole_list_is_its_rows(tmp_path):
+    whole = read_list(PUBLISHED)
+    rows = [parse_row(line) for line in LINES]
+    assert whole.lines.tolist() == list(range(1, 11)) and whole.frames == [row.frames for row in rows]
+    for name, key in (("action", "action_id"), ("crop", "crop"), ("persons", "persons"), ("poses", "poses")):
+        np.testing.assert_array_equal(getattr(whole, name), [getattr(row, key) for row in rows])
+    assert whole.action.dtype == np.int64 and whole.poses.dtype == np.float64
+    assert whole.sha256 == hashlib.sha256(PUBLISHED.read_bytes()).hexdigest()
+    write_list(tmp_path / "again.txt", rows)
+    assert (tmp_path / "again.txt").read_bytes() == PUBLISHED.read_bytes()
+
+
+def test_action_ids_and_joints_are_the_published_ones():
+    assert ",".join(ACTIONS) == ("tennis_serve,pullup,clean_and_jerk,tennis_forehand,baseball_pitch,jumping_jacks,"
+                                 "golf_swing,squat,baseball_swing")
+    assert JOINTS[:3] == ("head", "left_shoulder", "right_shoulder")
+    assert JOINTS[5] == "left_wrist" and JOINTS[11:] == ("left_ankle", "right_ankle")
+
+
+@pytest.mark.parametrize("field, name", [
+    (0, "source frame"), (5, "frame of target 5"), (6, "action name"), (7, "action id"), (8, "crop x1"),
+    (11, "crop y2"), (12, "person box of target 1, x1"), (31, "person box of target 5, y2"),
+    (32, "x of head, target 1"),
+    (61, "y of left_shoulder, target 2"), (161, "y of right_ankle, target 5"), (162, "x of head, source"),
+    (187, "y of right_ankle, source")])
+def test_field_names(field, name):
+    assert field_name(field) == name
+
+
+BAD_ROWS = [
+    (LINES[0].rpartition(",")[0], None, "188 comma-separated fields, this one has 187"),
+    (LINES[0] + ",", None, "188 comma-separated fields, this one has 189"),
+    ("hello", None, "this one has 1"),
+    (changed({0: ""}), 0, "path is needed"),
+    (changed({5: "  "}), 5, "path is needed"),
+    (changed({3: "frames/0149/00\0004.jpg"}), 3, "path is needed"),
+    (changed({7: "four"}), 7, "'four' is not an integer"),
+    (changed({7: "9"}), 7, "unknown action id 9; the ids are 0..8"),
+    (changed({7: "-1"}), 7, "unknown action id -1"),
+    (changed({7: "5"}), 6, "'baseball_pitch' disagrees with action id 5, which is 'jumping_jacks'"),
+    (changed({6: "squat"}), 6, "'squat' disagrees with action id 4, which is 'baseball_pitch'"),
+    (changed({8: "138.5"}), 8, "'138.5' is not an integer"),
+    (changed({31: ""}), 31, "'' is not an integer"),
+    (changed({10: "138"}), 8, "empty"),
+    (changed({11: "61"}), 8, "empty"),
+    (changed({8: "-50", 10: "0"}), 8, "outside the image"),
+    (changed({9: "-50", 11: "-1"}), 8, "outside the image"),
+    (changed({10: "99999999"}), 10, "no coordinate"),
+    (changed({14: "196"}), 12, "inverted"),
+    (changed({29: "299", 31: "298"}), 28, "inverted"),
+    (changed({32: "abc"}), 32, "'abc' is not a number"),
+    (changed({33: "nan"}), 33, "nan is no coordinate"),
+    (changed({100: "inf"}), 100, "inf is no coordinate"),
+    (changed({187: "-1e400"}), 187, "-1e400 is no coordinate"),
+]
+
+
+@pytest.mark.parametrize("row, field, message", BAD_ROWS)
+def test_bad_row_is_told_with_file_line_and_field(tmp_path, row, field, message):
+    path = tmp_path / "list.txt"
+    path.write_text(f"{LINES[0]}\n\n{row}\n{LINES[1]}\n")
+    with pytest.raises(ListError) as caught:
+        read_list(path)
+    text = str(caught.value)
+    where = f"{path}:3: " if field is None else f"{path}:3, field {field} ({field_name(field)}): "
+    assert text.startswith(where) and message in text and "\n" not in text
+
+
+@pytest.mark.parametrize("data, message", [
+    (None, "cannot read this list: No such file"),
+    (b"", "is empty"),
+    (b"\n \r\n\n", "is empty"),
+    (LINES[0].encode() + b"\n\xff\xfe\n", ":2: not UTF-8 text"),
+])
+def test_file_that_is_no_list(tmp_path, data, message):
+    path = tmp_path / "list.txt"
+    if data is not None:
+        path.write_bytes(data)
+    with pytest.raises(ListError, match=re.escape(str(path))) as caught:
+        read_list(path)
+    assert message in str(caught.value)
+
+
+def test_folder_in_place_of_a_list(tmp_path):
+    with pytest.raises(ListError, match="cannot read this list"):
+        read_list(tmp_path)
+
+
+@pytest.mark.parametrize("text", [
+    pytest.param("\r\n".join(LINES) + "\r\n", id="CRLF"),
+    pytest.param("\ufeff" + "\n".join(LINES), id="BOM, no last newline"),
+    pytest.param("\n\n" + "\n\n".join(LINES), id="empty lines")])
+def test_files_of_other_editors_are_read(tmp_path, text):
+    path = tmp_path / "list.txt"
+    path.write_bytes(text.encode())
+    read, published = read_list(path), read_list(PUBLISHED)
+    assert read.frames == published.frames
+    np.testing.assert_array_equal(read.poses, published.poses)
+
+
+def test_other_actions_have_other_ids():
+    row = changed({6: "dance", 7: "1"})
+    assert parse_row(row, actions=("walk", "dance")).action == "dance"
+    with pytest.raises(ListError, match=r"the ids are 0\.\.1"):
+        parse_row(LINES[0], actions=("walk", "dance"))
+
+
+# ---- where frames lie ----
+
+def test_existing_paths_are_used_as_they_are(tmp_path, monkeypatch):
+    inside = tmp_path / "frames" / "0001"
+    inside.mkdir(parents=True)
+    (inside / "000001.jpg").touch()
+    assert resolve_frame(str(inside / "000001.jpg"), "/elsewhere") == inside / "000001.jpg"
+    monkeypatch.chdir(tmp_path)
+    assert resolve_frame("frames/0001/000001.jpg", "/elsewhere") == Path("frames/0001/000001.jpg")
+
+
+@pytest.mark.parametrize("path, found", [
+    ("/mnt/backup/Penn_Action_new/frames/0149/000001.jpg", "/data/frames/0149/000001.jpg"),
+    ("/frames/of/frames/0149/000001.jpg", "/data/frames/0149/000001.jpg"),
+    ("/frames/0149/frames", "/data/frames/0149/frames"),
+    ("/video_frames/0149/000001.jpg", "/video_frames/0149/000001.jpg"),
+    ("frames/0149/000001.jpg", "/data/frames/0149/000001.jpg"),
+    ("0149/000001.jpg", "/data/0149/000001.jpg"),
+    ("frames/" + 3000 * "x", "/data/frames/" + 3000 * "x"),
+])
+def test_other_paths_are_looked_for_under_data_root(path, found):
+    assert resolve_frame(path, "/data") == Path(found)
+
+
+def test_frame_numbers_of_the_published_rows():
+    numbers = read_list(PUBLISHED).frame_numbers()
+    assert numbers.dtype == np.int64 and numbers[0].tolist() == [149, 1, 1]
+    for row, line in zip(numbers, LINES, strict=True):
+        source, target = (path.removesuffix(".jpg").split("/") for path in line.split(",")[:2])
+        assert row.tolist() == [int(source[-2]), int(source[-1]), int(target[-1]) - int(source[-1])]
+
+
+@pytest.mark.parametrize("path", ["000001.jpg", "frames/0149/first.jpg", "frames/v149/000001.jpg",
+                                  "frames/0149/000001", "frames/99999999999999999999/000001.jpg"])
+def test_paths_without_numbers_are_told(tmp_path, path):
+    (tmp_path / "list.txt").write_text(f"{LINES[0]}\n{changed({1: path})}\n")
+    with pytest.raises(ListError, match=r"list\.txt:2, field 1 \(frame of target 1\): .* should end in"):
+        read_list(tmp_path / "list.txt").frame_numbers()
+
+
+# ---- whatever stands in a list ----
+
+ODD = st.sampled_from(["nan", "-inf", "1e309", "1_0", "-1", "0", "٣", "", " 7", "1e5", "0x1", "9" * 5000, "\0", "..",
+                       "frames/1/2.jpg", "/" + "x" * 300, "é", "\ud83d"]) | st.text(max_size=8)
+CHANGES = st.dictionaries(st.integers(0, FIELDS - 1), ODD, max_size=4)
+
+
+@given(CHANGES | st.text())
+@settings(max_examples=100)
+def test_any_text_is_a_valid_row_or_a_list_error(changes):
+    try:
+        row = parse_row(changes if isinstance(changes, str) else changed(changes))
+    except ListError as error:
+        assert str(error).startswith("<row>")
+        return
+    assert row.poses.shape == (6, 13, 2) and np.isfinite(row.poses).all()
+    assert row.action == ACTIONS[row.action_id] and (row.crop[:2] < row.crop[2:]).all()
+    assert (row.persons[:, :2] <= row.persons[:, 2:]).all()
+    again = parse_row(format_row(row))
+    assert again.frames == row.frames and (again.crop == row.crop).all()
+    assert np.allclose(again.poses, row.poses, atol=1e-6)
+
+
+ROW_BYTES = CHANGES.map(lambda changes: changed(changes).encode("utf-8", "surrogatepass"))
+
+
+@given(st.lists(st.binary(max_size=30) | ROW_BYTES, max_size=3))
+@settings(max_examples=80)
+def test_any_bytes_are_a_data_set_or_one_clear_error(tmp_path_factory, lines):
+    path = tmp_path_factory.getbasetemp() / "any.txt"
+    path.write_bytes(b"\n".join(lines))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            data = PennActionTestPairs(path, "nowhere", 128, images=False)
+    except UserError as error:
+        assert str(path) in str(error) and "\n" not in str(error)
+    else:
+        assert len(data) and data.poses.shape[1:] == (6, 13, 2) and -1 <= data.poses.min() <= data.poses.max() < 1

@@ -1,0 +1,211 @@
+"""How lists follow from annotations."""
+import re
+import shutil
+
+import numpy as np
+import pytest
+import scipy.io
+from golden import FIXTURES
+
+from dataset.pair_list import ACTIONS, TEST_LIST, TRAIN_LIST, parse_row, read_list
+from dataset.penn_action import Annotation, build, main, outer_box, windows
+from utils.errors import UserError
+
+KEYS = ("action", "x", "y", "visibility", "train", "dimensions")
+
+
+def annotation(nframes, seed=0, size=(300, 400), **changes):
+    joints = np.random.RandomState(seed).uniform(-20, 280, (nframes, 13, 2))
+    return Annotation("0042", "squat", True, joints, np.ones((nframes, 13), bool), size)._replace(**changes)
+
+
+def starts(rows):
+    """Source frame numbers of rows, from 1."""
+    return [int(row.frames[0][-10:-4]) for row in rows]
+
+
+# ---- windows of a video ----
+
+@pytest.mark.parametrize("nframes, gap, count", [
+    (5, 1, 0), (6, 1, 1), (7, 1, 2), (20, 1, 15), (32, 1, 27), (33, 1, 28), (65, 1, 28), (66, 2, 28), (99, 3, 28),
+    (663, 20, 28)])
+def test_windows_of_a_video(nframes, gap, count):
+    rows, dropped = windows(annotation(nframes), 7)
+    assert starts(rows) == [1 + gap * k for k in range(count)]
+    for row in rows:
+        numbers = [int(path[-10:-4]) for path in row.frames]
+        assert np.diff(numbers).tolist() == 5 * [gap] and numbers[-1] <= nframes
+        assert len(set(row.frames)) == 6, "a static window (defect D9)"
+    assert dropped == ({} if count else {"video of fewer than 6 frames": 1})
+
+
+def naive_fields(video, action, x, y, start, gap):
+    """The 188 fields of one window, written down as SPEC section 2 lists them."""
+    clip = [start + gap * step for step in range(6)]
+    fields = [f"frames/{video}/{frame + 1:06d}.jpg" for frame in clip] + [action, str(ACTIONS.index(action))]
+    fields += [str(int(value)) for value in (x.min(), y.min(), x.max(), y.max())]
+    for frame in clip[1:]:
+        fields += [str(int(value)) for value in (x[frame].min(), y[frame].min(), x[frame].max(), y[frame].max())]
+    for frame in [*clip[1:], clip[0]]:
+        for joint in range(13):
+            fields += ["%f" % x[frame, joint], "%f" % y[frame, joint]]  # noqa: UP031
+    return fields
+
+
+def test_lists_follow_from_the_annotations_field_by_field(tmp_path, write_label):
+    root = tmp_path / "penn"
+    labels = [write_label(root, "0007", "golf_swing", 70), write_label(root, "0123", "pullup", 40, train=False)]
+    build(root, tmp_path / "lists")
+    for label, name in zip(labels, (TRAIN_LIST, TEST_LIST), strict=True):
+        mat = scipy.io.loadmat(label)
+        x, y, gap = mat["x"], mat["y"], len(mat["x"]) // 33
+        expected = [",".join(naive_fields(label.stem, str(mat["action"][0]), x, y, gap * k, gap)) for k in range(28)]
+        assert (tmp_path / "lists" / name).read_text().splitlines() == expected
+
+
+def test_published_boxes_are_the_rule_s_boxes():
+    """Boxes of the published rows are the integer part of the smallest box around the joints."""
+    for line in (FIXTURES / "published_list_sample.txt").read_text().splitlines():
+        row = parse_row(line)
+        assert row.persons.tolist() == [outer_box(pose).tolist() for pose in row.poses[1:]]
+        assert (row.crop[:2] <= outer_box(row.poses)[:2]).all() and (row.crop[2:] >= outer_box(row.poses)[2:]).all()
+
+
+def test_crop_is_the_integer_part_over_all_frames():
+    joints = np.full((40, 13, 2), 100.9)
+    joints[39, 3] = (10.7, -4.9)             # of a frame that no window holds
+    joints[38, 4] = (200.99, 150.2)
+    rows, _ = windows(annotation(40, joints=joints), 7)
+    assert all(row.crop.tolist() == [10, -4, 200, 150] for row in rows)
+    assert rows[0].persons.tolist() == 5 * [[100, 100, 100, 100]]
+
+
+@pytest.mark.parametrize("visible, kept", [(10, True), (9, False), (0, False), (13, True)])
+def test_source_needs_ten_visible_joints(visible, kept):
+    visibility = np.ones((33, 13), bool)
+    visibility[4, visible:] = False
+    rows, dropped = windows(annotation(33, visibility=visibility), 7)
+    assert (5 in starts(rows)) == kept and len(rows) == 27 + kept, "its targets do not count"
+    assert dropped == ({} if kept else {"source with fewer than 10 visible joints": 1})
+
+
+def test_windows_and_visible_joints_can_be_chosen():
+    visibility = np.zeros((40, 13), bool)
+    visibility[:, :5] = True
+    rows, dropped = windows(annotation(40, visibility=visibility), 7, count=3, min_visible=5)
+    assert starts(rows) == [1, 6, 11] and not dropped          # gap 40 // 8
+    rows, dropped = windows(annotation(40, visibility=visibility), 7, count=3, min_visible=6)
+    assert not rows and dropped == {"source with fewer than 6 visible joints": 3}
+
+
+def test_windows_with_a_frame_missing_on_disk_are_dropped():
+    rows, dropped = windows(annotation(33), 7, present=set(range(1, 34)) - {10})
+    assert starts(rows) == [*range(1, 5), *range(11, 29)] and dropped == {"frame missing on disk": 6}
+
+
+def test_crop_outside_the_image_is_dropped():
+    rows, dropped = windows(annotation(33, joints=np.full((33, 13, 2), -5.0)), 7)
+    assert not rows and dropped == {"crop box empty or outside the image": 28}
+
+
+# ---- whole data sets ----
+
+def videos(path):
+    return sorted({parse_row(line).frames[0].split("/")[1] for line in path.read_text().splitlines()})
+
+
+def test_split_by_flag_or_by_video_numbers(penn_root, lists, tmp_path):
+    assert (videos(lists[0]), videos(lists[1])) == (["0001", "0002"], ["0003", "0004"])
+    (tmp_path / "videos.txt").write_text("0002\n\n4\n9999\n")
+    summary = build(penn_root, tmp_path, tmp_path / "videos.txt")
+    assert videos(tmp_path / TRAIN_LIST) == ["0001", "0003"] and videos(tmp_path / TEST_LIST) == ["0002", "0004"]
+    assert "1 of the 3 test videos have no annotation here" in summary
+
+
+def test_summary_tells_what_was_made_and_what_was_dropped(tmp_path, write_label):
+    for number, (action, nframes, train) in enumerate((("squat", 40, True), ("pullup", 5, True), ("squat", 20, False),
+                                                       ("bowl", 40, True), ("bowl", 40, True)), 1):
+        write_label(tmp_path, f"{number:04d}", action, nframes, train)
+    summary = build(tmp_path, tmp_path / "lists")
+    table = {line.split()[0]: line.split()[1:] for line in summary if not line.startswith("dropped")}
+    assert table["squat"] == ["1", "28", "1", "15"] and table["pullup"] == ["0", "0", "0", "0"]
+    assert table["all"] == ["1", "28", "1", "15"]
+    assert "dropped, videos of other actions: bowl 2" in summary
+    assert "dropped, video of fewer than 6 frames: pullup 1" in summary
+
+
+def test_frames_folder_that_lacks_frames_drops_their_windows(penn_root, tmp_path):
+    root = tmp_path / "penn"
+    shutil.copytree(penn_root, root)
+    (root / "frames/0001/000001.jpg").unlink()
+    shutil.rmtree(root / "frames/0002")
+    summary = build(root, tmp_path / "lists")
+    assert "dropped, frame missing on disk: pullup 1, squat 28" in summary or \
+           "dropped, frame missing on disk: pullup 28, squat 1" in summary
+    assert len(read_list(tmp_path / "lists" / TRAIN_LIST).lines) == 27
+
+
+def test_own_actions_and_numbers_through_the_command(penn_root, tmp_path, run_script):
+    outcome = run_script(main, "--root", penn_root, "--out", tmp_path / "a/b", "--actions", "walk,squat", "--windows",
+                         3,
+                         "--min_visible", 13)
+    assert outcome.status == 0 and "3" in outcome.out and str(tmp_path / "a/b" / TRAIN_LIST) in outcome.out
+    data = read_list(tmp_path / "a/b" / TRAIN_LIST, ("walk", "squat"))
+    assert data.action.tolist() == [1, 1, 1] and data.frame_numbers()[:, 1:].tolist() == [[1, 4], [5, 4], [9, 4]]
+    assert run_script(main, "--root", penn_root, "--windows", 0).status == 2
+
+
+# ---- what cannot be used ----
+
+@pytest.mark.parametrize("changes, message", [
+    *(({"without": (key,)}, f"key '{key}' is missing") for key in KEYS),
+    ({"x": np.zeros((36, 12))}, r"key 'x' has shape \(36, 12\), expected \(36, 13\)"),
+    ({"y": np.zeros((35, 13))}, r"key 'y' has shape \(35, 13\)"),
+    ({"visibility": np.ones((13, 36))}, r"key 'visibility' has shape \(13, 36\)"),
+    ({"x": np.full((36, 13), np.nan)}, "key 'x' holds something else than finite numbers"),
+    ({"y": np.full((36, 13), "one")}, "key 'y' holds something else"),
+    ({"x": np.zeros((0, 13))}, "key 'x' has shape"),
+    ({"dimensions": np.zeros((1, 0))}, "key 'dimensions' has shape"),
+    ({"dimensions": 480}, "key 'dimensions' holds one number"),
+    ({"dimensions": [np.inf, 96]}, "key 'dimensions' holds something else"),
+])
+def test_bad_annotation_is_told_by_file_and_key(penn_root, tmp_path, write_label, run_script, changes, message):
+    shutil.copytree(penn_root / "labels", tmp_path / "labels")
+    label = write_label(tmp_path, "0009", **changes)
+    outcome = run_script(main, "--root", tmp_path, "--out", tmp_path / "lists")
+    assert outcome.status == 2 and outcome.err.count("error: ") == 1 and "Traceback" not in outcome.err
+    assert re.search(rf"^error: {re.escape(str(label))}: {message}", outcome.err, re.M)
+    assert not (tmp_path / "lists").exists()
+
+
+@pytest.mark.parametrize("data", [b"", b"not a mat file", None], ids=["empty", "foreign", "truncated"])
+def test_unreadable_annotation_is_told_and_keeps_the_old_lists(penn_root, lists, tmp_path, run_script, data):
+    shutil.copytree(penn_root / "labels", tmp_path / "labels")
+    label = tmp_path / "labels/0002.mat"
+    label.write_bytes(label.read_bytes()[:1500] if data is None else data)
+    out = tmp_path / "lists"
+    shutil.copytree(lists[0].parent, out)
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    outcome = run_script(main, "--root", tmp_path, "--out", out)
+    assert outcome.status == 2
+    assert re.search(rf"^error: {re.escape(str(label))}: not a readable MATLAB file .*\n\Z", outcome.err, re.M)
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
+
+
+@pytest.mark.parametrize("text, message", [("12\nabc\n", r"videos\.txt:2: 'abc' is not a video number"),
+                                           (None, "cannot read the test videos"),
+                                           ("1\n2\n3\n4\n", "no training window"), ("77\n", "no test window")])
+def test_test_videos_that_give_no_split(penn_root, tmp_path, text, message):
+    if text is not None:
+        (tmp_path / "videos.txt").write_text(text)
+    with pytest.raises(UserError, match=message):
+        build(penn_root, tmp_path / "lists", tmp_path / "videos.txt")
+    assert not (tmp_path / "lists").exists()
+
+
+def test_folders_that_cannot_serve(penn_root, tmp_path):
+    with pytest.raises(UserError, match="holds no .mat annotation"):
+        build(tmp_path, tmp_path / "lists")
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="file: the lists cannot be written here"):
+        build(penn_root, tmp_path / "file")

@@ -1,0 +1,61 @@
+"""Train or test ACT-VAE, the pose module.
+
+    python train_actvae.py --config config/Penn_actvae.yaml --name _test
+    python train_actvae.py --config config/Penn_actvae.yaml --name _test --test --resume
+"""
+from dataset.image_loader2 import PennActionPairs
+from dataset.image_loader2_test import PennActionTestPairs
+from trainer_actvae import Trainer
+from utils.cli import parse_options
+from utils.engine import train
+from utils.errors import command
+from utils.pose_test import pose_sheet, quick_metrics, test_poses
+from utils.report import write_run_page
+from utils.visualize import write_image
+from utils_file import RunFolder, load_config
+
+
+def train_module(options, config, run):
+    data, held_out = (PennActionPairs(path, config.data_root, config.imsize, images=False, actions=config.actions)
+                      for path in (config.train_data_list, config.test_data_list))
+    trainer = Trainer(config, options.seed)
+
+    def show(iteration, writer):
+        for part, rows in (("train", data), ("test", held_out)):
+            sheet = pose_sheet(trainer, rows, config.display_size)
+            write_image(run.images / f"{part}_{iteration:08d}.jpg", sheet)
+            writer.add_image(part, sheet, iteration, dataformats="HWC")
+        metrics = quick_metrics(trainer, held_out)
+        for name, value in metrics.items():
+            writer.add_scalar(f"test_pixels/{name}", value, iteration)
+        run.log.info("iteration %d, test rows: ADE %.2f px, best of 5 %.2f, standing still %.2f", iteration,
+                     metrics["ade"], metrics["ade_best"], metrics["zero_velocity_ade"])
+        write_run_page(run)
+
+    return train(options, run, trainer, data, held_out, show)
+
+
+def test_module(options, config, run):
+    data = PennActionTestPairs(config.test_data_list, config.data_root, config.imsize, images=False,
+                               actions=config.actions)
+    trainer = Trainer(config, options.seed)
+    if options.pretrain:
+        trainer.load_pretrained(options.pretrain)
+    else:
+        trainer.resume(run.checkpoints, weights_only=True)
+    run.create()
+    test_poses(trainer, data, run.test, run.log, options.samples, options.seed, options.limit,
+               options.pretrain or run.checkpoints)
+    write_run_page(run)
+    return 0
+
+
+def main():
+    options = parse_options("Train or test ACT-VAE, the pose module.")
+    config = load_config(options.config, options.set)
+    run = RunFolder(options.config, options.name, options.output_path)
+    return (test_module if options.test else train_module)(options, config, run)
+
+
+if __name__ == "__main__":
+    command(main)

@@ -1,0 +1,69 @@
+"""Train or test P2I, the pose-to-image module, with a trained ACT-VAE.
+
+    python train_actvae_p2inetwork.py --config config/Penn_actvae_p2inetwork.yaml --name _generate \\
+        --vae_path outputs/Penn_actvae_test/checkpoints
+    python train_actvae_p2inetwork.py --config config/Penn_actvae_p2inetwork.yaml --name _generate --test --resume
+"""
+from dataset.image_loader2 import PennActionPairs
+from dataset.image_loader2_test import PennActionTestPairs
+from trainer_actvae_p2inetwork import Trainer, draw_picks
+from utils.cli import parse_options
+from utils.engine import train
+from utils.errors import UserError, command
+from utils.image_test import image_sheet, quick_metrics, test_images
+from utils.report import write_run_page
+from utils.visualize import write_image
+from utils_file import RunFolder, load_config
+
+
+def train_module(options, config, run):
+    if not (options.vae_path or options.resume):
+        raise UserError("--vae_path is needed: the checkpoints folder of a trained train_actvae.py run")
+    data, held_out = (PennActionPairs(path, config.data_root, config.imsize, actions=config.actions)
+                      for path in (config.train_data_list, config.test_data_list))
+    trainer = Trainer(config, options.seed)
+    if options.vae_path:
+        trainer.load_actvae(options.vae_path)
+
+    def show(iteration, writer):
+        for part, rows in (("train", data), ("test", held_out)):
+            sheet = image_sheet(trainer, rows, config.display_size)
+            write_image(run.images / f"{part}_{iteration:08d}.jpg", sheet)
+            writer.add_image(part, sheet, iteration, dataformats="HWC")
+        metrics = quick_metrics(trainer, held_out)
+        for name, value in metrics.items():
+            writer.add_scalar(f"test/{name}", value, iteration)
+        run.log.info("iteration %d, test rows, true poses: PSNR %.2f dB, SSIM %.3f; copying the source: %.2f dB, %.3f", iteration,
+                     *(metrics[f"{metric}_{kind}"] for kind in ("true_poses", "copy_source") for metric in ("psnr", "ssim")))
+        write_run_page(run)
+
+    return train(options, run, trainer, data, held_out, show, draw_picks)
+
+
+def test_module(options, config, run):
+    data = PennActionTestPairs(config.test_data_list, config.data_root, config.imsize, actions=config.actions)
+    trainer = Trainer(config, options.seed)
+    if options.pretrain:
+        trainer.load_pretrained(options.pretrain)
+    else:
+        trainer.resume(run.checkpoints, weights_only=True)
+    run.create()
+    test_images(trainer, data, run.test, run.log, options.samples, options.seed, options.limit,
+                options.pretrain or run.checkpoints)
+    write_run_page(run)
+    return 0
+
+
+def add_options(parser):
+    parser.add_argument("--vae_path", metavar="DIR", help="trained ACT-VAE: a checkpoints folder, a run folder or pretrain/")
+
+
+def main():
+    options = parse_options("Train or test P2I, the pose-to-image module.", add_options)
+    config = load_config(options.config, options.set)
+    run = RunFolder(options.config, options.name, options.output_path)
+    return (test_module if options.test else train_module)(options, config, run)
+
+
+if __name__ == "__main__":
+    command(main)

@@ -1,0 +1,148 @@
+"""Speed and memory, as ratios measured side by side in one process.
+
+    python -m utils.benchmark pose
+"""
+import argparse
+import resource
+import statistics
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from tqdm import tqdm
+
+from dataset.image_loader2 import PennActionPairs
+from dataset.pair_list import ACTIONS, write_list
+from dataset.penn_action import Annotation, windows
+from trainer_actvae import ROLLOUT_TARGETS, STEPS, Trainer
+from utils.config import Config
+from utils.engine import training_batches
+from utils.pose_test import sample_rows
+
+TEST_ROWS, SAMPLES = 1672, 20        # of the published test list; samples a row
+TURNS = 15                           # every candidate is timed so often, in turns; the median counts
+
+
+def in_turns(candidates, turns=TURNS):
+    """Median seconds of each callable; they take turns, so that a busy machine burdens all alike."""
+    times = {name: [] for name in candidates}
+    for turn in tqdm(range(turns + 2), desc="timing", leave=False):
+        for name, run in candidates.items():
+            start = time.perf_counter()
+            run()
+            if turn >= 2:                # the first two warm up
+                times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def matrix_products(batch, z_dim, condition, joints):
+    """The forward and backward products of one training step, with ready operands and nothing between them.
+
+    Three roll-outs of four steps as one batch; both LSTMs. A product is counted only if its result is needed: the first
+    step has no previous hidden state, and neither source pose nor z_0 wants a gradient.
+    """
+    rows = len(ROLLOUT_TARGETS) * batch
+    layers = [(condition + z_dim, 2 * z_dim), (condition + z_dim, joints)]
+    operands = []
+    for width, hidden in layers:
+        operands.append((torch.randn(rows, width), torch.randn(rows, hidden), torch.randn(rows, 4 * hidden),
+                         torch.randn(4 * hidden, width), torch.randn(4 * hidden, hidden)))
+
+    def run():
+        for step in range(STEPS):
+            for x, h, gates, w_x, w_h in operands:
+                x @ w_x.t(), gates.t() @ x
+                if step:
+                    h @ w_h.t(), gates.t() @ h, gates @ w_h, gates @ w_x
+    return run
+
+
+def plain_step(trainer, optimizers, batch):
+    """The same training step as a first draft writes it: `nn.LSTM` called a step at a time, one roll-out after another."""
+    model = trainer.model
+
+    def run():
+        poses, label = batch["poses"], F.one_hot(batch["action"], model.num_actions).float()
+        loss = 0
+        for number, frames in enumerate(ROLLOUT_TARGETS):
+            pose, z, states = poses[:, 0].flatten(1), torch.randn(len(poses), model.z_dim), [None, None]
+            for frame in frames:
+                condition = torch.cat([pose, label], 1)
+                out, states[0] = model.encoder.rnn(torch.cat([condition, z], 1)[None], states[0])
+                mu, logvar = out[0].chunk(2, 1)
+                z = mu + torch.randn_like(mu) * torch.exp(logvar / 2)
+                out, states[1] = model.decoder.rnn(torch.cat([condition, z], 1)[None], states[1])
+                pose = out[0]
+                loss = loss + 200 / STEPS * (pose - poses[:, frame].flatten(1)).abs().mean()
+                if number == 0:
+                    loss = loss - 0.001 * (1 + logvar - mu ** 2 - logvar.exp()).sum()
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+        loss.backward()
+        for optimizer in optimizers:
+            optimizer.step()
+    return run
+
+
+def random_list(folder, rows):
+    """A list of random walks, one window after another, of `rows` rows."""
+    random, made = np.random.default_rng(7), []
+    for video in range(1, rows // 28 + 2):
+        joints = 200 + 60 * random.standard_normal((1, 13, 2)) + 3 * random.standard_normal((33, 13, 2)).cumsum(0)
+        action_id = video % len(ACTIONS)
+        made += windows(Annotation(f"{video:04d}", ACTIONS[action_id], True, joints, np.ones((33, 13), bool), (480, 480)),
+                        action_id)[0]
+    write_list(folder / "list.txt", made[:rows])
+    return PennActionPairs(folder / "list.txt", folder, 128, images=False)
+
+
+def pose():
+    """The pose module at its published size."""
+    config = Config()
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")          # no frames: the size of the pictures is not known
+        data = random_list(Path(folder), TEST_ROWS)
+    sampler, loader = training_batches(data, config, seed=7)
+    trainer = Trainer(config)
+    batch = next(iter(loader))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(5):
+        trainer.update(batch)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}, batch {config.batch_size}, z_dim "
+          f"{config.actvae.z_dim}")
+    print(f"peak memory of training        {memory:8.0f} MiB   (of which {before / 1024:.0f} before the first step)")
+
+    other = Trainer(config)
+    plain = [torch.optim.Adam(part.parameters(), lr=config.lr, betas=(0.5, 0.999), weight_decay=1e-4)
+             for part in (other.model.encoder, other.model.decoder)]
+    times = in_turns({
+        "products": matrix_products(config.batch_size, config.actvae.z_dim, 26 + len(ACTIONS), 26),
+        "step": lambda: trainer.update(batch),
+        "plain": plain_step(other, plain, batch),
+        "epoch of data": lambda: sum(1 for _ in loader),
+    })
+    step, data_step = times["step"], times["epoch of data"] / sampler.per_epoch
+    print(f"unavoidable matrix products    {times['products'] * 1e3:8.1f} ms")
+    print(f"training step                  {step * 1e3:8.1f} ms    {step / times['products']:.2f} times the products")
+    print(f"nn.LSTM, step by step          {times['plain'] * 1e3:8.1f} ms    {times['plain'] / times['products']:.2f} times the "
+          f"products, {times['plain'] / step:.2f} times our step")
+    print(f"data for a step                {data_step * 1e3:8.2f} ms    {100 * data_step / step:.2f} % of the step")
+    start = time.perf_counter()
+    sample_rows(trainer, trainer.model, data, range(TEST_ROWS), SAMPLES, seed=7, progress=True)
+    print(f"sampling {TEST_ROWS} rows x {SAMPLES}       {time.perf_counter() - start:8.1f} s")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Speed and memory, as ratios measured side by side in one process.")
+    parser.add_argument("what", choices=("pose",))
+    parser.parse_args()
+    pose()
+
+
+if __name__ == "__main__":
+    main()

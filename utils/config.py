@@ -1,0 +1,249 @@
+"""Configuration: one YAML file, checked key by key against the classes below, with defaults as published (SPEC 6)."""
+import dataclasses
+import difflib
+import math
+import re
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from dataset.pair_list import ACTIONS
+from utils.errors import UserError
+
+
+def _number(default, low=None, above=None, choices=None):
+    """A field with a default and limits: `low <= value`, `above < value`, or one of `choices`."""
+    return field(default=default, metadata={"low": low, "above": above, "choices": choices})
+
+
+@dataclass
+class ActVAEConfig:
+    z_dim: int = _number(512, low=1)                 # latent size; the encoder is twice as wide
+
+
+@dataclass
+class PoseLossConfig:
+    """Weights of the pose module's losses."""
+
+    reconstruction: float = _number(200.0, low=0)    # L1 on the predicted poses
+    kl: float = _number(0.002, low=0)                # divergence of the first roll-out
+
+
+@dataclass
+class GeneratorConfig:
+    """Size of the pose-to-image generator."""
+
+    ngf: int = _number(64, low=1)                    # width after its first convolution
+    n_blocks: int = _number(9, low=1)                # attention blocks
+    n_downsampling: int = _number(2, low=1)          # halvings of the side
+
+
+@dataclass
+class DiscriminatorConfig:
+    """Size of the pose-to-image discriminator."""
+
+    ndf: int = _number(64, low=1)                    # width after its first convolution
+    n_blocks: int = _number(3, low=0)                # residual blocks
+    n_downsampling: int = _number(3, low=1)          # halvings of the side, and features
+
+
+@dataclass
+class ImageLossConfig:
+    """Weights of the pose-to-image module's losses."""
+
+    adversarial: float = _number(5.0, low=0)         # least squares, of the discriminator and of the generator
+    reconstruction: float = _number(30.0, low=0)     # L1 on the picture
+    mask: float = _number(10.0, low=0)               # how many times more it counts inside the person box
+    vgg: float = _number(5.0, low=0)                 # perceptual; 0: no VGG is needed
+    features: float = _number(1.0, low=0)            # L1 on the discriminator's features
+
+
+@dataclass
+class Config:
+    """Every key of a configuration with its published default; the files in config/ explain each."""
+
+    data_root: str = "data/Penn_Action"
+    train_data_list: str = "data_lists/training_pair_penn5.txt"
+    test_data_list: str = "data_lists/testing_pair_penn5.txt"
+    actions: list = field(default_factory=lambda: list(ACTIONS))
+    imsize: int = _number(128, low=16)
+
+    actvae: ActVAEConfig = field(default_factory=ActVAEConfig)
+    pose_loss: PoseLossConfig = field(default_factory=PoseLossConfig)
+    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    image_loss: ImageLossConfig = field(default_factory=ImageLossConfig)
+    vgg_weights: str = "imagenet"
+
+    batch_size: int = _number(24, low=1)
+    train_epoch: int = _number(100, low=1)
+    workers: int = _number(8, low=0)
+    cache: bool = True
+    cache_dir: str = "data/cache"
+    lr: float = _number(0.0002, above=0)
+    beta1: float = _number(0.5, low=0)
+    beta2: float = _number(0.999, low=0)
+    weight_decay: float = _number(0.0001, low=0)
+    lr_policy: str = _number("step", choices=("step", "constant"))
+    step_size: int = _number(100000, low=1)
+    gamma: float = _number(0.5, above=0)
+
+    device: str = "auto"
+    precision: str = _number("fp32", choices=("fp32", "bf16", "fp16"))
+    channels_last: bool = False
+    compile: bool = False
+
+    log_iter: int = _number(10, low=1)
+    image_save_iter: int = _number(1000, low=1)
+    display_size: int = _number(8, low=1)
+    snapshot_save_iter: int = _number(1000, low=1)
+
+
+# Keys of the authors' files that never had an effect, or that would undo what their code really does (defect D12:
+# `model.z_dim: 64` and `init: kaiming` while 512 and gaussian run). Of `dis`, two values are checked.
+WITHOUT_EFFECT = ("image_encode", "dec_im", "image_vae", "dis", "model", "init", "image_display_iter")
+BLOCKS = ("image_encode", "dec_im", "image_vae", "dis", "model")
+
+
+def load_config(path, overrides=()):
+    """Read a YAML file into a :class:`Config`.
+
+    `base: other.yaml` takes another file (beside this one) as the starting point.
+
+    Args:
+        path: the YAML file.
+        overrides: `key=value` strings, nested keys with dots (`pose_loss.kl=0.01`).
+    Raises:
+        UserError: unreadable file, unknown key or wrong value, naming file, line and key.
+    """
+    config = Config()
+    _apply_file(config, Path(path), ())
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals:
+            raise UserError(f"--set {override}: write it as key=value")
+        try:
+            value = yaml.safe_load(text)
+        except Exception:                # as for files, below
+            raise UserError(f"--set {override}: {text!r} is not a value in YAML") from None
+        _assign(config, key.strip().split("."), value, f"--set {override}")
+    for name in ("beta1", "beta2"):
+        if getattr(config, name) >= 1:
+            raise UserError(f"{path}: {name} must be under 1, it is {getattr(config, name)}")
+    return config
+
+
+def dump_config(config):
+    """The resolved configuration as YAML text."""
+    return yaml.safe_dump(dataclasses.asdict(config), sort_keys=False, allow_unicode=True)
+
+
+def _apply_file(config, path, seen):
+    if path.resolve() in seen:
+        raise UserError(f"{path}: 'base' leads back to this file")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: cannot read this configuration ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: this configuration is not UTF-8 text") from None
+    try:
+        values = yaml.safe_load(text)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except Exception as error:           # PyYAML lets many kinds through: `!!int ""`, `!!bool x`, 2020-99-99
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else f"{path}"
+        reason = str(getattr(error, "problem", None) or error).partition("\n")[0]
+        raise UserError(f"{where}: not valid YAML ({reason})") from None
+    if values is None:
+        return
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise UserError(f"{path}: a configuration is a list of `key: value` lines")
+    lines = {key.value: key.start_mark.line + 1 for key, _ in node.value}
+    lines = dict.fromkeys(values, 1) | lines                  # keys merged with `<<` have no line of their own
+    for block in (node, *(value for key, value in node.value if key.value not in BLOCKS)):
+        seen_keys = set()
+        for key, _ in block.value if isinstance(block, yaml.MappingNode) else ():
+            if key.value in seen_keys:
+                raise UserError(f"{path}:{key.start_mark.line + 1}: key {key.value!r} stands here a second time")
+            seen_keys.add(key.value)
+    if "base" in values:
+        if not _is_text(values["base"]):
+            raise UserError(f"{path}:{lines['base']}: 'base' names a YAML file")
+        _apply_file(config, path.parent / values.pop("base"), (*seen, path.resolve()))
+    idle = [key for key in values if key in WITHOUT_EFFECT]
+    for key in idle:
+        _check_idle(config, values, key, f"{path}:{lines[key]}")
+    if idle:
+        warnings.warn(f"{path}: keys without effect: {', '.join(idle)}", stacklevel=4)
+    for key in values:
+        if key not in idle:
+            _assign(config, [key], values[key], f"{path}:{lines[key]}")
+
+
+def _check_idle(config, values, key, where):
+    """The few values of idle blocks that the published code read must agree with what runs here."""
+    if key in BLOCKS and not isinstance(values[key], dict):
+        raise UserError(f"{where}: {key!r} is a block of keys")
+    if key == "dis":
+        actions = len(values["actions"] if isinstance(values.get("actions"), list) else config.actions)
+        for name, runs in (("n_label", actions), ("input_dim", 3)):
+            if values[key].get(name, runs) != runs:
+                raise UserError(f"{where}: dis.{name} is {values[key][name]!r}, but it must be {runs}" + (
+                    " (the number of names under 'actions')" if name == "n_label" else ""))
+
+
+def _assign(target, keys, value, where):
+    """Set a (nested) field of a config class after checking its name and value."""
+    name, *rest = keys
+    fields = {entry.name: entry for entry in dataclasses.fields(target)}
+    if name not in fields:
+        close = difflib.get_close_matches(name, fields, n=1)
+        raise UserError(f"{where}: unknown key {name!r}" + (f"; did you mean {close[0]!r}?" if close else
+                                                            f"; known are {', '.join(fields)}"))
+    current = getattr(target, name)
+    if dataclasses.is_dataclass(current):
+        if rest:
+            return _assign(current, rest, value, where)
+        if not isinstance(value, dict):
+            raise UserError(f"{where}: {name!r} is a block of keys")
+        for key, inner in value.items():
+            _assign(current, [str(key)], inner, f"{where}, in {name!r}")
+        return None
+    if rest:
+        raise UserError(f"{where}: {name!r} has no keys below it")
+    setattr(target, name, _checked(fields[name], value, where))
+
+
+def _is_text(value):
+    """Whether a value is text that can stand in a path (neither NUL nor half a surrogate pair)."""
+    return isinstance(value, str) and value != "" and not re.search("[\0\ud800-\udfff]", value)
+
+
+def _checked(entry, value, where):
+    name, limits = entry.name, entry.metadata
+    if entry.type is float:
+        try:                                     # YAML reads 1e-4, without a dot, as text
+            value = float(value) if not isinstance(value, bool) else None
+        except (TypeError, ValueError, OverflowError):
+            value = None
+        if value is None or not math.isfinite(value):
+            raise UserError(f"{where}: {name!r} must be a number")
+    elif entry.type is int and (isinstance(value, bool) or not isinstance(value, int)):
+        raise UserError(f"{where}: {name!r} must be an integer")
+    elif entry.type is bool and not isinstance(value, bool):
+        raise UserError(f"{where}: {name!r} must be true or false")
+    elif entry.type is str and not _is_text(value):
+        raise UserError(f"{where}: {name!r} must be text")
+    elif entry.type is list and not (isinstance(value, list) and value and len(set(map(str, value))) == len(value)
+                                     and all(map(_is_text, value))):
+        raise UserError(f"{where}: {name!r} must be a list of different names")
+    if limits.get("choices") and value not in limits["choices"]:
+        raise UserError(f"{where}: {name!r} must be one of {', '.join(limits['choices'])}")
+    if limits.get("low") is not None and value < limits["low"]:
+        raise UserError(f"{where}: {name!r} must be at least {limits['low']}")
+    if limits.get("above") is not None and value <= limits["above"]:
+        raise UserError(f"{where}: {name!r} must be more than {limits['above']}")
+    return value

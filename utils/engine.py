@@ -1,0 +1,155 @@
+"""The training loop that both modules share."""
+import signal
+from contextlib import contextmanager
+
+import torch
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from utils.errors import UserError
+
+
+class EpochBatches:
+    """Batch sampler: every epoch a shuffle of its own, the incomplete last batch dropped.
+
+    The order follows from seed and epoch alone, so a run can go on at any iteration. With `draw_picks(generator)` an entry
+    is (row, picks), the picks the same for a whole batch and following from seed and iteration.
+    """
+
+    def __init__(self, rows, batch_size, seed, draw_picks=None):
+        self.rows, self.batch_size, self.seed, self.draw_picks = rows, batch_size, seed, draw_picks
+        self.per_epoch = rows // batch_size
+        self.iteration = 0                   # the next to hand out
+
+    def __len__(self):
+        return self.per_epoch - self.iteration % self.per_epoch
+
+    def __iter__(self):
+        epoch, done = divmod(self.iteration, self.per_epoch)
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        order = torch.randperm(self.rows, generator=generator).split(self.batch_size)
+        for number, batch in enumerate(order[done:self.per_epoch], self.iteration):
+            rows = batch.tolist()
+            if self.draw_picks is None:
+                yield rows
+            else:
+                picks = self.draw_picks(generator.manual_seed(self.seed * 1_000_003 + number))
+                yield [(row, picks) for row in rows]
+
+
+def training_batches(dataset, config, seed, draw_picks=None):
+    """(sampler, loader) of the training list; raises :class:`UserError` if the list is smaller than a batch."""
+    sampler = EpochBatches(len(dataset), config.batch_size, seed, draw_picks)
+    if not sampler.per_epoch:
+        raise UserError(f"{dataset.rows.path}: its {len(dataset)} rows are fewer than a batch of {config.batch_size}")
+    workers = config.workers if dataset.images and not config.cache else 0        # else all is in memory or mapped
+    return sampler, DataLoader(dataset, batch_sampler=sampler, num_workers=workers, persistent_workers=workers > 0)
+
+
+def _batches(loader):
+    """The loader's batches; a worker's :class:`UserError` comes with the text of a traceback, which is taken off."""
+    try:
+        yield from loader
+    except UserError as error:
+        raise UserError(str(error).strip().rpartition("Error: ")[2]) from None
+
+
+@contextmanager
+def stop_signals():
+    """Turn SIGINT and SIGTERM into a list that receives the signal's number; a second one acts at once."""
+    received, before = [], {}
+
+    def note(number, _frame):
+        received.append(number)
+        signal.signal(number, before[number])
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, note)
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def train(options, run, trainer, data, held_out, show, draw_picks=None):
+    """Train, from the beginning or from where the run stopped; everything is checked before anything is written.
+
+    Args:
+        options: of the command line.
+        run: :class:`utils_file.RunFolder`.
+        trainer: a :class:`utils.base_trainer.BaseTrainer`.
+        data, held_out: training and test rows.
+        show: see :func:`fit`.
+        draw_picks: see :class:`EpochBatches`.
+    Returns:
+        exit status.
+    """
+    sampler, loader = training_batches(data, trainer.config, options.seed, draw_picks)
+    if options.resume:
+        trainer.resume(run.checkpoints)
+    else:
+        run.refuse_to_overwrite()
+    run.create(trainer.config)
+    run.log.info("%d training rows, %d test rows, %d iterations an epoch, %s", len(data), len(held_out),
+                 sampler.per_epoch, trainer.device)
+    for rows in (data, held_out):
+        if rows.images and trainer.config.cache:
+            rows.use_cache(trainer.config.cache_dir)
+    return fit(trainer, sampler, loader, run, show)
+
+
+def fit(trainer, sampler, loader, run, show):
+    """Train until `config.train_epoch` epochs are done, from wherever the trainer stands.
+
+    Args:
+        trainer: a :class:`utils.base_trainer.BaseTrainer`.
+        sampler, loader: from :func:`training_batches`.
+        run: :class:`utils_file.RunFolder`, created.
+        show: called as `show(iteration, writer)` every `config.image_save_iter` iterations and at the end.
+    Returns:
+        exit status: 0, or 128 + the signal that stopped the run (after a snapshot).
+    """
+    config, writer = trainer.config, run.tensorboard()
+    total = sampler.per_epoch * config.train_epoch
+    if trainer.iteration >= total:
+        run.log.info("nothing to do: all %d epochs are trained; raise train_epoch to go on", config.train_epoch)
+        return 0
+
+    def save():
+        trainer.save(run.checkpoints, trainer.iteration, (trainer.iteration - 1) // sampler.per_epoch)
+
+    bar = tqdm(total=total, initial=trainer.iteration, unit="it", dynamic_ncols=True)
+    with stop_signals() as stopped, bar:
+        while trainer.iteration < total and not stopped:
+            sampler.iteration = trainer.iteration
+            bar.set_description(f"epoch {trainer.iteration // sampler.per_epoch + 1}/{config.train_epoch}")
+            for batch in _batches(loader):
+                losses = trainer.update(batch)
+                bar.update()
+                if trainer.iteration % config.log_iter == 0:
+                    log_losses(losses, trainer, run, writer, bar)
+                if trainer.iteration % config.image_save_iter == 0 or trainer.iteration == total:
+                    show(trainer.iteration, writer)
+                if trainer.iteration % config.snapshot_save_iter == 0 or trainer.iteration == total or stopped:
+                    save()
+                if stopped:
+                    break
+    writer.close()
+    if stopped:
+        run.log.info("stopped by %s at iteration %d; --resume goes on from here", signal.Signals(stopped[0]).name,
+                     trainer.iteration)
+        return 128 + stopped[0]
+    return 0
+
+
+def log_losses(losses, trainer, run, writer, bar):
+    """Losses to the log file, TensorBoard and the progress bar."""
+    values = {name: float(loss) for name, loss in losses.items()}
+    rate = next(iter(trainer.optimizers.values())).param_groups[0]["lr"]
+    text = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+    bar.set_postfix_str(text)
+    run.log.debug("iteration %d  %s  lr %.3g", trainer.iteration, text, rate)
+    for name, value in values.items():
+        writer.add_scalar(f"loss/{name}", value, trainer.iteration)
+    writer.add_scalar("learning_rate", rate, trainer.iteration)

@@ -1,0 +1,70 @@
+"""Metrics of predicted poses and pictures.
+
+Pose distances are Euclidean distances of a joint in normalised picture coordinates ([-1, 1] is the whole picture). Times
+S / 2 they are pixels of the letterboxed S x S crop.
+"""
+import torch
+from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+
+
+def pose_metrics(samples, truth, source):
+    """How near K sampled futures of a row come to what happened, and how they differ from each other.
+
+    Args:
+        samples: (B, K, T, J, 2).
+        truth: (B, T, J, 2).
+        source: (B, J, 2), the pose that the prediction starts from.
+    Returns:
+        dict of (B,) tensors:
+        `ade` average displacement error: distance to the truth, mean over joints, steps and samples;
+        `ade_best` the same for the sample with the smallest one;
+        `fde` final displacement error: as `ade`, of the last step only; `fde_best` of the sample with the smallest one;
+        `apd` average pairwise distance (diversity): L2 distance of two samples as vectors of all T*J*2 coordinates, mean
+        over all pairs of the K samples (Yuan and Kitani, DLow, 2020); 0 for K = 1;
+        `zero_velocity_ade`, `zero_velocity_fde`: of the prediction that repeats the source pose.
+    """
+    distance = (samples - truth[:, None]).norm(dim=-1).mean(-1)                      # (B, K, T)
+    still = (source[:, None] - truth).norm(dim=-1).mean(-1)                          # (B, T)
+    count = samples.shape[1]
+    flat = samples.flatten(2)
+    pairs = torch.cdist(flat, flat, compute_mode="donot_use_mm_for_euclid_dist")     # (B, K, K)
+    ade, fde = distance.mean(-1), distance[..., -1]
+    return {"ade": ade.mean(1), "ade_best": ade.amin(1), "fde": fde.mean(1), "fde_best": fde.amin(1),
+            "apd": pairs.sum((1, 2)) / max(1, count * (count - 1)),
+            "zero_velocity_ade": still.mean(-1), "zero_velocity_fde": still[:, -1]}
+
+
+def image_metrics(pictures, truth):
+    """How near painted pictures come to the real ones.
+
+    Args:
+        pictures, truth: (B, T, 3, S, S) in [-1, 1].
+    Returns:
+        dict of (B,) tensors, means over the T pictures: `psnr` in dB and `ssim` (Gaussian window of 11 pixels), by
+        torchmetrics, of whole pictures in [0, 1], padding included.
+    """
+    steps = pictures.shape[:2]
+    pictures, truth = (((value.flatten(0, 1).float() + 1) / 2).clamp(0, 1) for value in (pictures, truth))
+    psnr = peak_signal_noise_ratio(pictures, truth, data_range=1.0, reduction="none", dim=(1, 2, 3))
+    ssim = structural_similarity_index_measure(pictures, truth, data_range=1.0, reduction="none")
+    # two pictures that are the same to the last bit would have infinite dB; 8-bit pictures end near 100
+    return {"psnr": psnr.clamp(max=100).view(steps).mean(1), "ssim": ssim.view(steps).mean(1)}
+
+
+def summarise(values, action, names, scales):
+    """Means over rows, for each action and overall.
+
+    Args:
+        values: metric name -> (N,) tensor.
+        action: (N,) int64 ids.
+        names: action names by id.
+        scales: unit name -> factor.
+    Returns:
+        {"overall": group, "actions": {name: group}}, where a group is {"rows": n, unit: {metric: mean}}.
+    """
+    def group(rows):
+        return {"rows": int(rows.sum()), **{unit: {name: float(value[rows].double().mean()) * scale
+                                                   for name, value in values.items()} for unit, scale in scales.items()}}
+
+    return {"overall": group(torch.ones_like(action, dtype=torch.bool)),
+            "actions": {names[index]: group(action == index) for index in action.unique().tolist()}}

@@ -1,0 +1,138 @@
+"""Web pages that open from disk: the page of a run and the gallery of a test. Every link is relative and resolves."""
+from html import escape
+from typing import NamedTuple
+
+import torch
+
+from utils.files import write_text
+
+STYLE = """
+:root { color-scheme: dark; --line: #2b2f36; --soft: #9aa4b2; --accent: #ffb454; }
+body { margin: 0 auto; max-width: 1500px; padding: 1.5rem; background: #14161a; color: #e8eaed;
+       font: 16px/1.5 system-ui, sans-serif; }
+a { color: var(--accent); } h1 { margin: 0; } h2 { margin: 2.5rem 0 .8rem; } p { max-width: 60rem; color: var(--soft); }
+nav { position: sticky; top: 0; padding: .6rem 0; background: #14161aee; } nav a { margin-right: 1rem; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .25rem .9rem .25rem 0; text-align: right; border-bottom: 1px solid var(--line); font-weight: 400; }
+th:first-child, td:first-child { text-align: left; } thead th { color: var(--soft); vertical-align: bottom; }
+.good { color: #8bd5a0; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(560px, 1fr)); gap: 1rem; }
+.card { padding: .8rem; border: 1px solid var(--line); border-radius: 10px; background: #1a1d22; overflow-x: auto; }
+.card header { display: flex; justify-content: space-between; margin-bottom: .5rem; color: var(--soft); font-size: .85rem; }
+.cells { display: flex; gap: .5rem; } figure { margin: 0; } figcaption { color: var(--soft); font-size: .75rem; }
+.cells img, .cells svg { width: 128px; height: 128px; border-radius: 6px; background: #000; display: block; }
+.sheet { max-width: 100%; border-radius: 6px; }
+"""
+HIGHLIGHTS = 6            # rows of an action on the gallery's first page
+FAN = 20                  # most samples drawn over each other
+SECONDS = 2.5             # of one turn of a drawn motion
+# the drawn figure as connected lines; -1 is the middle of the shoulders
+FIGURE = ((5, 3, 1, 2, 4, 6), (1, 7, 8, 2), (7, 9, 11), (8, 10, 12), (0, -1))
+METRIC_COLUMNS = (("ade", "ADE, mean of samples"), ("ade_best", "ADE, best sample"), ("zero_velocity_ade", "ADE, standing still"),
+                  ("fde", "FDE, mean of samples"), ("fde_best", "FDE, best sample"),
+                  ("zero_velocity_fde", "FDE, standing still"), ("apd", "diversity (APD)"))
+
+
+class Card(NamedTuple):
+    """One row of a list in a gallery. `cells` are (caption, markup) pairs; all texts are escaped here, markup is not."""
+
+    action: str
+    title: str
+    note: str
+    cells: list
+
+
+def page(title, body):
+    """A whole HTML page."""
+    return (f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>\n'
+            f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style>\n{body}\n</html>\n')
+
+
+def image(path, css=""):
+    """Markup of a picture file."""
+    return f'<img src="{escape(str(path))}" loading="lazy" alt="{escape(str(path))}"' + (f' class="{css}">' if css else ">")
+
+
+def _figure_path(pose, size):
+    """SVG path data of one pose (13, 2), normalised."""
+    points = ((pose + 1) / 2 * size).tolist()
+    points.append([(left + right) / 2 for left, right in zip(points[1], points[2])])
+    return "".join("M" + "L".join(f"{points[joint][0]:.1f} {points[joint][1]:.1f}" for joint in line) for line in FIGURE)
+
+
+def moving_figures(futures, truth, size=128):
+    """An animated SVG: sampled futures (K, T, 13, 2) drawn over each other, and the truth (T, 13, 2) in white."""
+    lines = []
+    for motion, style in (*((motion, 'stroke="#ffb454" stroke-opacity=".35"') for motion in futures),
+                          (truth, 'stroke="#fff"')):
+        keys = [_figure_path(pose, size) for pose in (*motion, motion[-1])]         # the last pose is held
+        lines.append(f'<path d="{keys[0]}" {style}><animate attributeName="d" dur="{SECONDS}s" values="{";".join(keys)}" '
+                     'repeatCount="indefinite"/></path>')
+    return (f'<svg viewBox="0 0 {size} {size}" fill="none" stroke-width="1.6" stroke-linecap="round" '
+            f'stroke-linejoin="round">{"".join(lines)}</svg>')
+
+
+def metric_table(metrics, columns=METRIC_COLUMNS, unit="pixels", digits=2):
+    """The numbers of `metrics.json` as a table, an action a line."""
+    groups = [*metrics["actions"].items(), ("all", metrics["overall"])]
+    head = "".join(f"<th>{escape(label)}</th>" for _, label in columns)
+    lines = "".join(f"<tr><td>{escape(name)}</td><td>{group['rows']}</td>"
+                    + "".join(f"<td>{group[unit][key]:.{digits}f}</td>" for key, _ in columns) + "</tr>"
+                    for name, group in groups)
+    return f"<table><thead><tr><th>action</th><th>rows</th>{head}</tr></thead><tbody>{lines}</tbody></table>"
+
+
+def _cards(cards):
+    def card(entry):
+        cells = "".join(f"<figure>{markup}<figcaption>{escape(caption)}</figcaption></figure>"
+                        for caption, markup in entry.cells)
+        return (f'<div class="card"><header><span>{escape(entry.title)}</span><span>{escape(entry.note)}</span></header>'
+                f'<div class="cells">{cells}</div></div>')
+    return f'<div class="cards">{"".join(map(card, cards))}</div>'
+
+
+def write_gallery(folder, title, intro, table, cards):
+    """Write `index.html` (numbers, and a few cards an action) and a page for each action with all of its cards.
+
+    Args:
+        folder: where the pictures that the cards link lie.
+        title, intro: heading and a sentence, as text.
+        table: markup of the numbers.
+        cards: list of (:class:`Card` for the action's own page, :class:`Card` for the first page or None).
+    """
+    by_action = {}
+    for full, highlight in cards:
+        by_action.setdefault(full.action, []).append((full, highlight))
+    sections = []
+    for number, (action, entries) in enumerate(by_action.items()):
+        name = f"action_{number:02d}.html"
+        heading = action.replace("_", " ")
+        write_text(folder / name, page(f"{title}: {heading}", f'<a href="index.html">back</a><h1>{escape(heading)}</h1>'
+                                       f"<p>All {len(entries)} rows.</p>{_cards(full for full, _ in entries)}"))
+        sections.append((f"a{number}", heading, _cards(highlight for _, highlight in entries if highlight)
+                         + f'<p><a href="{name}">all {len(entries)} rows of {escape(heading)}</a></p>'))
+    menu = "".join(f'<a href="#{anchor}">{escape(heading)}</a>' for anchor, heading, _ in sections)
+    body = "".join(f'<h2 id="{anchor}">{escape(heading)}</h2>{markup}' for anchor, heading, markup in sections)
+    write_text(folder / "index.html", page(title, f"<h1>{escape(title)}</h1><p>{escape(intro)}</p>{table}<nav>{menu}</nav>"
+                                                  f"{body}"))
+
+
+def write_run_page(run):
+    """The run's `index.html`: its files and its sample sheets, newest first."""
+    links = [(name, label) for name, label in (("test/index.html", "test gallery"), ("test/metrics.json", "test metrics"),
+                                               ("log.txt", "log"), ("config.yaml", "configuration"))
+             if (run.path / name).exists()]
+    iterations = sorted({path.stem.rpartition("_")[2] for path in run.images.glob("*_*.jpg")}, key=int, reverse=True)
+    sheets = [f"<h2>iteration {int(iteration)}</h2>" + "".join(
+        f"<p>{label}</p>{image(f'images/{part}_{iteration}.jpg', 'sheet')}"
+        for part, label in (("train", "training rows"), ("test", "test rows"))
+        if (run.images / f"{part}_{iteration}.jpg").exists()) for iteration in iterations]
+    write_text(run.path / "index.html", page(run.name, (
+        f"<h1>{escape(run.name)}</h1><p>" + " · ".join(f'<a href="{name}">{label}</a>' for name, label in links)
+        + "</p><p>Each line of a sheet: the source, what really happened in the next four frames, and two sampled "
+          f"futures.</p>{''.join(sheets)}")))
+
+
+def as_sequence(source, motion):
+    """The source pose (13, 2) put before a motion (..., T, 13, 2)."""
+    return torch.cat([source.expand(*motion.shape[:-3], 1, -1, -1), motion], -3)

@@ -1,0 +1,67 @@
+"""Configuration and the folder of a run: what the entry points need of the disk."""
+import logging
+import shlex
+import sys
+from pathlib import Path
+
+from tensorboardX import SummaryWriter
+from tqdm import tqdm
+
+from utils.config import dump_config, load_config
+from utils.errors import UserError
+from utils.files import write_text
+
+__all__ = ["RunFolder", "load_config"]
+
+
+class _Console(logging.Handler):
+    """Lines that do not tear a progress bar."""
+
+    def emit(self, record):
+        tqdm.write(self.format(record))
+
+
+class RunFolder:
+    """`<output_path>/outputs/<run>/` and its TensorBoard logs in `<output_path>/logs/<run>/` (SPEC section 6).
+
+    The run's name is the config's base name + `--name`. Nothing is created before :meth:`create`.
+    """
+
+    def __init__(self, config_path, name="", output_path="."):
+        if Path(name).name != name and name:
+            raise UserError(f"--name {name}: it becomes part of a folder's name, so it cannot hold a path")
+        self.name = Path(config_path).stem + name
+        self.path = Path(output_path) / "outputs" / self.name
+        self.checkpoints = self.path / "checkpoints"
+        self.images = self.path / "images"
+        self.test = self.path / "test"
+        self.logs = Path(output_path) / "logs" / self.name
+        self.log = logging.getLogger("actvae")
+
+    def refuse_to_overwrite(self):
+        """Raise :class:`UserError` if a run of this name was trained already."""
+        if any(self.checkpoints.glob("*.pt")):
+            raise UserError(f"{self.path} holds a trained run; continue it with --resume or choose another --name")
+
+    def create(self, config=None):
+        """Make the folders, start the log file (`log.txt`) and, for training, keep the resolved configuration."""
+        try:
+            self.images.mkdir(parents=True, exist_ok=True)
+            self.checkpoints.mkdir(exist_ok=True)
+            if config is not None:
+                self.logs.mkdir(parents=True, exist_ok=True)
+                write_text(self.path / "config.yaml", f"# {shlex.join(sys.argv)}\n{dump_config(config)}")
+            file = logging.FileHandler(self.path / "log.txt", encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"{self.path}: the run folder cannot be written ({error.strerror})") from None
+        console = _Console()
+        file.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+        console.setLevel(logging.INFO)                       # losses, at level DEBUG, go to the file only
+        self.log.setLevel(logging.DEBUG)
+        self.log.handlers = [console, file]
+        self.log.info("%s", shlex.join(sys.argv))
+        return self
+
+    def tensorboard(self):
+        """A TensorBoard writer for this run."""
+        return SummaryWriter(str(self.logs))

@@ -1,0 +1,108 @@
+"""Perceptual loss: L1 distances of VGG-19 features (SPEC section 5)."""
+import logging
+import re
+from pathlib import Path
+
+import torch
+from torch import nn
+from torchvision.models import VGG19_Weights
+from torchvision.models.vgg import cfgs, make_layers
+
+from network_actvae_p2inetwork import at_least_float32
+from utils.checkpoint import load_torch
+from utils.errors import UserError
+
+# layer of torchvision's vgg19().features (each a ReLU) -> weight of its L1 distance
+LAYER_WEIGHTS = {1: 1 / 32, 6: 1 / 16, 11: 1 / 8, 20: 1 / 4, 29: 1.0}
+DEPTH = max(LAYER_WEIGHTS) + 1
+WAYS_OUT = "give a file with `vgg_weights: PATH`, or do without: `image_loss.vgg=0`, or `vgg_weights: random`"
+
+
+class VGGFeatures(nn.Sequential):
+    """The first layers of torchvision's VGG-19; its call returns the maps after the chosen ones."""
+
+    def __init__(self):
+        super().__init__(*make_layers(cfgs["E"])[:DEPTH])
+
+    def forward(self, x):
+        """(B, 3, S, S) -> five maps: (B, 64, S, S), (B, 128, S/2, S/2), (B, 256, S/4, S/4), two of 512."""
+        maps = []
+        for number, layer in enumerate(self):
+            x = layer(x)                       # a ReLU works in place, but what comes after a chosen one does not
+            if number in LAYER_WEIGHTS:
+                maps.append(x)
+        return maps
+
+
+class VGGLoss(nn.Module):
+    """Weighted L1 distances of the VGG-19 features of two pictures; the network is frozen.
+
+    Pictures go in as they are, in [-1, 1]: the published system applies no ImageNet normalisation.
+
+    Args:
+        weights: `imagenet` (torchvision's, downloaded once), a file with the state dict of torchvision's vgg19 or of
+            its features, or `random`, which is good for trying things out only.
+    Raises:
+        UserError: no such weights to be had.
+    """
+
+    def __init__(self, weights="imagenet"):
+        super().__init__()
+        self.features = VGGFeatures()
+        if weights == "random":
+            self._randomise()
+        else:
+            self._fill(_imagenet_weights() if weights == "imagenet" else _weights_of_file(weights), weights)
+        self.requires_grad_(False)
+
+    def forward(self, x, y):
+        """Distance of pictures x (B, 3, S, S) to targets y (B, 3, S, S), a scalar; y gets no gradient."""
+        with torch.no_grad():
+            targets = self.features(y)
+        return sum(weight * (at_least_float32(got) - wanted).abs().mean()
+                   for weight, got, wanted in zip(LAYER_WEIGHTS.values(), self.features(x), targets))
+
+    def _randomise(self):
+        logging.getLogger("actvae").warning("the perceptual loss uses RANDOM VGG weights (vgg_weights: random)")
+        random = torch.Generator().manual_seed(0)            # not in any checkpoint: a resumed run draws it again
+        for layer in self.features:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu", generator=random)
+                nn.init.zeros_(layer.bias)
+
+    def _fill(self, weights, origin):
+        try:
+            self.load_state_dict(weights)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split("\n")[1:2]).strip()
+            raise UserError(f"vgg_weights: {origin}: not the weights of torchvision's vgg19 ({reason})") from None
+
+    def _load_from_state_dict(self, state_dict, prefix, *rest):
+        """Take files of all of vgg19 or of its features alone, and leave layers aside that do not run."""
+        for key in [key for key in state_dict if key.startswith(prefix)]:
+            match = re.fullmatch(r"(?:features\.)?(\d+)\.(\w+)", key[len(prefix):])
+            if match:
+                value = state_dict.pop(key)
+                if int(match[1]) < DEPTH:
+                    state_dict[f"{prefix}features.{match[1]}.{match[2]}"] = value
+            elif key.startswith(f"{prefix}classifier."):
+                del state_dict[key]
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def _imagenet_weights():
+    try:
+        return VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True, map_location="cpu",
+                                                          weights_only=True)
+    except Exception as error:                 # no network, no room, a broken file in the cache: each its own kind
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise UserError(f"VGG-19's ImageNet weights could not be downloaded ({reason}); {WAYS_OUT}") from None
+
+
+def _weights_of_file(path):
+    if not Path(path).is_file():
+        raise UserError(f"vgg_weights: {path}: there is no such file; {WAYS_OUT}")
+    weights = load_torch(path)
+    if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
+        raise UserError(f"vgg_weights: {path}: expected a state dict, names and tensors; {WAYS_OUT}")
+    return weights
