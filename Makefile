@@ -2,18 +2,23 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 DEMO := data/demo
-RUN := outputs/demo_actvae
+RUNS := outputs/demo_actvae outputs/demo_p2i
 
 .PHONY: demo test lint bench clean
 
+# The small pose network's matrices are too small to share out: it trains on one thread.
 demo: .venv/installed
-	$(PY) -m dataset.synthetic --out $(DEMO)
+	$(PY) -m dataset.synthetic --out $(DEMO) --people 3
 	$(PY) -m dataset.penn_action --root $(DEMO) --out $(DEMO)/lists
-	rm -rf $(RUN) logs/demo_actvae
-	$(PY) train_actvae.py --config config/demo_actvae.yaml
-	$(PY) train_actvae.py --config config/demo_actvae.yaml --test --resume
+	rm -rf $(RUNS) $(RUNS:outputs/%=logs/%)
+	OMP_NUM_THREADS=1 $(PY) train_actvae.py --config config/demo_actvae.yaml
+	$(PY) train_actvae.py --config config/demo_actvae.yaml --test --resume --limit 252
+	$(PY) train_actvae_p2inetwork.py --config config/demo_p2i.yaml --vae_path outputs/demo_actvae
+	$(PY) train_actvae_p2inetwork.py --config config/demo_p2i.yaml --test --resume --limit 108
 	@echo
-	@echo "Open the gallery in a browser:  $(CURDIR)/$(RUN)/test/index.html"
+	@echo "Open these in a browser:"
+	@echo "  predicted motion  file://$(CURDIR)/outputs/demo_actvae/test/index.html"
+	@echo "  predicted videos  file://$(CURDIR)/outputs/demo_p2i/test/index.html"
 
 test: .venv/installed
 	$(PY) -m pytest
@@ -23,6 +28,7 @@ lint: .venv/installed
 
 bench: .venv/installed
 	$(PY) -m utils.benchmark pose
+	$(PY) -m utils.benchmark p2i
 
 .venv/installed: requirements.txt
 	$(PYTHON) -m venv .venv

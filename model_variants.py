@@ -32,9 +32,9 @@ def init_published(module):
 class ConditionalBatchNorm(nn.Module):
     """Batch norm whose gain and shift belong to the action."""
 
-    def __init__(self, width, num_actions):
+    def __init__(self, width, num_actions, momentum=0.001):
         super().__init__()
-        self.bn = nn.BatchNorm2d(width, affine=False, momentum=0.001)
+        self.bn = nn.BatchNorm2d(width, affine=False, momentum=momentum)
         self.embed = nn.Embedding(num_actions, 2 * width)          # gains, then shifts
         nn.init.ones_(self.embed.weight[:, :width].detach())
         nn.init.zeros_(self.embed.weight[:, width:].detach())
@@ -73,12 +73,12 @@ class PoseAttentionGenerator(nn.Module):
         n_downsampling: halvings of the side, which must be divisible by 2 ** n_downsampling.
     """
 
-    def __init__(self, num_actions=9, num_joints=13, ngf=64, n_blocks=9, n_downsampling=2):
+    def __init__(self, num_actions=9, num_joints=13, ngf=64, n_blocks=9, n_downsampling=2, norm_momentum=0.001):
         super().__init__()
         widths = [ngf * 2 ** level for level in range(n_downsampling + 1)]             # 64, 128, 256
         ups = list(zip(range(1, n_downsampling + 1), widths[:0:-1], widths[-2::-1]))   # (1, 256, 128), (2, 128, 64)
         for number, _, outputs in ups:
-            setattr(self, f"model_stream1_up_{number}_bn", ConditionalBatchNorm(outputs, num_actions))
+            setattr(self, f"model_stream1_up_{number}_bn", ConditionalBatchNorm(outputs, num_actions, norm_momentum))
         self.model_stream1_down = self._downsampling(3, widths)
         self.model_stream2_down = self._downsampling(2 * num_joints, widths)
         # from the second block on the pose stream also carries the image stream

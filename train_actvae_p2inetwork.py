@@ -48,6 +48,8 @@ def test_module(options, config, run):
     else:
         trainer.resume(run.checkpoints, weights_only=True)
     run.create()
+    if config.cache and not options.limit:                   # a quick look is not worth building one
+        data.use_cache(config.cache_dir)
     test_images(trainer, data, run.test, run.log, options.samples, options.seed, options.limit,
                 options.pretrain or run.checkpoints)
     write_run_page(run)

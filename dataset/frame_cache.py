@@ -49,17 +49,20 @@ class FrameCache:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not self.path.exists():
                 self._build_locked(prepare)
-            self.frames = np.load(self.path, mmap_mode="r")                 # (M, S, S, 3) uint8
+            self.frames = np.lib.format.open_memmap(self.path, "r")         # (M, S, S, 3) uint8
         except (OSError, ValueError) as error:
             raise UserError(f"{self.path}: the frame cache cannot be used ({error}); remove it or set cache_dir") from None
-        if self.frames.shape != self.shape:
+        if self.frames.shape != self.shape or self.frames.dtype != np.uint8:
             raise UserError(f"{self.path}: this frame cache is damaged; remove it and it is made again")
 
     @staticmethod
     def _hash(paths, crops, size):
         digest = hashlib.sha256(str(size).encode())
         for path, crop in zip(paths, crops):
-            status = os.stat(path)
+            try:
+                status = os.stat(path)
+            except OSError as error:
+                raise UserError(f"{path}: this frame cannot be read ({error.strerror})") from None
             digest.update(repr((str(path), status.st_size, status.st_mtime_ns, *map(int, crop))).encode())
         return digest.hexdigest()[:16]
 

@@ -73,14 +73,15 @@ def settings_in(path):
     return known if isinstance(known, dict) and known.get("maker") == MAKER else None
 
 
-def make(out, videos=8, seed=7, frames=(34, 50)):
+def make(out, videos=8, seed=7, frames=(34, 50), people=0):
     """Write the data set to folder `out`, `videos` of each action. Returns a line to tell the user.
 
     While the folder is being filled its settings lie in synthetic.json.part, which in the end becomes synthetic.json.
     """
     out, tests = Path(out), min(TEST_VIDEOS, videos - 1)
     done, begun = out / MANIFEST, out / (MANIFEST + ".part")
-    settings = {"maker": MAKER, "version": VERSION, "videos": videos, "seed": seed, "frames": list(frames)}
+    settings = {"maker": MAKER, "version": VERSION, "videos": videos, "seed": seed, "frames": list(frames),
+                "people": people}
     try:
         known = settings_in(done)
         if known == settings | {"files": len(own_files(out))}:
@@ -98,7 +99,7 @@ def make(out, videos=8, seed=7, frames=(34, 50)):
         (out / "labels").mkdir(exist_ok=True)
         jobs = [(action, index) for action in ACTIONS for index in range(videos)]
         for number, (action, index) in enumerate(tqdm(jobs, unit="video", desc="drawing"), 1):
-            write_video(out, number, action, index < videos - tests, draw_video(seed, action, index, frames))
+            write_video(out, number, action, index < videos - tests, draw_video(seed, action, index, frames, people))
         begun.write_text(json.dumps(settings | {"files": len(own_files(out))}), encoding="utf-8")
         os.replace(begun, done)
     except OSError as error:
@@ -119,16 +120,20 @@ def main():
     parser.add_argument("--seed", type=int, default=7, help="another seed, other people (default: %(default)s)")
     parser.add_argument("--frames", type=int, nargs=2, default=(34, 50), metavar=("MIN", "MAX"),
                         help="frames of a video (default: 34 50)")
+    parser.add_argument("--people", type=int, default=0,
+                        help="so many different people, who take turns (default: a new one for every video)")
     options = parser.parse_args()
     most = 9999 // len(ACTIONS)                                # four-digit video numbers
     if not 1 <= options.videos <= most:
         raise UserError(f"--videos must be 1 to {most}, got {options.videos}")
+    if options.people < 0:
+        raise UserError(f"--people must not be negative, got {options.people}")
     if options.seed < 0:
         raise UserError(f"--seed must not be negative, got {options.seed}")
     if not 6 <= options.frames[0] <= options.frames[1]:
         raise UserError(f"--frames needs 6 <= MIN <= MAX, got {options.frames[0]} {options.frames[1]}")
     cv2.setNumThreads(1)                                       # the pictures are too small to share out
-    print(make(options.out, options.videos, options.seed, tuple(options.frames)))
+    print(make(options.out, options.videos, options.seed, tuple(options.frames), options.people))
 
 
 if __name__ == "__main__":

@@ -308,7 +308,7 @@ class Painter:
         return [(depths.mean() - 0.001, self.solid([(top, 0.012) for top in tops], STEEL)), *posts]
 
 
-def draw_video(seed, action, index, frames):
+def draw_video(seed, action, index, frames, people=0):
     """One video -> (generator of (h, w, 3) uint8 BGR pictures, joints (n, 13, 2) float64 pixels, (w, h), view name).
 
     As in Penn Action's labels the joints called left are those on the viewer's left of a person seen from the front.
@@ -316,10 +316,12 @@ def draw_video(seed, action, index, frames):
     Args:
         seed, action, index: what the content depends on; `action` is a name, `index` counts the action's videos.
         frames: (fewest, most) frames, both included.
+        people: how many different people, each with clothes and surroundings of his own, take turns; 0: all are different.
     """
     rng = np.random.default_rng((seed, ACTIONS.index(action), index))
     nframes = int(rng.integers(frames[0], frames[1] + 1))
-    build, look = Build.draw(rng), Look.draw(rng, action)
+    person = np.random.default_rng((seed, index % people)) if people else rng
+    build, look = Build.draw(person), Look.draw(person, action)
     motion = perform(action, nframes, build, rng)
     if rng.uniform() < LEFT_HANDED:
         motion = mirrored(motion)
@@ -331,7 +333,8 @@ def draw_video(seed, action, index, frames):
         reach = np.concatenate([reach, motion.tool.mean(1)])
     camera = Camera.fit(reach, yaw, size, rng)
     ground, _ = camera.project(motion.joints[:, ANKLES] * (1, 0, 1))
-    backdrop = background(scenes[index % len(scenes)], size, ground[..., 1].mean(), camera.scale, rng)
+    scene = scenes[(index % people if people else index) % len(scenes)]
+    backdrop = background(scene, size, ground[..., 1].mean(), camera.scale, person)
     painter = Painter(action, motion, build, look, camera, backdrop)
     view = ("front", "right", "back", "left")[round(yaw / 90) % 4]
     return (painter.frame(t) for t in range(nframes)), camera.project(motion.joints)[0][:, MIRROR], size, view

@@ -1,7 +1,9 @@
 """Shared fixtures: a small data set in Penn Action's layout, its lists, and scripts run inside this process."""
+import io
 import os
 import sys
 import warnings
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,17 +39,19 @@ class Outcome(NamedTuple):
     warnings: list           # texts
 
 
-@pytest.fixture
-def run_script(monkeypatch, capsys):
+@pytest.fixture(scope="session")
+def run_script():
     """`run(main, *argv, overrides=())`: what a script's `main()` does with these arguments -> :class:`Outcome`."""
     def run(main, *argv, overrides=()):
         argv = [*argv, *(word for override in overrides for word in ("--set", override))]
-        monkeypatch.setattr(sys, "argv", ["script.py", *map(str, argv)])
-        capsys.readouterr()
-        with warnings.catch_warnings(record=True) as caught, pytest.raises(SystemExit) as stop:
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err), \
+                warnings.catch_warnings(record=True) as caught, pytest.raises(SystemExit) as stop:
+            patch.setattr(sys, "argv", ["script.py", *map(str, argv)])
+            patch.chdir(ROOT)
             warnings.simplefilter("always")
             command(main)
-        return Outcome(stop.value.code or 0, *capsys.readouterr(), [str(warning.message) for warning in caught])
+        return Outcome(stop.value.code or 0, out.getvalue(), err.getvalue(), [str(warning.message) for warning in caught])
     return run
 
 

@@ -1,67 +1,22 @@
 """What `train_actvae.py` says and does when it is given something wrong: one line, exit status 2, nothing written."""
 import os
-import re
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from helpers import Scene
 
+import train_actvae
 from dataset.pair_list import read_list
-from train_actvae import main
-from trainer_actvae import Trainer
-from utils_file import load_config
 
 CONFIG = "config/Penn_actvae.yaml"
 PARTS = ("im_encode_content", "im_encode_vae")
 
 
-def tree(folder):
-    """Every path below a folder, and the bytes of its files."""
-    return {path: path.read_bytes() if path.is_file() else None for path in Path(folder).rglob("*")}
-
-
-class Scene:
-    """A folder with a list of one's own, an output folder, and the script."""
-
-    def __init__(self, folder, tiny, lists, run_script):
-        self.folder, self.tiny, self.run_script = folder, tiny, run_script
-        self.out, self.list = folder / "out", folder / "list.txt"
-        self.checkpoints = self.out / "outputs/Penn_actvae/checkpoints"
-        self.lines = lists[0].read_text().splitlines()[:6]
-
-    def write_list(self, *lines):
-        self.list.write_text("".join(line + "\n" for line in lines or self.lines))
-        return f"train_data_list={self.list}"
-
-    def edited(self, field, value):
-        """A list whose third row has another value in this field."""
-        fields = self.lines[2].split(",")
-        fields[field] = value
-        return self.write_list(*self.lines[:2], ",".join(fields), *self.lines[3:])
-
-    def save_run(self, *overrides):
-        """An earlier run's checkpoints."""
-        Trainer(load_config(CONFIG, [*self.tiny, *overrides])).save(self.checkpoints, 28, 0)
-        (self.out / "outputs/Penn_actvae/log.txt").write_text("an earlier run\n")
-
-    def run(self, *argv, overrides=(), config=CONFIG):
-        return self.run_script(main, "--config", config, "--output_path", self.out, *argv,
-                               overrides=[*self.tiny, *overrides])
-
-    def refused(self, message, *argv, overrides=(), config=CONFIG):
-        """The script names what is wrong in one line and touches nothing."""
-        before = tree(self.folder)
-        outcome = self.run(*argv, overrides=overrides, config=config)
-        assert outcome.status == 2
-        assert re.fullmatch(r"error: .+\n", outcome.err), outcome.err
-        assert message in outcome.err
-        assert tree(self.folder) == before, "something was written"
-
-
 @pytest.fixture
 def scene(tmp_path, tiny, lists, run_script):
-    return Scene(tmp_path, tiny, lists, run_script)
+    return Scene(tmp_path, train_actvae, CONFIG, tiny, lists[0].read_text().splitlines()[:6], run_script)
 
 
 def test_the_scene_itself_trains_and_resumes(scene):

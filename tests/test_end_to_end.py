@@ -5,18 +5,21 @@ import shlex
 import shutil
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from helpers import Links
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
-RUN = "outputs/Penn_actvae_test"
-SMALL = {"actvae": {"z_dim": 8}, "batch_size": 8, "train_epoch": 1, "log_iter": 2, "image_save_iter": 10,
+RUN, P2I_RUN = "outputs/Penn_actvae_test", "outputs/Penn_actvae_p2inetwork_generate"
+SMALL = {"actvae": {"z_dim": 8}, "batch_size": 8, "train_epoch": 1, "log_iter": 2, "image_save_iter": 5,
          "snapshot_save_iter": 5, "display_size": 2}
+
+SMALL_P2I = {"imsize": 32, "generator": {"ngf": 4, "n_blocks": 1}, "discriminator": {"ndf": 4, "n_blocks": 0},
+             "image_loss": {"vgg": 0}}
 
 
 def readme_commands():
@@ -38,10 +41,10 @@ def workshop(tmp_path_factory):
     folder = tmp_path_factory.mktemp("project")
     for item in ("dataset", "utils", "config", *(path.name for path in ROOT.glob("*.py"))):
         (shutil.copytree if (ROOT / item).is_dir() else shutil.copy)(ROOT / item, folder / item)
-    for name in ("Penn_actvae.yaml", "demo_actvae.yaml"):
+    for name, small in (("Penn_actvae.yaml", SMALL), ("Penn_actvae_p2inetwork.yaml", SMALL | SMALL_P2I)):
         path = folder / "config" / name
-        path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | SMALL))
-    made = run(folder, "python -m dataset.synthetic --out data/Penn_Action --videos 2 --frames 34 36")
+        path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | small))
+    made = run(folder, "python -m dataset.synthetic --out data/Penn_Action --videos 2 --frames 12 13 --people 1")
     assert made.returncode == 0, made.stderr
     videos = sorted((folder / "data/Penn_Action/labels").glob("*.mat"))[::2]
     (folder / "data_lists").mkdir()
@@ -52,28 +55,17 @@ def workshop(tmp_path_factory):
             continue
         if "--pretrain" in command:                        # the authors' files, under their names
             (folder / "pretrain").mkdir(exist_ok=True)
-            for part in ("im_encode_content", "im_encode_vae"):
-                newest = sorted((folder / RUN / "checkpoints").glob(f"*_{part}_*.pt"))[-1]
+            for part, trained in (("im_encode_content", RUN), ("im_encode_vae", RUN), ("generator", P2I_RUN)):
+                newest = sorted((folder / trained / "checkpoints").glob(f"*_{part}_*.pt"))[-1]
                 shutil.copy(newest, folder / "pretrain" / f"{part}.pt")
         results.append((command, run(folder, command)))
     return folder, results
 
 
-class Links(HTMLParser):
-    """Collects what a page links."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.found = []
-        self.feed(page.read_text())
-
-    def handle_starttag(self, tag, attributes):
-        self.found += [value for name, value in attributes if name in ("href", "src") and not value.startswith("#")]
-
-
 def test_every_command_of_the_readme_runs(workshop):
     _, results = workshop
-    assert any("train_actvae.py" in command and "--test --resume" in command for command, _ in results)
+    for script in ("train_actvae.py", "train_actvae_p2inetwork.py"):
+        assert any(script in command and "--test --resume" in command for command, _ in results)
     for command, result in results:
         assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
         assert "Traceback" not in result.stderr
@@ -84,7 +76,7 @@ def test_run_folder(workshop):
     assert {path.name for path in run_folder.iterdir()} >= {"checkpoints", "images", "config.yaml", "index.html", "log.txt"}
     assert yaml.safe_load((run_folder / "config.yaml").read_text())["actvae"] == {"z_dim": 8}
     names = {path.name for path in (run_folder / "images").iterdir()}
-    assert {"train_00000010.jpg", "test_00000010.jpg"} <= names
+    assert {"train_00000005.jpg", "test_00000005.jpg"} <= names
     assert re.search(r"iteration 2  kl [\d.]+  reconstruction [\d.]+", (run_folder / "log.txt").read_text())
     assert list((workshop[0] / "logs/Penn_actvae_test").glob("events.out.tfevents.*"))
 

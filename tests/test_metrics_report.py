@@ -5,12 +5,14 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 import pytest
 import torch
+import torchvision
 from PIL import Image
 
 from dataset.image_loader2_test import PennActionTestPairs
 from dataset.pair_list import TEST_LIST
 from dataset.penn_action import build
 from trainer_actvae import Trainer
+from utils import metrics
 from utils.metrics import pose_metrics, summarise
 from utils.pose_test import test_poses as run_test_mode
 from utils.report import Card, write_gallery, write_run_page
@@ -223,3 +225,17 @@ def test_run_page_links_what_there_is(tmp_path):
     newest_first = [f"images/{name}" for name in sheets[2:] + sheets[:2]]
     assert page.links == ["log.txt", "config.yaml", *newest_first]
     assert "c_<i>&" in page.text
+
+
+def test_lpips_is_measured_where_its_weights_are_and_left_out_elsewhere(tmp_path, monkeypatch):
+    pictures, truth = torch.rand(2, 2, 3, 64, 64) * 2 - 1, torch.rand(2, 2, 3, 64, 64) * 2 - 1
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    metrics._lpips.cache_clear()
+    assert metrics.lpips(pictures, truth) == {}
+    (tmp_path / "hub/checkpoints").mkdir(parents=True)
+    torch.save(torchvision.models.alexnet().state_dict(), tmp_path / "hub/checkpoints/alexnet-owt-7be5be79.pth")
+    metrics._lpips.cache_clear()
+    values = metrics.lpips(pictures, truth)["lpips"]
+    assert values.shape == (2,) and (values > 0).all()
+    assert metrics.lpips(truth, truth)["lpips"].abs().max() == 0
+    metrics._lpips.cache_clear()

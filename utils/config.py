@@ -38,6 +38,7 @@ class GeneratorConfig:
     ngf: int = _number(64, low=1)                    # width after its first convolution
     n_blocks: int = _number(9, low=1)                # attention blocks
     n_downsampling: int = _number(2, low=1)          # halvings of the side
+    norm_momentum: float = _number(0.001, above=0)   # how fast the class-conditional batch norm learns its statistics
 
 
 @dataclass

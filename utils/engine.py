@@ -120,8 +120,9 @@ def fit(trainer, sampler, loader, run, show):
         trainer.save(run.checkpoints, trainer.iteration, (trainer.iteration - 1) // sampler.per_epoch)
 
     bar = tqdm(total=total, initial=trainer.iteration, unit="it", dynamic_ncols=True)
+    stop = False
     with stop_signals() as stopped, bar:
-        while trainer.iteration < total and not stopped:
+        while trainer.iteration < total and not stop:
             sampler.iteration = trainer.iteration
             bar.set_description(f"epoch {trainer.iteration // sampler.per_epoch + 1}/{config.train_epoch}")
             for batch in _batches(loader):
@@ -131,12 +132,13 @@ def fit(trainer, sampler, loader, run, show):
                     log_losses(losses, trainer, run, writer, bar)
                 if trainer.iteration % config.image_save_iter == 0 or trainer.iteration == total:
                     show(trainer.iteration, writer)
-                if trainer.iteration % config.snapshot_save_iter == 0 or trainer.iteration == total or stopped:
+                stop = bool(stopped)                # looked at once: a later signal stops after the next iteration
+                if trainer.iteration % config.snapshot_save_iter == 0 or trainer.iteration == total or stop:
                     save()
-                if stopped:
+                if stop:
                     break
     writer.close()
-    if stopped:
+    if stop:
         run.log.info("stopped by %s at iteration %d; --resume goes on from here", signal.Signals(stopped[0]).name,
                      trainer.iteration)
         return 128 + stopped[0]

@@ -5,7 +5,7 @@ from tqdm import tqdm
 
 from dataset.image_loader2 import as_image
 from utils.files import write_json
-from utils.metrics import image_metrics, pose_metrics, summarise
+from utils.metrics import image_metrics, lpips, pose_metrics, summarise
 from utils.pose_test import FAKE, REAL, STEPS, highlights, prepare_results, sample_rows, spread
 from utils.report import Card, image, metric_table, write_gallery
 from utils.visualize import as_pictures, draw_poses, grid, label, write_gif, write_image, write_mp4
@@ -14,8 +14,7 @@ ROWS = 8                  # painted at once
 LOOK_ROWS = 64            # of a quick look during training
 STRIPS = "strips"
 KINDS = {"sampled": "sampled poses", "true_poses": "true poses", "copy_source": "source copied"}
-METRIC_COLUMNS = [(f"{metric}_{kind}", f"{metric.upper()}, {words}") for metric in ("psnr", "ssim")
-                  for kind, words in KINDS.items()]
+METRICS = ("psnr", "ssim", "lpips")
 
 
 def paint_rows(trainer, dataset, rows, futures):
@@ -39,7 +38,7 @@ def paint_rows(trainer, dataset, rows, futures):
 def measure(painted):
     """`{metric}_{kind}` -> (B,) of what :func:`paint_rows` returned."""
     return {f"{metric}_{kind}": value for kind in KINDS
-            for metric, value in image_metrics(painted[kind], painted["truth"]).items()}
+            for metrics in (image_metrics, lpips) for metric, value in metrics(painted[kind], painted["truth"]).items()}
 
 
 def image_sheet(trainer, dataset, count, seed=0):
@@ -93,10 +92,12 @@ def test_images(trainer, dataset, folder, log, samples=20, seed=7, limit=None, o
                "list_sha256": dataset.rows.sha256, "rows": len(rows), "rows_in_list": len(dataset), "samples": samples,
                "seed": seed, "steps": STEPS, "imsize": dataset.imsize, **groups}
     write_json(folder / "metrics.json", metrics)
+    overall = metrics["overall"]["pictures"]
+    columns = [(f"{metric}_{kind}", f"{metric.upper()}, {words}") for metric in METRICS for kind, words in KINDS.items()
+               if f"{metric}_{kind}" in overall]
     write_gallery(folder, "Predicted videos", f"{len(rows)} rows of {dataset.rows.path.name}, painted from {origin} (iteration "
                   f"{trainer.iteration}). PSNR in dB and SSIM against what happened, pictures of {dataset.imsize} px.",
-                  metric_table(metrics, METRIC_COLUMNS, "pictures", digits=3), cards)
-    overall = metrics["overall"]["pictures"]
+                  metric_table(metrics, columns, "pictures", digits=3), cards)
     for kind, words in KINDS.items():
         log.info("%-14s PSNR %.2f dB  SSIM %.3f", words, overall[f"psnr_{kind}"], overall[f"ssim_{kind}"])
     log.info("gallery: %s", folder / "index.html")

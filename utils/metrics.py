@@ -3,8 +3,13 @@
 Pose distances are Euclidean distances of a joint in normalised picture coordinates ([-1, 1] is the whole picture). Times
 S / 2 they are pixels of the letterboxed S x S crop.
 """
+import functools
+from pathlib import Path
+
 import torch
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+from torchvision.models import AlexNet_Weights
 
 
 def pose_metrics(samples, truth, source):
@@ -49,6 +54,25 @@ def image_metrics(pictures, truth):
     ssim = structural_similarity_index_measure(pictures, truth, data_range=1.0, reduction="none")
     # two pictures that are the same to the last bit would have infinite dB; 8-bit pictures end near 100
     return {"psnr": psnr.clamp(max=100).view(steps).mean(1), "ssim": ssim.view(steps).mean(1)}
+
+
+@functools.cache
+def _lpips():
+    """LPIPS (AlexNet) by torchmetrics, or None where torchvision's AlexNet weights are not in its cache; none are fetched."""
+    name = AlexNet_Weights.IMAGENET1K_V1.url.rpartition("/")[2]
+    if not (Path(torch.hub.get_dir()) / "checkpoints" / name).exists():
+        return None
+    return LearnedPerceptualImagePatchSimilarity(net_type="alex")
+
+
+def lpips(pictures, truth):
+    """{"lpips": (B,)} of (B, T, 3, S, S) pictures in [-1, 1], a mean over T; {} where its weights are not at hand."""
+    network = _lpips()
+    if network is None:
+        return {}
+    with torch.no_grad():
+        return {"lpips": torch.stack([network(one.clamp(-1, 1), other.clamp(-1, 1))
+                                      for one, other in zip(pictures.float(), truth.float())])}
 
 
 def summarise(values, action, names, scales):

@@ -1,10 +1,5 @@
-"""Speed and memory, as ratios measured side by side in one process.
-
-    python -m utils.benchmark pose
-"""
-import argparse
+"""The pose module's speed and memory at its published size."""
 import resource
-import statistics
 import tempfile
 import time
 import warnings
@@ -13,30 +8,18 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from tqdm import tqdm
 
 from dataset.image_loader2 import PennActionPairs
 from dataset.pair_list import ACTIONS, write_list
 from dataset.penn_action import Annotation, windows
 from trainer_actvae import ROLLOUT_TARGETS, STEPS, Trainer
+from utils.benchmark import in_turns
 from utils.config import Config
 from utils.engine import training_batches
 from utils.pose_test import sample_rows
 
 TEST_ROWS, SAMPLES = 1672, 20        # of the published test list; samples a row
-TURNS = 15                           # every candidate is timed so often, in turns; the median counts
-
-
-def in_turns(candidates, turns=TURNS):
-    """Median seconds of each callable; they take turns, so that a busy machine burdens all alike."""
-    times = {name: [] for name in candidates}
-    for turn in tqdm(range(turns + 2), desc="timing", leave=False):
-        for name, run in candidates.items():
-            start = time.perf_counter()
-            run()
-            if turn >= 2:                # the first two warm up
-                times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in times.items()}
+TURNS = 15
 
 
 def matrix_products(batch, z_dim, condition, joints):
@@ -100,7 +83,7 @@ def random_list(folder, rows):
     return PennActionPairs(folder / "list.txt", folder, 128, images=False)
 
 
-def pose():
+def main():
     """The pose module at its published size."""
     config = Config()
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -113,8 +96,7 @@ def pose():
     for _ in range(5):
         trainer.update(batch)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}, batch {config.batch_size}, z_dim "
-          f"{config.actvae.z_dim}")
+    print(f"batch {config.batch_size}, z_dim {config.actvae.z_dim}")
     print(f"peak memory of training        {memory:8.0f} MiB   (of which {before / 1024:.0f} before the first step)")
 
     other = Trainer(config)
@@ -125,7 +107,7 @@ def pose():
         "step": lambda: trainer.update(batch),
         "plain": plain_step(other, plain, batch),
         "epoch of data": lambda: sum(1 for _ in loader),
-    })
+    }, TURNS)
     step, data_step = times["step"], times["epoch of data"] / sampler.per_epoch
     print(f"unavoidable matrix products    {times['products'] * 1e3:8.1f} ms")
     print(f"training step                  {step * 1e3:8.1f} ms    {step / times['products']:.2f} times the products")
@@ -135,14 +117,3 @@ def pose():
     start = time.perf_counter()
     sample_rows(trainer, trainer.model, data, range(TEST_ROWS), SAMPLES, seed=7, progress=True)
     print(f"sampling {TEST_ROWS} rows x {SAMPLES}       {time.perf_counter() - start:8.1f} s")
-
-
-def main():
-    parser = argparse.ArgumentParser(description="Speed and memory, as ratios measured side by side in one process.")
-    parser.add_argument("what", choices=("pose",))
-    parser.parse_args()
-    pose()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,71 @@
+"""What several test files share beside the fixtures of `conftest.py`."""
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+from utils_file import load_config
+
+
+def tree(folder):
+    """Every path below a folder, and the bytes of its files."""
+    return {path: path.read_bytes() if path.is_file() else None for path in Path(folder).rglob("*")}
+
+
+class Links(HTMLParser):
+    """Collects what a page links."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.found = []
+        self.feed(page.read_text())
+
+    def handle_starttag(self, tag, attributes):
+        self.found += [value for name, value in attributes if name in ("href", "src") and not value.startswith("#")]
+
+
+class Scene:
+    """A folder with a list of one's own, an output folder, and a training script.
+
+    Args:
+        folder: empty.
+        script: the script's module, with `main` and `Trainer`.
+        config: its configuration file.
+        overrides: that make it small.
+        lines: of the list.
+        run_script: the fixture.
+    """
+
+    def __init__(self, folder, script, config, overrides, lines, run_script):
+        self.folder, self.script, self.config = folder, script, config
+        self.tiny, self.lines, self.run_script = overrides, lines, run_script
+        self.out, self.list = folder / "out", folder / "list.txt"
+        self.run_folder = self.out / "outputs" / Path(config).stem
+        self.checkpoints = self.run_folder / "checkpoints"
+
+    def write_list(self, *lines):
+        self.list.write_text("".join(line + "\n" for line in lines or self.lines))
+        return f"train_data_list={self.list}"
+
+    def edited(self, field, value):
+        """A list whose third row has another value in this field."""
+        fields = self.lines[2].split(",")
+        fields[field] = value
+        return self.write_list(*self.lines[:2], ",".join(fields), *self.lines[3:])
+
+    def save_run(self, *overrides):
+        """An earlier run's checkpoints."""
+        self.script.Trainer(load_config(self.config, [*self.tiny, *overrides])).save(self.checkpoints, 28, 0)
+        (self.run_folder / "log.txt").write_text("an earlier run\n")
+
+    def run(self, *argv, overrides=(), config=None):
+        return self.run_script(self.script.main, "--config", config or self.config, "--output_path", self.out, *argv,
+                               overrides=[*self.tiny, *overrides])
+
+    def refused(self, message, *argv, overrides=(), config=None):
+        """The script names what is wrong in one line and touches nothing."""
+        before = tree(self.folder)
+        outcome = self.run(*argv, overrides=overrides, config=config)
+        assert outcome.status == 2
+        assert re.fullmatch(r"error: .+\n", outcome.err), outcome.err
+        assert message in outcome.err
+        assert tree(self.folder) == before, "something was written"
