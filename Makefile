@@ -8,7 +8,7 @@ RUNS := outputs/demo_actvae outputs/demo_p2i
 
 # The small pose network's matrices are too small to share out: it trains on one thread.
 demo: .venv/installed
-	$(PY) -m dataset.synthetic --out $(DEMO) --people 3
+	$(PY) -m dataset.synthetic --out $(DEMO) --people 2
 	$(PY) -m dataset.penn_action --root $(DEMO) --out $(DEMO)/lists
 	rm -rf $(RUNS) $(RUNS:outputs/%=logs/%)
 	OMP_NUM_THREADS=1 $(PY) train_actvae.py --config config/demo_actvae.yaml

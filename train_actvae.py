@@ -14,6 +14,8 @@ from utils.report import write_run_page
 from utils.visualize import write_image
 from utils_file import RunFolder, load_config
 
+LEGEND = "Each line of a sheet: the source, what really happened in the next four frames, and two sampled futures."
+
 
 def train_module(options, config, run):
     data, held_out = (PennActionPairs(path, config.data_root, config.imsize, images=False, actions=config.actions)
@@ -30,7 +32,7 @@ def train_module(options, config, run):
             writer.add_scalar(f"test_pixels/{name}", value, iteration)
         run.log.info("iteration %d, test rows: ADE %.2f px, best of 5 %.2f, standing still %.2f", iteration,
                      metrics["ade"], metrics["ade_best"], metrics["zero_velocity_ade"])
-        write_run_page(run)
+        write_run_page(run, LEGEND)
 
     return train(options, run, trainer, data, held_out, show)
 
@@ -46,7 +48,7 @@ def test_module(options, config, run):
     run.create()
     test_poses(trainer, data, run.test, run.log, options.samples, options.seed, options.limit,
                options.pretrain or run.checkpoints)
-    write_run_page(run)
+    write_run_page(run, LEGEND)
     return 0
 
 

@@ -15,6 +15,9 @@ from utils.report import write_run_page
 from utils.visualize import write_image
 from utils_file import RunFolder, load_config
 
+LEGEND = ("Each line of a sheet: the source, what really happened, painted with the true poses, painted with sampled poses, "
+          "and those poses.")
+
 
 def train_module(options, config, run):
     if not (options.vae_path or options.resume):
@@ -35,7 +38,7 @@ def train_module(options, config, run):
             writer.add_scalar(f"test/{name}", value, iteration)
         run.log.info("iteration %d, test rows, true poses: PSNR %.2f dB, SSIM %.3f; copying the source: %.2f dB, %.3f", iteration,
                      *(metrics[f"{metric}_{kind}"] for kind in ("true_poses", "copy_source") for metric in ("psnr", "ssim")))
-        write_run_page(run)
+        write_run_page(run, LEGEND)
 
     return train(options, run, trainer, data, held_out, show, draw_picks)
 
@@ -52,7 +55,7 @@ def test_module(options, config, run):
         data.use_cache(config.cache_dir)
     test_images(trainer, data, run.test, run.log, options.samples, options.seed, options.limit,
                 options.pretrain or run.checkpoints)
-    write_run_page(run)
+    write_run_page(run, LEGEND)
     return 0
 
 

@@ -69,12 +69,14 @@ class Trainer(BaseTrainer):
             self.add_optimizer(name, self.parts[name])
 
     def _check_size(self):
-        size = self.config.imsize
-        for name in ("generator", "discriminator"):
-            halvings = getattr(self.config, name).n_downsampling
-            if size % 2 ** halvings or size >> halvings < 2:
-                raise UserError(f"imsize {size} cannot be halved {name}.n_downsampling = {halvings} times; use a "
-                                f"multiple of {2 ** halvings} from {2 ** (halvings + 1)} on")
+        size, generator, discriminator = self.config.imsize, self.config.generator, self.config.discriminator
+        factor, smallest = 2 ** generator.n_downsampling, 2 ** (discriminator.n_downsampling + 1)
+        if size % factor or size < 2 * factor:
+            raise UserError(f"imsize {size} must be a multiple of {factor} from {2 * factor} on: the generator halves it "
+                            f"{generator.n_downsampling} times")
+        if size < smallest:
+            raise UserError(f"imsize {size} is too small for the discriminator, which halves it "
+                            f"{discriminator.n_downsampling} times; use {smallest} or more")
 
     def _place(self, module):
         """A network on the device, in the configured memory format, compiled if configured."""

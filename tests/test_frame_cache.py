@@ -114,14 +114,15 @@ def test_a_warm_epoch_decodes_nothing(place, no_decoder):
 
 @pytest.mark.parametrize("change", ["nothing", "crop", "frame", "imsize"])
 def test_what_makes_a_new_cache(place, change, no_decoder):
+    pictures = [place.frame(number).read_bytes().ljust(9999) for number in (3, 20)]      # of one size
+    place.frame(3).write_bytes(pictures[0])
     old = place.data()
     if change == "crop":
-        fields = place.lines[2].split(",")
-        fields[9] = "20"
-        place.lines[2] = ",".join(fields)
+        lines = [line.split(",") for line in place.lines]
+        place.lines = [",".join([*fields[:9], "20", *fields[10:]]) for fields in lines]
         place.write()
     elif change == "frame":
-        shutil.copy(place.frame(20), place.frame(3))
+        place.frame(3).write_bytes(pictures[1])
     elif change == "nothing":
         no_decoder()
     new = place.data(16 if change == "imsize" else SIZE)

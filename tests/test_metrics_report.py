@@ -202,6 +202,7 @@ def test_test_mode_writes_published_gifs_numbers_and_a_gallery(tmp_path, tiny, w
 
 
 def test_gallery_escapes_every_text(tmp_path):
+    (tmp_path / "overview.gif").touch()
     card = Card("<i>act</i>", "<i>title</i>", "<i>note</i>", [("<i>caption</i>", "")])
     write_gallery(tmp_path, "<i>heading</i>", "<i>intro</i>", "", [(card, card)])
     page = check_pages(tmp_path)["index.html"]
@@ -212,7 +213,7 @@ def test_gallery_escapes_every_text(tmp_path):
 def test_run_page_links_what_there_is(tmp_path):
     run = RunFolder("c.yaml", "_<i>&", tmp_path)
     run.images.mkdir(parents=True)
-    write_run_page(run)
+    write_run_page(run, "<b>legend</b>")
     assert check_pages(run.path)["index.html"].links == []
     sheets = [f"{part}_{iteration:08d}.jpg" for iteration in (90, 1000) for part in ("train", "test")]
     for name in sheets:
@@ -220,7 +221,7 @@ def test_run_page_links_what_there_is(tmp_path):
     (run.images / "other.jpg").touch()
     for name in ("log.txt", "config.yaml"):
         (run.path / name).touch()
-    write_run_page(run)
+    write_run_page(run, "<b>legend</b>")
     page = check_pages(run.path)["index.html"]
     newest_first = [f"images/{name}" for name in sheets[2:] + sheets[:2]]
     assert page.links == ["log.txt", "config.yaml", *newest_first]

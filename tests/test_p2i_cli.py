@@ -74,7 +74,8 @@ def scene(tmp_path, tiny, lists, penn_root, run_script):
     return P2IScene(tmp_path, tiny, lists, penn_root, run_script)
 
 
-TWO_EPOCHS = ["train_epoch=2", "image_save_iter=4", "snapshot_save_iter=5", "display_size=2"]
+# the large steps make a generator that looks at the pose
+TWO_EPOCHS = ["train_epoch=2", "lr=0.03", "image_save_iter=4", "snapshot_save_iter=5", "display_size=2"]
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +144,7 @@ def test_log(trained):
     assert log.count("frame cache: ") == 2 and f"frame cache: 12 pictures, 0 MB, in {scene.folder / 'cache'}" in log
     assert log.index("frame cache: ") < log.index("iteration 1 ")
     assert re.findall(r"iteration (\d)  d_real [\d.e+-]+  d_sampled \S+  reconstruction \S+  vgg 0  "
-                      r"g_adversarial \S+  features \S+  g_sampled \S+  lr 0.0002", log) == list("123456")
+                      r"g_adversarial \S+  features \S+  g_sampled \S+  lr 0.03", log) == list("123456")
     assert re.search(r"iteration 4, test rows, true poses: PSNR [\d.]+ dB, SSIM [\d.]+; copying the source: [\d.]+ dB",
                      log)
     assert "d_real" not in training.out and "sampled poses  PSNR" in testing.out
@@ -207,7 +208,7 @@ def test_videos_of_a_test(trained):
     stems = ["0003_0001", "0003_0002", "0003_0003", "0003_0004", "0004_0003", "0004_0004"]
     assert {path.name for path in folder.iterdir()} == {
         "results_gif_real", "results_gif_fake", "strips", "metrics.json", "index.html", "action_00.html",
-        "action_01.html"}
+        "action_01.html", "overview.gif"}
     for kind in ("real", "fake"):
         place = folder / f"results_gif_{kind}"
         assert {path.name for path in place.iterdir()} == {f"{stem}.{end}" for stem in stems for end in ("gif", "mp4")}
@@ -262,7 +263,7 @@ def test_metrics_file(trained):
             mean = np.mean([values[row] for row in rows])
             assert groups[name]["pictures"][f"psnr_{kind}"] == pytest.approx(mean, abs=1e-3)
     pictures = metrics["overall"]["pictures"]
-    assert pictures["psnr_sampled"] != pictures["psnr_true_poses"]
+    assert abs(pictures["psnr_sampled"] - pictures["psnr_true_poses"]) > 0.01
     assert all(0 < pictures[key] < (100 if "psnr" in key else 1) for key in keys)
 
 
@@ -273,7 +274,8 @@ def test_every_link_of_every_page_resolves(trained):
     linked = {(page.parent / link).resolve() for page in pages for link in Links(page).found}
     assert all(path.exists() for path in linked)
     shown = {path.resolve() for ending in ("gif", "mp4", "jpg") for path in folder.rglob(f"*.{ending}")}
-    assert shown - linked == set((folder / "test/results_gif_real").resolve().glob("*.mp4"))
+    results = (folder / "test").resolve()
+    assert shown - linked <= {results / "overview.gif", *(results / "results_gif_real").glob("*.mp4")}
 
 
 def test_what_training_cached_is_not_decoded_again(scene, monkeypatch):
@@ -307,7 +309,7 @@ def test_image_metrics_against_torchmetrics_one_by_one():
                  for ours_one, truth_one in zip(pictures[row], truth[row])]
         assert float(ours["psnr"][row]) == pytest.approx(np.mean([float(psnr(*pair)) for pair in pairs]), abs=1e-4)
         assert float(ours["ssim"][row]) == pytest.approx(np.mean([float(ssim(*pair)) for pair in pairs]), abs=1e-5)
-        naive = [-10 * np.log10(((a.double() - b.double()) ** 2).mean()) for a, b in pairs]
+        naive = [-10 * np.log10(float(((a.double() - b.double()) ** 2).mean())) for a, b in pairs]
         assert float(ours["psnr"][row]) == pytest.approx(np.mean(naive), abs=1e-4)
     assert all(values[0] > values[1] > values[2] for values in ours.values())
     same = image_metrics(truth, truth)
@@ -370,8 +372,8 @@ def test_vae_path(scene):
 
 
 @pytest.mark.parametrize("overrides, message", [
-    (["imsize=30"], "imsize 30 cannot be halved generator.n_downsampling = 2 times; use a multiple of 4"),
-    (["imsize=16", "discriminator.n_downsampling=4"], "imsize 16 cannot be halved discriminator.n_downsampling = 4"),
+    (["imsize=30"], "imsize 30 must be a multiple of 4 from 8 on"),
+    (["imsize=16", "discriminator.n_downsampling=4"], "imsize 16 is too small for the discriminator"),
     (["imsize=12"], "'imsize' must be at least 16"),
     (["image_loss.vgg=1", "vgg_weights=none.pth"], "none.pth"),
     (["batch_size=8"], "its 7 rows are fewer than a batch of 8")])

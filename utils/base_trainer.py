@@ -65,8 +65,9 @@ class BaseTrainer:
     def end_iteration(self):
         """Advance the schedules, after the optimizers (defect D8)."""
         self.iteration += 1
-        for scheduler in self.schedulers.values():
-            scheduler.step()
+        for name, scheduler in self.schedulers.items():
+            if self.optimizers[name].state:                  # else it has no part in this run (a loss of weight 0)
+                scheduler.step()
 
     def save(self, checkpoint_dir, iteration, epoch):
         """Write a snapshot: the published files and the training state."""

@@ -1,4 +1,5 @@
 """Looking at and measuring a trained P2I: sample sheets, PSNR and SSIM, GIFs, videos and strips."""
+import cv2
 import numpy as np
 import torch
 from tqdm import tqdm
@@ -6,13 +7,14 @@ from tqdm import tqdm
 from dataset.image_loader2 import as_image
 from utils.files import write_json
 from utils.metrics import image_metrics, lpips, pose_metrics, summarise
-from utils.pose_test import FAKE, REAL, STEPS, highlights, prepare_results, sample_rows, spread
+from utils.pose_test import FAKE, REAL, STEPS, highlights, metrics_file, prepare_results, sample_rows, spread, write_overview
 from utils.report import Card, image, metric_table, write_gallery
 from utils.visualize import as_pictures, draw_poses, grid, label, write_gif, write_image, write_mp4
 
 ROWS = 8                  # painted at once
 LOOK_ROWS = 64            # of a quick look during training
 STRIPS = "strips"
+OVERVIEW_SIZE, OVERVIEW_STILL = 128, 3      # pixels of a cell of overview.gif; frames that a picture stays
 KINDS = {"sampled": "sampled poses", "true_poses": "true poses", "copy_source": "source copied"}
 METRICS = ("psnr", "ssim", "lpips")
 
@@ -68,8 +70,8 @@ def test_images(trainer, dataset, folder, log, samples=20, seed=7, limit=None, o
     futures = sample_rows(trainer, trainer.actvae, dataset, rows, samples, seed, progress=True)
     poses, action = dataset.poses[rows], dataset.action[rows]
     prepare_results(folder, (REAL, FAKE, STRIPS))
-    chosen, _ = highlights(action)
-    parts, cards = [], []
+    shown, one_each = highlights(action)
+    parts, cards, overview = [], [], []
     with tqdm(total=len(rows), desc="painting", unit="row") as bar:
         for first in range(0, len(rows), ROWS):
             some = rows[first:first + ROWS]
@@ -80,17 +82,18 @@ def test_images(trainer, dataset, folder, log, samples=20, seed=7, limit=None, o
                 psnr = float(parts[-1]["psnr_true_poses"][index])
                 card = _write_row(folder, dataset, row, {kind: value[index] for kind, value in pictures.items()},
                                   futures[first + index, 0], psnr)
-                cards.append((card, card if first + index in chosen else None))
+                if first + index in one_each:
+                    overview.append([(words, enlarge(np.concatenate([pictures["copy_source"][index, :1], pictures[kind][index]])))
+                                     for words, kind in ((card.action.replace("_", " "), "truth"), ("predicted", "sampled"))])
+                cards.append((card, card if first + index in shown else None))
             bar.update(len(some))
+    write_overview(folder / "overview.gif", overview)
     image_values = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     pose_values = pose_metrics(futures, poses[:, 1:STEPS + 1], poses[:, 0])
-    names = dataset.rows.actions
-    groups = summarise(pose_values, action, names, {"normalised": 1.0, "pixels": dataset.imsize / 2})
-    for target, source in zip(_groups(groups), _groups(summarise(image_values, action, names, {"pictures": 1.0}))):
+    metrics = metrics_file(trainer, dataset, rows, samples, seed, origin, pose_values)
+    pictures = summarise(image_values, action, dataset.rows.actions, {"pictures": 1.0})
+    for target, source in zip(_groups(metrics), _groups(pictures)):
         target["pictures"] = source["pictures"]
-    metrics = {"weights": str(origin), "iteration": trainer.iteration, "list": str(dataset.rows.path),
-               "list_sha256": dataset.rows.sha256, "rows": len(rows), "rows_in_list": len(dataset), "samples": samples,
-               "seed": seed, "steps": STEPS, "imsize": dataset.imsize, **groups}
     write_json(folder / "metrics.json", metrics)
     overall = metrics["overall"]["pictures"]
     columns = [(f"{metric}_{kind}", f"{metric.upper()}, {words}") for metric in METRICS for kind, words in KINDS.items()
@@ -102,6 +105,11 @@ def test_images(trainer, dataset, folder, log, samples=20, seed=7, limit=None, o
         log.info("%-14s PSNR %.2f dB  SSIM %.3f", words, overall[f"psnr_{kind}"], overall[f"ssim_{kind}"])
     log.info("gallery: %s", folder / "index.html")
     return metrics
+
+
+def enlarge(pictures, size=OVERVIEW_SIZE, hold=OVERVIEW_STILL):
+    """Pictures (T, S, S, 3) in the size of an overview's cell, each for `hold` frames."""
+    return np.repeat([cv2.resize(picture, (size, size), interpolation=cv2.INTER_CUBIC) for picture in pictures], hold, axis=0)
 
 
 def _groups(summary):
@@ -121,8 +129,10 @@ def _write_row(folder, dataset, row, pictures, future, psnr):
              ("sampled poses", blank, pictures["sampled"]), ("", blank, draw_poses(future, dataset.imsize)))
     write_image(folder / STRIPS / f"{name}.jpg", grid([[first, None, label(motion[0], words), *motion[1:]]
                                                        for words, first, motion in lines]))
+    videos = "<br>".join(f'<a href="{place}/{name}.mp4">{words}</a>'
+                         for place, words in ((REAL, "what happened"), (FAKE, "predicted")))
     return Card(dataset.rows.actions[dataset.action[row]], f"video {video:04d}, frame {frame}, gap {gap}",
                 f"true poses: {psnr:.1f} dB",
                 [("what happened", image(f"{REAL}/{name}.gif")), ("predicted", image(f"{FAKE}/{name}.gif")),
                  ("strip", f'<a href="{STRIPS}/{name}.jpg">{image(f"{STRIPS}/{name}.jpg")}</a>'),
-                 ("", f'<a href="{FAKE}/{name}.mp4">MP4</a>')])
+                 ("as MP4", videos)])

@@ -13,6 +13,7 @@ TEST_BATCH = 64           # rows sampled at once
 GIF_SAMPLES = 2           # sampled sequences a row that are drawn, as published
 OVERVIEW_SIZE = 96        # pixels of a cell of overview.gif
 OVERVIEW_COLUMNS = 3      # actions beside each other in overview.gif
+OVERVIEW_FPS, OVERVIEW_HOLD = 10, 4
 REAL, FAKE = "results_gif_real", "results_gif_fake"
 LOOK_ROWS, LOOK_SAMPLES = 256, 5
 
@@ -74,10 +75,7 @@ def test_poses(trainer, dataset, folder, log, samples=20, seed=7, limit=None, or
     futures = sample_rows(trainer, trainer.model, dataset, rows, samples, seed, progress=True)
     poses, action = dataset.poses[rows], dataset.action[rows]
     values = pose_metrics(futures, poses[:, 1:STEPS + 1], poses[:, 0])
-    metrics = {"weights": str(origin), "iteration": trainer.iteration, "list": str(dataset.rows.path),
-               "list_sha256": dataset.rows.sha256, "rows": len(rows), "rows_in_list": len(dataset), "samples": samples,
-               "seed": seed, "steps": STEPS, "imsize": dataset.imsize,
-               **summarise(values, action, dataset.rows.actions, {"normalised": 1.0, "pixels": dataset.imsize / 2})}
+    metrics = metrics_file(trainer, dataset, rows, samples, seed, origin, values)
     prepare_results(folder)
     shown, one_each = highlights(action)
     cards = [_write_row(folder, dataset, row, poses[index], futures[index], values["ade"][index], index in shown)
@@ -86,7 +84,11 @@ def test_poses(trainer, dataset, folder, log, samples=20, seed=7, limit=None, or
     write_gallery(folder, "Sampled motion", f"{len(rows)} rows of {dataset.rows.path.name}, {samples} samples each, from "
                   f"{origin} (iteration {trainer.iteration}). Distances in pixels of the {dataset.imsize} px picture.",
                   metric_table(metrics), cards)
-    _write_overview(folder / "overview.gif", dataset.rows.actions, one_each, action, poses, futures)
+    write_overview(folder / "overview.gif", [
+        [(words, draw_poses(smooth(motion), OVERVIEW_SIZE)) for words, motion in (
+            (dataset.rows.actions[action[index]].replace("_", " "), poses[index, :STEPS + 1]),
+            *((f"sample {number + 1}", as_sequence(poses[index, 0], future))
+              for number, future in enumerate(futures[index, :GIF_SAMPLES])))] for index in one_each])
     overall = metrics["overall"]["pixels"]
     log.info("%d rows, %d samples each, pixels of the %d px crop: ADE %.2f, best of %d %.2f; FDE %.2f, best %.2f; "
              "diversity %.1f; standing still: ADE %.2f, FDE %.2f", len(rows), samples, dataset.imsize, overall["ade"],
@@ -94,6 +96,15 @@ def test_poses(trainer, dataset, folder, log, samples=20, seed=7, limit=None, or
              overall["zero_velocity_ade"], overall["zero_velocity_fde"])
     log.info("gallery: %s", folder / "index.html")
     return metrics
+
+
+def metrics_file(trainer, dataset, rows, samples, seed, origin, values):
+    """The content of `metrics.json`: what was tested, and the means of pose metrics (:func:`utils.metrics.pose_metrics`)."""
+    return {"weights": str(origin), "iteration": trainer.iteration, "list": str(dataset.rows.path),
+            "list_sha256": dataset.rows.sha256, "rows": len(rows), "rows_in_list": len(dataset), "samples": samples,
+            "seed": seed, "steps": STEPS, "imsize": dataset.imsize,
+            **summarise(values, dataset.action[rows], dataset.rows.actions,
+                        {"normalised": 1.0, "pixels": dataset.imsize / 2})}
 
 
 def prepare_results(folder, places=(REAL, FAKE)):
@@ -128,20 +139,18 @@ def _write_row(folder, dataset, row, poses, futures, ade, highlight):
     return card, card._replace(cells=[*card.cells, (f"{min(FAN, len(futures))} samples, truth in white", fan)])
 
 
-def _write_overview(path, names, chosen, action, poses, futures, size=OVERVIEW_SIZE):
-    """One moving picture for all: an action a cell, what happened beside two samples."""
-    cells = []
-    for index in chosen:
-        motions = [(names[action[index]].replace("_", " "), poses[index, :STEPS + 1]),
-                   *((f"sample {number + 1}", as_sequence(poses[index, 0], future))
-                     for number, future in enumerate(futures[index, :GIF_SAMPLES]))]
-        cells.append([[label(picture, caption) for picture in draw_poses(smooth(motion), size)]
-                      for caption, motion in motions])
+def write_overview(path, cells, columns=OVERVIEW_COLUMNS):
+    """One moving picture for all actions.
+
+    Args:
+        path: of the GIF.
+        cells: for every action a list of (caption, pictures (T, S, S, 3)), which move side by side.
+    """
     frames = []
-    for time in range(len(cells[0][0])):
-        lines = [cells[first:first + OVERVIEW_COLUMNS] for first in range(0, len(cells), OVERVIEW_COLUMNS)]
-        blank = [np.zeros((size, size, 3), np.uint8)] * len(cells[0])
-        frames.append(grid([[picture for cell in range(min(OVERVIEW_COLUMNS, len(cells)))
-                             for picture in (*([motion[time] for motion in line[cell]] if cell < len(line) else blank), None)]
-                            for line in lines]))
-    write_gif(path, [*frames, *frames[-1:] * 4], fps=10)
+    for time in range(len(cells[0][0][1])):
+        blank = [np.zeros_like(cells[0][0][1][0])] * len(cells[0])
+        shown = [[label(pictures[time], caption) for caption, pictures in cell] for cell in cells]
+        shown += [blank] * (-len(shown) % columns if len(shown) > columns else 0)
+        frames.append(grid([[part for cell in shown[first:first + columns] for part in (*cell, None)]
+                            for first in range(0, len(shown), columns)]))
+    write_gif(path, [*frames, *frames[-1:] * OVERVIEW_HOLD], fps=OVERVIEW_FPS)

@@ -92,7 +92,7 @@ def _cards(cards):
 
 
 def write_gallery(folder, title, intro, table, cards):
-    """Write `index.html` (numbers, and a few cards an action) and a page for each action with all of its cards.
+    """Write `index.html` (`overview.gif`, numbers, and a few cards an action) and a page for each action with all of its cards.
 
     Args:
         folder: where the pictures that the cards link lie.
@@ -113,13 +113,14 @@ def write_gallery(folder, title, intro, table, cards):
                          + f'<p><a href="{name}">all {len(entries)} rows of {escape(heading)}</a></p>'))
     menu = "".join(f'<a href="#{anchor}">{escape(heading)}</a>' for anchor, heading, _ in sections)
     body = "".join(f'<h2 id="{anchor}">{escape(heading)}</h2>{markup}' for anchor, heading, markup in sections)
-    write_text(folder / "index.html", page(title, f"<h1>{escape(title)}</h1><p>{escape(intro)}</p>{table}<nav>{menu}</nav>"
-                                                  f"{body}"))
+    write_text(folder / "index.html", page(title, (
+        f"<h1>{escape(title)}</h1><p>{escape(intro)}</p>{image('overview.gif', 'sheet')}{table}<nav>{menu}</nav>{body}")))
 
 
-def write_run_page(run):
-    """The run's `index.html`: its files and its sample sheets, newest first."""
-    links = [(name, label) for name, label in (("test/index.html", "test gallery"), ("test/metrics.json", "test metrics"),
+def write_run_page(run, legend):
+    """The run's `index.html`: its files and its sample sheets, newest first; `legend` says what a line of a sheet shows."""
+    links = [(name, label) for name, label in (("test/index.html", "test gallery"), ("test/overview.gif", "test overview"),
+                                               ("test/metrics.json", "test metrics"),
                                                ("log.txt", "log"), ("config.yaml", "configuration"))
              if (run.path / name).exists()]
     iterations = sorted({path.stem.rpartition("_")[2] for path in run.images.glob("*_*.jpg")}, key=int, reverse=True)
@@ -129,8 +130,7 @@ def write_run_page(run):
         if (run.images / f"{part}_{iteration}.jpg").exists()) for iteration in iterations]
     write_text(run.path / "index.html", page(run.name, (
         f"<h1>{escape(run.name)}</h1><p>" + " · ".join(f'<a href="{name}">{label}</a>' for name, label in links)
-        + "</p><p>Each line of a sheet: the source, what really happened in the next four frames, and two sampled "
-          f"futures.</p>{''.join(sheets)}")))
+        + f"</p><p>{escape(legend)}</p>{''.join(sheets)}")))
 
 
 def as_sequence(source, motion):
