@@ -18,6 +18,7 @@ LEGEND = "Each line of a sheet: the source, what really happened in the next fou
 
 
 def train_module(options, config, run):
+    run.check(options.resume)
     data, held_out = (PennActionPairs(path, config.data_root, config.imsize, images=False, actions=config.actions)
                       for path in (config.train_data_list, config.test_data_list))
     trainer = Trainer(config, options.seed)

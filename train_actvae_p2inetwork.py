@@ -6,7 +6,7 @@
 """
 from dataset.image_loader2 import PennActionPairs
 from dataset.image_loader2_test import PennActionTestPairs
-from trainer_actvae_p2inetwork import Trainer, draw_picks
+from trainer_actvae_p2inetwork import Trainer, draw_picks, find_actvae
 from utils.cli import parse_options
 from utils.engine import train
 from utils.errors import UserError, command
@@ -22,6 +22,9 @@ LEGEND = ("Each line of a sheet: the source, what really happened, painted with 
 def train_module(options, config, run):
     if not (options.vae_path or options.resume):
         raise UserError("--vae_path is needed: the checkpoints folder of a trained train_actvae.py run")
+    if options.vae_path:
+        find_actvae(options.vae_path)                        # before the long download that VGG may need
+    run.check(options.resume)
     data, held_out = (PennActionPairs(path, config.data_root, config.imsize, actions=config.actions)
                       for path in (config.train_data_list, config.test_data_list))
     trainer = Trainer(config, options.seed)
@@ -45,6 +48,7 @@ def train_module(options, config, run):
 
 def test_module(options, config, run):
     data = PennActionTestPairs(config.test_data_list, config.data_root, config.imsize, actions=config.actions)
+    config.image_loss.vgg = 0                                # a test has no use for it
     trainer = Trainer(config, options.seed)
     if options.pretrain:
         trainer.load_pretrained(options.pretrain)

@@ -30,6 +30,24 @@ class Sample(NamedTuple):
     poses: torch.Tensor      # (B, n, T, J, 2)
 
 
+def find_actvae(folder):
+    """The files of a trained ACT-VAE, part -> Path; see :meth:`Trainer.load_actvae`."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"--vae_path {folder}: there is no such folder")
+    pretrained = {name: folder / f"{name}.pt" for name in ACTVAE_PARTS}
+    snapshots = find_snapshots(folder, ACTVAE_PARTS) or find_snapshots(folder / "checkpoints", ACTVAE_PARTS)
+    if snapshots:
+        files = {name: snapshots[-1].files[name] for name in ACTVAE_PARTS}
+    elif all(path.is_file() for path in pretrained.values()):
+        files = pretrained
+    else:
+        names = " and ".join(path.name for path in pretrained.values())
+        raise UserError(f"--vae_path {folder}: no trained ACT-VAE here; name the checkpoints folder of a "
+                        f"train_actvae.py run, or a folder with {names}")
+    return files
+
+
 @contextmanager
 def without_gradient(*modules):
     """Weights that get no gradient for a while; what goes through them still does."""
@@ -63,6 +81,7 @@ class Trainer(BaseTrainer):
         if weights.vgg:
             from vgg import VGGLoss  # torchvision is slow to import and not needed otherwise
             self.vgg_loss = self._place(VGGLoss(config.vgg_weights))
+            self.notices.append(f"perceptual loss with {config.vgg_weights} VGG weights")
         self.parts = {"im_encode_content": self.actvae.decoder, "im_encode_vae": self.actvae.encoder,
                       "generator": self.generator, "classifier": self.discriminator}
         for name in ("generator", "classifier"):
@@ -245,19 +264,7 @@ class Trainer(BaseTrainer):
         Raises:
             UserError: nothing of this kind there, or a network of another size.
         """
-        folder = Path(folder)
-        if not folder.is_dir():
-            raise UserError(f"--vae_path {folder}: there is no such folder")
-        pretrained = {name: folder / f"{name}.pt" for name in ACTVAE_PARTS}
-        snapshots = find_snapshots(folder, ACTVAE_PARTS) or find_snapshots(folder / "checkpoints", ACTVAE_PARTS)
-        if snapshots:
-            files = {name: snapshots[-1].files[name] for name in ACTVAE_PARTS}
-        elif all(path.is_file() for path in pretrained.values()):
-            files = pretrained
-        else:
-            names = " and ".join(path.name for path in pretrained.values())
-            raise UserError(f"--vae_path {folder}: no trained ACT-VAE here; name the checkpoints folder of a "
-                            f"train_actvae.py run, or a folder with {names}")
+        files = find_actvae(folder)
         for name, path in files.items():
             load_part(path, self.parts[name])
         return files

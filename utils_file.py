@@ -37,10 +37,17 @@ class RunFolder:
         self.test = self.path / "test"
         self.logs = Path(output_path) / "logs" / self.name
         self.log = logging.getLogger("actvae")
+        self.log.setLevel(logging.DEBUG)
+        for handler in self.log.handlers:
+            handler.close()
+        self.log.handlers = [_Console(logging.INFO)]          # losses, at level DEBUG, go to the log file only
 
-    def refuse_to_overwrite(self):
-        """Raise :class:`UserError` if a run of this name was trained already."""
-        if any(self.checkpoints.glob("*.pt")):
+    def check(self, resume):
+        """Raise :class:`UserError` if a run of this name was trained already, or, to resume it, was not."""
+        trained = any(self.checkpoints.glob("*.pt"))
+        if resume and not trained:
+            raise UserError(f"{self.checkpoints}: no complete checkpoint here to go on from")
+        if trained and not resume:
             raise UserError(f"{self.path} holds a trained run; continue it with --resume or choose another --name")
 
     def create(self, config=None):
@@ -54,11 +61,8 @@ class RunFolder:
             file = logging.FileHandler(self.path / "log.txt", encoding="utf-8")
         except OSError as error:
             raise UserError(f"{self.path}: the run folder cannot be written ({error.strerror})") from None
-        console = _Console()
         file.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
-        console.setLevel(logging.INFO)                       # losses, at level DEBUG, go to the file only
-        self.log.setLevel(logging.DEBUG)
-        self.log.handlers = [console, file]
+        self.log.addHandler(file)
         self.log.info("%s", shlex.join(sys.argv))
         return self
 

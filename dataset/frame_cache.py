@@ -25,8 +25,6 @@ CHUNK = 64                # frames decoded between two writes
 class DiskFull(UserError):
     """No room for what has to be written."""
 
-    status = 1
-
 
 class FrameCache:
     """The prepared pictures of a list's frames.

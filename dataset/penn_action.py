@@ -131,6 +131,8 @@ def build(root, out, test_videos=None, actions=ACTIONS, count=WINDOWS, min_visib
     labels = sorted((root / "labels").glob("*.mat"))
     if not labels:
         raise UserError(f"{root / 'labels'} holds no .mat annotation; --root is the folder that holds labels/ (and frames/)")
+    if "" in actions or len(set(actions)) < len(actions):
+        raise UserError(f"--actions {','.join(actions)}: different names are needed, with a comma between them")
     chosen = read_test_videos(test_videos) if test_videos else None
     rows, videos, found, dropped = {True: [], False: []}, Counter(), Counter(), {}
     for label in tqdm(labels, desc="annotations", unit="video"):
@@ -178,7 +180,7 @@ def main():
     parser.add_argument("--out", default="data_lists", help="folder for the two lists (default: %(default)s)")
     parser.add_argument("--test_videos", metavar="FILE", help="video numbers of the test split, one a line; "
                                                               "default: the annotations' own train flag")
-    parser.add_argument("--actions", type=lambda text: tuple(text.split(",")), default=ACTIONS, metavar="A,B,...",
+    parser.add_argument("--actions", type=lambda text: tuple(map(str.strip, text.split(","))), default=ACTIONS, metavar="A,B,...",
                         help="action names in the order of their ids (default: the nine of the paper)")
     parser.add_argument("--windows", type=int, default=WINDOWS, help="most windows of a video (default: %(default)s)")
     parser.add_argument("--min_visible", type=int, default=MIN_VISIBLE,

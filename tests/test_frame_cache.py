@@ -225,7 +225,7 @@ def test_too_little_disk(place, monkeypatch, run_script):
     monkeypatch.setattr(frame_cache.shutil, "disk_usage", lambda folder: free)
     with monkeypatch.context() as patch:
         patch.setattr(ImageFile, "load", None)            # told before the first picture is decoded
-        line = fails(run_script, 1, place.data)
+        line = fails(run_script, 2, place.data)
     assert f"{place.cache}: the frame cache needs 0 MB but 67 MB are free; " in line and "cache: false" in line
     assert not place.files()
     free.free = need
@@ -242,7 +242,7 @@ def test_disk_full_while_writing(place, monkeypatch, run_script):
     with monkeypatch.context() as patch:
         patch.setattr(frame_cache, "open", raising=False,
                       value=lambda path, mode: (Disk if path.suffix == ".part" else open)(path, mode))
-        line = fails(run_script, 1, place.data)
+        line = fails(run_script, 2, place.data)
         with pytest.raises(DiskFull):
             place.data()
     assert str(place.cache) in line and "No space left on device" in line

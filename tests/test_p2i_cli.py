@@ -141,8 +141,8 @@ def test_log(trained):
     scene, training, testing = trained
     log = (scene.run_folder / "log.txt").read_text()
     assert "7 training rows, 6 test rows, 3 iterations an epoch, cpu" in log
-    assert log.count("frame cache: ") == 2 and f"frame cache: 12 pictures, 0 MB, in {scene.folder / 'cache'}" in log
-    assert log.index("frame cache: ") < log.index("iteration 1 ")
+    assert training.out.count("frame cache: ") == 2
+    assert f"frame cache: 12 pictures, 0 MB, in {scene.folder / 'cache'}" in training.out
     assert re.findall(r"iteration (\d)  d_real [\d.e+-]+  d_sampled \S+  reconstruction \S+  vgg 0  "
                       r"g_adversarial \S+  features \S+  g_sampled \S+  lr 0.03", log) == list("123456")
     assert re.search(r"iteration 4, test rows, true poses: PSNR [\d.]+ dB, SSIM [\d.]+; copying the source: [\d.]+ dB",
@@ -433,7 +433,8 @@ def test_truncated_frame_while_training(scene, how):
     outcome = scene.run("--resume", overrides=[override, "train_epoch=20", f"workers={int(how == 'worker')}",
                                                f"cache={str(how == 'cache').lower()}"])
     clear_error(outcome, 2, f"{scene.list}:", f": frame {path} cannot be decoded (")
-    assert tree(scene.checkpoints) == before
+    weights = {path: content for path, content in before.items() if "im_encode" in path.name or "generator" in path.name}
+    assert weights.items() <= tree(scene.checkpoints).items()          # and iterations until then were saved, too
     assert not list(scene.folder.glob("cache/*.npy")) and not list(scene.folder.glob("cache/*.part"))
 
 
@@ -452,7 +453,7 @@ def test_disk_full_while_caching(scene, monkeypatch):
     scene.save_run()
     before = tree(scene.checkpoints)
     outcome = scene.run("--resume", overrides=["train_epoch=20"])
-    clear_error(outcome, 1, "the frame cache needs 0 MB but 0 MB are free", "cache_dir", "cache: false")
+    clear_error(outcome, 2, "the frame cache needs 0 MB but 0 MB are free", "cache_dir", "cache: false")
     assert tree(scene.checkpoints) == before and not list(scene.folder.glob("cache/*.npy"))
     assert scene.run("--resume", overrides=["train_epoch=10", "cache=false"]).status == 0
 

@@ -37,7 +37,8 @@ class BaseTrainer:
         self.random = torch.Generator().manual_seed(seed)                    # all noise of training; on the CPU, so
         # that a run is the same on every device
         self.parts, self.optimizers, self.schedulers = {}, {}, {}
-        self.iteration = 0
+        self.iteration, self.seed = 0, seed
+        self.notices = []                                                    # for the log of a run
         torch.manual_seed(seed)                                              # initial weights
 
     def add_optimizer(self, name, module):
@@ -72,7 +73,7 @@ class BaseTrainer:
     def save(self, checkpoint_dir, iteration, epoch):
         """Write a snapshot: the published files and the training state."""
         save_snapshot(checkpoint_dir, iteration, epoch, self.parts, self.optimizers, {
-            "schedulers": {name: {"last_epoch": scheduler.last_epoch} for name, scheduler in self.schedulers.items()},
+            "seed": self.seed,
             "scaler": self.scaler.state_dict(),
             "random": self.random.get_state(),
         })
@@ -97,15 +98,20 @@ class BaseTrainer:
         return snapshot
 
     def _load_training_state(self, snapshot, folder):
-        path = snapshot.files.get(STATE, folder / "optimizer.pt")
+        config, path = self.config, snapshot.files.get(STATE, folder / "optimizer.pt")
+        decay = config.gamma ** (snapshot.iteration // config.step_size) if config.lr_policy == "step" else 1
         state = load_torch(path)
         try:
             for name, optimizer in self.optimizers.items():
-                optimizer.load_state_dict((state["optimizers"] if STATE in snapshot.files else state)[name])
-                for group in optimizer.param_groups:
-                    group["fused"], group["foreach"] = True, None        # an old file does not know of them
+                saved = (state["optimizers"] if STATE in snapshot.files else state)[name]
+                for group in saved["param_groups"]:                      # numbers are the configuration's
+                    group.update(lr=config.lr * decay, betas=(config.beta1, config.beta2), weight_decay=config.weight_decay,
+                                 fused=True, foreach=None)
+                optimizer.load_state_dict(saved)
             if STATE in snapshot.files:
-                self.scaler.load_state_dict(state["scaler"])
+                self.seed = state["seed"]
+                if state["scaler"]:
+                    self.scaler.load_state_dict(state["scaler"])
                 self.random.set_state(state["random"])
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise UserError(f"{path}: not the training state of this configuration ({error})") from None

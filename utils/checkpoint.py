@@ -26,8 +26,12 @@ class Snapshot(NamedTuple):
 
 def save_torch(path, value):
     """`torch.save`, whole or not at all."""
-    with atomic_write(path, "wb") as file:
-        torch.save(value, file)
+    try:
+        with atomic_write(path, "wb") as file:
+            torch.save(value, file)
+    except (OSError, RuntimeError) as error:           # torch turns a full disk into a RuntimeError
+        raise UserError(f"{path}: this checkpoint could not be written ({str(error).splitlines()[0]}); earlier ones are "
+                        "as they were") from None
 
 
 def load_torch(path):
@@ -37,7 +41,7 @@ def load_torch(path):
     except FileNotFoundError:
         raise UserError(f"{path}: this checkpoint file is missing") from None
     except Exception as error:             # torch raises many kinds for broken, foreign and unsafe files
-        reason = str(error).strip().split("\n")[0]
+        reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no more is known'}"
         raise UserError(f"{path}: not a checkpoint that can be read safely ({reason})") from None
 
 

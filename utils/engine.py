@@ -46,11 +46,13 @@ def training_batches(dataset, config, seed, draw_picks=None):
     return sampler, DataLoader(dataset, batch_sampler=sampler, num_workers=workers, persistent_workers=workers > 0)
 
 
-def _batches(loader):
-    """The loader's batches; a worker's :class:`UserError` comes with the text of a traceback, which is taken off."""
+def _batches(loader, save):
+    """The loader's batches. Before a :class:`UserError` of theirs goes on, the iterations so far are saved; that of a worker
+    comes with the text of a traceback, which is taken off."""
     try:
         yield from loader
     except UserError as error:
+        save()
         raise UserError(str(error).strip().rpartition("Error: ")[2]) from None
 
 
@@ -85,17 +87,19 @@ def train(options, run, trainer, data, held_out, show, draw_picks=None):
     Returns:
         exit status.
     """
-    sampler, loader = training_batches(data, trainer.config, options.seed, draw_picks)
     if options.resume:
         trainer.resume(run.checkpoints)
-    else:
-        run.refuse_to_overwrite()
-    run.create(trainer.config)
-    run.log.info("%d training rows, %d test rows, %d iterations an epoch, %s", len(data), len(held_out),
-                 sampler.per_epoch, trainer.device)
+    sampler, loader = training_batches(data, trainer.config, trainer.seed, draw_picks)
     for rows in (data, held_out):
         if rows.images and trainer.config.cache:
             rows.use_cache(trainer.config.cache_dir)
+    run.create(trainer.config)
+    if trainer.seed != options.seed:
+        run.log.info("going on with the run's own seed %d", trainer.seed)
+    for notice in trainer.notices:
+        run.log.info(notice)
+    run.log.info("%d training rows, %d test rows, %d iterations an epoch, %s", len(data), len(held_out),
+                 sampler.per_epoch, trainer.device)
     return fit(trainer, sampler, loader, run, show)
 
 
@@ -117,7 +121,8 @@ def fit(trainer, sampler, loader, run, show):
         return 0
 
     def save():
-        trainer.save(run.checkpoints, trainer.iteration, (trainer.iteration - 1) // sampler.per_epoch)
+        if trainer.iteration:
+            trainer.save(run.checkpoints, trainer.iteration, (trainer.iteration - 1) // sampler.per_epoch)
 
     bar = tqdm(total=total, initial=trainer.iteration, unit="it", dynamic_ncols=True)
     stop = False
@@ -125,16 +130,16 @@ def fit(trainer, sampler, loader, run, show):
         while trainer.iteration < total and not stop:
             sampler.iteration = trainer.iteration
             bar.set_description(f"epoch {trainer.iteration // sampler.per_epoch + 1}/{config.train_epoch}")
-            for batch in _batches(loader):
+            for batch in _batches(loader, save):
                 losses = trainer.update(batch)
                 bar.update()
                 if trainer.iteration % config.log_iter == 0:
                     log_losses(losses, trainer, run, writer, bar)
-                if trainer.iteration % config.image_save_iter == 0 or trainer.iteration == total:
-                    show(trainer.iteration, writer)
                 stop = bool(stopped)                # looked at once: a later signal stops after the next iteration
                 if trainer.iteration % config.snapshot_save_iter == 0 or trainer.iteration == total or stop:
                     save()
+                if trainer.iteration % config.image_save_iter == 0 or trainer.iteration == total:
+                    show(trainer.iteration, writer)
                 if stop:
                     break
     writer.close()

@@ -1,5 +1,6 @@
 """Mistakes of a user, told in one line."""
 import sys
+import warnings
 
 
 class UserError(Exception):
@@ -10,6 +11,7 @@ class UserError(Exception):
 
 def command(main):
     """Run a command-line `main()`; a :class:`UserError` becomes one line on stderr and its exit status."""
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     try:
         sys.exit(main())
     except UserError as error:

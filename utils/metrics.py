@@ -7,9 +7,6 @@ import functools
 from pathlib import Path
 
 import torch
-from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
-from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
-from torchvision.models import AlexNet_Weights
 
 
 def pose_metrics(samples, truth, source):
@@ -48,6 +45,10 @@ def image_metrics(pictures, truth):
         dict of (B,) tensors, means over the T pictures: `psnr` in dB and `ssim` (Gaussian window of 11 pixels), by
         torchmetrics, of whole pictures in [0, 1], padding included.
     """
+    from torchmetrics.functional.image import (  # slow to import, and not needed for poses
+        peak_signal_noise_ratio,
+        structural_similarity_index_measure,
+    )
     steps = pictures.shape[:2]
     pictures, truth = (((value.flatten(0, 1).float() + 1) / 2).clamp(0, 1) for value in (pictures, truth))
     psnr = peak_signal_noise_ratio(pictures, truth, data_range=1.0, reduction="none", dim=(1, 2, 3))
@@ -59,6 +60,8 @@ def image_metrics(pictures, truth):
 @functools.cache
 def _lpips():
     """LPIPS (AlexNet) by torchmetrics, or None where torchvision's AlexNet weights are not in its cache; none are fetched."""
+    from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+    from torchvision.models import AlexNet_Weights
     name = AlexNet_Weights.IMAGENET1K_V1.url.rpartition("/")[2]
     if not (Path(torch.hub.get_dir()) / "checkpoints" / name).exists():
         return None

@@ -3,12 +3,12 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from trainer_actvae import STEPS
 from utils.files import write_json
 from utils.metrics import pose_metrics, summarise
 from utils.report import FAN, HIGHLIGHTS, Card, as_sequence, image, metric_table, moving_figures, write_gallery
 from utils.visualize import draw_poses, grid, label, smooth, write_gif
 
-STEPS = 4
 TEST_BATCH = 64           # rows sampled at once
 GIF_SAMPLES = 2           # sampled sequences a row that are drawn, as published
 OVERVIEW_SIZE = 96        # pixels of a cell of overview.gif
@@ -72,9 +72,9 @@ def test_poses(trainer, dataset, folder, log, samples=20, seed=7, limit=None, or
         the content of `metrics.json`.
     """
     rows = spread(len(dataset), limit)
-    futures = sample_rows(trainer, trainer.model, dataset, rows, samples, seed, progress=True)
+    futures = sample_rows(trainer, trainer.model, dataset, rows, max(samples, GIF_SAMPLES), seed, progress=True)
     poses, action = dataset.poses[rows], dataset.action[rows]
-    values = pose_metrics(futures, poses[:, 1:STEPS + 1], poses[:, 0])
+    values = pose_metrics(futures[:, :samples], poses[:, 1:STEPS + 1], poses[:, 0])
     metrics = metrics_file(trainer, dataset, rows, samples, seed, origin, values)
     prepare_results(folder)
     shown, one_each = highlights(action)
@@ -111,7 +111,7 @@ def prepare_results(folder, places=(REAL, FAKE)):
     """Make the folders of a test's results and clear away what an earlier test left there."""
     for name in places:
         (folder / name).mkdir(parents=True, exist_ok=True)
-    for path in (*folder.glob("action_*.html"), *(path for name in places for path in (folder / name).iterdir())):
+    for path in (*folder.glob("action_*.html"), *(path for name in places for path in (folder / name).glob("[0-9]*.*"))):
         path.unlink()
 
 

@@ -15,7 +15,6 @@ nav { position: sticky; top: 0; padding: .6rem 0; background: #14161aee; } nav a
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .9rem .25rem 0; text-align: right; border-bottom: 1px solid var(--line); font-weight: 400; }
 th:first-child, td:first-child { text-align: left; } thead th { color: var(--soft); vertical-align: bottom; }
-.good { color: #8bd5a0; }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(560px, 1fr)); gap: 1rem; }
 .card { padding: .8rem; border: 1px solid var(--line); border-radius: 10px; background: #1a1d22; overflow-x: auto; }
 .card header { display: flex; justify-content: space-between; margin-bottom: .5rem; color: var(--soft); font-size: .85rem; }
@@ -123,7 +122,8 @@ def write_run_page(run, legend):
                                                ("test/metrics.json", "test metrics"),
                                                ("log.txt", "log"), ("config.yaml", "configuration"))
              if (run.path / name).exists()]
-    iterations = sorted({path.stem.rpartition("_")[2] for path in run.images.glob("*_*.jpg")}, key=int, reverse=True)
+    iterations = sorted({path.stem.rpartition("_")[2] for path in run.images.glob("t*_*.jpg")
+                         if path.stem.rpartition("_")[2].isdecimal()}, key=int, reverse=True)
     sheets = [f"<h2>iteration {int(iteration)}</h2>" + "".join(
         f"<p>{label}</p>{image(f'images/{part}_{iteration}.jpg', 'sheet')}"
         for part, label in (("train", "training rows"), ("test", "test rows"))

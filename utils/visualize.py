@@ -56,10 +56,11 @@ def grid(rows, gap=2, background=40):
     return np.concatenate(lines)
 
 
-def label(picture, text, light=200):
-    """A copy of a picture with a line of small text in its upper left corner."""
+def label(picture, text):
+    """A copy of a picture with a line of small text in its upper left corner, readable on any ground."""
     picture = picture.copy()
-    cv2.putText(picture, text, (4, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (light,) * 3, 1, cv2.LINE_AA)
+    for light, width in ((0, 3), (235, 1)):
+        cv2.putText(picture, text, (4, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (light,) * 3, width, cv2.LINE_AA)
     return picture
 
 
