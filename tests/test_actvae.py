@@ -134,6 +134,19 @@ def test_resumed_training_ends_bit_identical(tmp_path):
     assert torch.equal(whole.random.get_state(), resumed.random.get_state())
 
 
+def test_resume_keeps_the_seed_of_the_run_and_takes_the_numbers_of_the_configuration(tmp_path):
+    first = Trainer(small_config(step_size=2), seed=3)
+    for _ in range(3):
+        first.update(random_batch())
+    first.save(tmp_path, 3, 0)
+    second = Trainer(small_config(step_size=2, lr=0.5, weight_decay=0.25), seed=99)
+    second.resume(tmp_path)
+    assert second.seed == 3
+    for optimizer in second.optimizers.values():
+        group = optimizer.param_groups[0]
+        assert (group["lr"], group["weight_decay"], group["fused"]) == (0.25, 0.25, True)
+
+
 def test_published_checkpoint_folder_resumes_and_saves_back_identically(tmp_path):
     source = Trainer(small_config())
     source.update(random_batch())
