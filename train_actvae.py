@@ -11,7 +11,6 @@ from utils.engine import train
 from utils.errors import command
 from utils.pose_test import pose_sheet, quick_metrics, test_poses
 from utils.report import write_run_page
-from utils.visualize import write_image
 from utils_file import RunFolder, load_config
 
 LEGEND = "Each line of a sheet: the source, what really happened in the next four frames, and two sampled futures."
@@ -25,9 +24,7 @@ def train_module(options, config, run):
 
     def show(iteration, writer):
         for part, rows in (("train", data), ("test", held_out)):
-            sheet = pose_sheet(trainer, rows, config.display_size)
-            write_image(run.images / f"{part}_{iteration:08d}.jpg", sheet)
-            writer.add_image(part, sheet, iteration, dataformats="HWC")
+            run.add_sheet(part, pose_sheet(trainer, rows, config.display_size), iteration, writer)
         metrics = quick_metrics(trainer, held_out)
         for name, value in metrics.items():
             writer.add_scalar(f"test_pixels/{name}", value, iteration)
@@ -35,7 +32,9 @@ def train_module(options, config, run):
                      metrics["ade"], metrics["ade_best"], metrics["zero_velocity_ade"])
         write_run_page(run, LEGEND)
 
-    return train(options, run, trainer, data, held_out, show)
+    status = train(options, run, trainer, data, held_out, show)
+    write_run_page(run, LEGEND)
+    return status
 
 
 def test_module(options, config, run):

@@ -12,7 +12,6 @@ from utils.engine import train
 from utils.errors import UserError, command
 from utils.image_test import image_sheet, quick_metrics, test_images
 from utils.report import write_run_page
-from utils.visualize import write_image
 from utils_file import RunFolder, load_config
 
 LEGEND = ("Each line of a sheet: the source, what really happened, painted with the true poses, painted with sampled poses, "
@@ -33,9 +32,7 @@ def train_module(options, config, run):
 
     def show(iteration, writer):
         for part, rows in (("train", data), ("test", held_out)):
-            sheet = image_sheet(trainer, rows, config.display_size)
-            write_image(run.images / f"{part}_{iteration:08d}.jpg", sheet)
-            writer.add_image(part, sheet, iteration, dataformats="HWC")
+            run.add_sheet(part, image_sheet(trainer, rows, config.display_size), iteration, writer)
         metrics = quick_metrics(trainer, held_out)
         for name, value in metrics.items():
             writer.add_scalar(f"test/{name}", value, iteration)
@@ -43,7 +40,9 @@ def train_module(options, config, run):
                      *(metrics[f"{metric}_{kind}"] for kind in ("true_poses", "copy_source") for metric in ("psnr", "ssim")))
         write_run_page(run, LEGEND)
 
-    return train(options, run, trainer, data, held_out, show, draw_picks)
+    status = train(options, run, trainer, data, held_out, show, draw_picks)
+    write_run_page(run, LEGEND)
+    return status
 
 
 def test_module(options, config, run):

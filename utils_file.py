@@ -10,6 +10,7 @@ from tqdm import tqdm
 from utils.config import dump_config, load_config
 from utils.errors import UserError
 from utils.files import write_text
+from utils.visualize import write_image
 
 __all__ = ["RunFolder", "load_config"]
 
@@ -64,7 +65,11 @@ class RunFolder:
         file.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
         self.log.addHandler(file)
         self.log.info("%s", shlex.join(sys.argv))
-        return self
+
+    def add_sheet(self, part, sheet, iteration, writer):
+        """Keep a sample sheet as `images/<part>_<iteration>.jpg` and in TensorBoard."""
+        write_image(self.images / f"{part}_{iteration:08d}.jpg", sheet)
+        writer.add_image(part, sheet, iteration, dataformats="HWC")
 
     def tensorboard(self):
         """A TensorBoard writer for this run."""

@@ -1,4 +1,4 @@
-"""Crop and letterbox of frames, person masks and joints (SPEC section 2), and the way back.
+"""Crop and letterbox of frames, person masks and joints (SPEC section 2).
 
 Every function takes one box or many at once; sizes are `(h, w)`, boxes `x1, y1, x2, y2`, both in pixels.
 """
@@ -60,14 +60,6 @@ def pose_to_picture(pose, crop, size):
     margin = np.stack([box.dw, box.dh], -1)[..., None, None, :]
     pixels = (pose - crop[..., None, None, :2]) * box.ratio[..., None, None, None] + margin
     return 2 * np.clip(pixels, 0, size - 1) / size - 1
-
-
-def pose_to_frame(pose, crop, size):
-    """The inverse of :func:`pose_to_picture` (but for the clipping): normalised (..., T, J, 2) -> frame pixels."""
-    crop = np.asarray(crop)
-    box = letterbox(crop[..., 3] - crop[..., 1], crop[..., 2] - crop[..., 0], size)
-    margin = np.stack([box.dw, box.dh], -1)[..., None, None, :]
-    return ((pose + 1) * size / 2 - margin) / box.ratio[..., None, None, None] + crop[..., None, None, :2]
 
 
 def picture_from_frame(frame, crop, size):

@@ -132,12 +132,6 @@ def many():
     return crop, crop[:, None, None, :2] + share * (crop[:, 2:] - crop[:, :2])[:, None, None]
 
 
-def test_pose_to_frame_undoes_pose_to_picture(many):
-    crop, joints = many
-    back = transform.pose_to_frame(transform.pose_to_picture(joints, crop, 128), crop, 128)
-    np.testing.assert_allclose(back, joints, atol=1e-9)
-
-
 def test_many_at_once_are_one_by_one(many):
     crop, joints = many
     size = np.stack([crop[:, 3] - 7, crop[:, 2] + 3], 1)

@@ -114,11 +114,12 @@ def fit(trainer, sampler, loader, run, show):
     Returns:
         exit status: 0, or 128 + the signal that stopped the run (after a snapshot).
     """
-    config, writer = trainer.config, run.tensorboard()
+    config = trainer.config
     total = sampler.per_epoch * config.train_epoch
     if trainer.iteration >= total:
         run.log.info("nothing to do: all %d epochs are trained; raise train_epoch to go on", config.train_epoch)
         return 0
+    writer = run.tensorboard()
 
     def save():
         if trainer.iteration:

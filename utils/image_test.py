@@ -134,5 +134,5 @@ def _write_row(folder, dataset, row, pictures, future, psnr):
     return Card(dataset.rows.actions[dataset.action[row]], f"video {video:04d}, frame {frame}, gap {gap}",
                 f"true poses: {psnr:.1f} dB",
                 [("what happened", image(f"{REAL}/{name}.gif")), ("predicted", image(f"{FAKE}/{name}.gif")),
-                 ("strip", f'<a href="{STRIPS}/{name}.jpg">{image(f"{STRIPS}/{name}.jpg")}</a>'),
+                 ("strip", f'<a href="{STRIPS}/{name}.jpg">{image(f"{STRIPS}/{name}.jpg", "strip")}</a>'),
                  ("as MP4", videos)])

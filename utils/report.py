@@ -20,6 +20,7 @@ th:first-child, td:first-child { text-align: left; } thead th { color: var(--sof
 .card header { display: flex; justify-content: space-between; margin-bottom: .5rem; color: var(--soft); font-size: .85rem; }
 .cells { display: flex; gap: .5rem; } figure { margin: 0; } figcaption { color: var(--soft); font-size: .75rem; }
 .cells img, .cells svg { width: 128px; height: 128px; border-radius: 6px; background: #000; display: block; }
+.cells img.strip { width: auto; }
 .sheet { max-width: 100%; border-radius: 6px; }
 """
 HIGHLIGHTS = 6            # rows of an action on the gallery's first page
