@@ -90,6 +90,8 @@ class ActVAE(nn.Module):
             logvars.append(logvar)
         return Rollout(torch.stack(poses, 1), torch.stack(mus), torch.stack(logvars))
 
+    forward = rollout
+
     @torch.no_grad()
     def sample(self, pose, action, n, steps=4, generator=None):
         """Draw `n` possible futures of poses (B, J, 2) with actions (B,): (B, n, T, J, 2) of the poses' dtype.

@@ -6,6 +6,7 @@
 from dataset.image_loader2 import PennActionPairs
 from dataset.image_loader2_test import PennActionTestPairs
 from trainer_actvae import Trainer
+from utils import processes
 from utils.cli import parse_options
 from utils.engine import train
 from utils.errors import command
@@ -32,9 +33,7 @@ def train_module(options, config, run):
                      metrics["ade"], metrics["ade_best"], metrics["zero_velocity_ade"])
         write_run_page(run, LEGEND)
 
-    status = train(options, run, trainer, data, held_out, show)
-    write_run_page(run, LEGEND)
-    return status
+    return train(options, run, trainer, data, held_out, show)
 
 
 def test_module(options, config, run):
@@ -56,7 +55,8 @@ def main():
     options = parse_options("Train or test ACT-VAE, the pose module.")
     config = load_config(options.config, options.set)
     run = RunFolder(options.config, options.name, options.output_path)
-    return (test_module if options.test else train_module)(options, config, run)
+    with processes.job():
+        return (test_module if options.test else train_module)(options, config, run)
 
 
 if __name__ == "__main__":

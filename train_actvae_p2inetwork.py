@@ -7,6 +7,7 @@
 from dataset.image_loader2 import PennActionPairs
 from dataset.image_loader2_test import PennActionTestPairs
 from trainer_actvae_p2inetwork import Trainer, draw_picks, find_actvae
+from utils import processes
 from utils.cli import parse_options
 from utils.engine import train
 from utils.errors import UserError, command
@@ -40,9 +41,7 @@ def train_module(options, config, run):
                      *(metrics[f"{metric}_{kind}"] for kind in ("true_poses", "copy_source") for metric in ("psnr", "ssim")))
         write_run_page(run, LEGEND)
 
-    status = train(options, run, trainer, data, held_out, show, draw_picks)
-    write_run_page(run, LEGEND)
-    return status
+    return train(options, run, trainer, data, held_out, show, draw_picks)
 
 
 def test_module(options, config, run):
@@ -70,7 +69,8 @@ def main():
     options = parse_options("Train or test P2I, the pose-to-image module.", add_options)
     config = load_config(options.config, options.set)
     run = RunFolder(options.config, options.name, options.output_path)
-    return (test_module if options.test else train_module)(options, config, run)
+    with processes.job():
+        return (test_module if options.test else train_module)(options, config, run)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 import torch
 
 from network_actvae import ActVAE
+from utils import processes
 from utils.base_trainer import BaseTrainer
 
 STEPS = 4                                                   # frames that a roll-out predicts
@@ -22,6 +23,7 @@ class Trainer(BaseTrainer):
         self.parts = {"im_encode_content": self.model.decoder, "im_encode_vae": self.model.encoder}
         for name, module in self.parts.items():
             self.add_optimizer(name, module)
+        self.rollout = processes.together(self.model)
 
     def losses(self, batch, noise=None):
         """The loss terms of a batch, already weighted.
@@ -29,24 +31,26 @@ class Trainer(BaseTrainer):
         The three roll-outs start from the same source and are compared with different targets; they run as one batch.
 
         Args:
-            batch: `poses` (B, 6, 13, 2) and `action` (B,).
+            batch: `poses` (B, 6, 13, 2) and `action` (B,); of several processes, each has its share.
             noise: (3, 5, B, Z) of the three roll-outs, or None to draw it.
         Returns:
             dict of 0-dim tensors, `kl` (first roll-out only) and `reconstruction` (sum over the three).
+            Their mean over the processes is the loss of the whole batch.
         """
         poses, action = (batch[key].to(self.device, non_blocking=True) for key in ("poses", "action"))
         count, rollouts = len(poses), len(ROLLOUT_TARGETS)
         if noise is None:
-            noise = self.model.draw_noise(rollouts * count, STEPS, self.random)                  # (5, 3B, Z)
+            noise = self.model.draw_noise(rollouts * count * processes.count(), STEPS, self.random)
+            noise = self.own_noise(noise, count)                                                  # (5, 3B, Z)
         else:
             noise = noise.to(self.device).transpose(0, 1).flatten(1, 2)
         target = torch.cat([poses[:, list(frames)] for frames in ROLLOUT_TARGETS])                  # (3B, 4, 13, 2)
         with self.autocast():
-            rollout = self.model.rollout(poses[:, 0].repeat(rollouts, 1, 1), action.repeat(rollouts), STEPS, noise)
+            rollout = self.rollout(poses[:, 0].repeat(rollouts, 1, 1), action.repeat(rollouts), STEPS, noise)
         # every roll-out has equally many values, so three means are three times the mean of all
         reconstruction = rollouts * (rollout.pose - target).abs().mean()
         mu, logvar = (value[:, :count].to(poses.dtype) for value in (rollout.mu, rollout.logvar))
-        kl = -0.5 * (1 + logvar - mu ** 2 - logvar.exp()).sum()
+        kl = -0.5 * (1 + logvar - mu ** 2 - logvar.exp()).sum() * processes.count()    # a sum over all rows, not a mean
         return {"kl": self.config.pose_loss.kl * kl, "reconstruction": self.config.pose_loss.reconstruction * reconstruction}
 
     def update(self, batch, noise=None):

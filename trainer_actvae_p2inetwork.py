@@ -10,10 +10,12 @@ from model_variants import PoseAttentionGenerator
 from network_actvae import ActVAE
 from network_actvae_p2inetwork import PoseDiscriminator, adversarial_loss, feature_loss, reconstruction_loss
 from trainer_actvae import STEPS
+from utils import processes
 from utils.base_trainer import BaseTrainer
 from utils.checkpoint import find_snapshots, load_part
 from utils.errors import UserError
 from utils.heatmap import gaussian_maps
+from utils.sync_batchnorm import synchronise
 
 LOSSES = ("d_real", "d_sampled", "reconstruction", "vgg", "g_adversarial", "features", "g_sampled")
 ACTVAE_PARTS = ("im_encode_content", "im_encode_vae")
@@ -81,11 +83,12 @@ class Trainer(BaseTrainer):
         if weights.vgg:
             from vgg import VGGLoss  # torchvision is slow to import and not needed otherwise
             self.vgg_loss = self._place(VGGLoss(config.vgg_weights))
-            self.notices.append(f"perceptual loss with {config.vgg_weights} VGG weights")
         self.parts = {"im_encode_content": self.actvae.decoder, "im_encode_vae": self.actvae.encoder,
                       "generator": self.generator, "classifier": self.discriminator}
         for name in ("generator", "classifier"):
             self.add_optimizer(name, self.parts[name])
+        # for the passes whose gradients all processes share
+        self.trained_generator, self.trained_discriminator = map(processes.together, (self.generator, self.discriminator))
 
     def _check_size(self):
         size, generator, discriminator = self.config.imsize, self.config.generator, self.config.discriminator
@@ -100,6 +103,8 @@ class Trainer(BaseTrainer):
     def _place(self, module):
         """A network on the device, in the configured memory format, compiled if configured."""
         module = module.to(self.device)
+        if self.config.sync_batchnorm:
+            synchronise(module)
         if self.config.channels_last:
             module = module.to(memory_format=torch.channels_last)
         if self.config.compile:
@@ -111,7 +116,8 @@ class Trainer(BaseTrainer):
     def _rollouts(self, pose, action, step, noise):
         """The poses at one step of the two roll-outs, (2, B, J, 2); they run as one batch, no further than needed."""
         if noise is None:
-            noise = self.actvae.draw_noise(2 * len(pose), STEPS, self.random)                      # (5, 2B, Z)
+            noise = self.actvae.draw_noise(2 * len(pose) * processes.count(), STEPS, self.random)
+            noise = self.own_noise(noise, len(pose))                                               # (5, 2B, Z)
         else:
             noise = noise.to(self.device).transpose(0, 1).flatten(1, 2)
         noise = noise[:step + 2]
@@ -132,6 +138,8 @@ class Trainer(BaseTrainer):
             noise: (2, 5, B, Z) of the two roll-outs, or None to draw it.
         Returns:
             dict of the weighted losses as detached 0-dim tensors.
+        Raises:
+            NotFinite: see :meth:`step`; steps before the bad one have been done.
         """
         config, weights = self.config, self.config.image_loss
         images, masks = batch["images"], batch["masks"]
@@ -150,8 +158,9 @@ class Trainer(BaseTrainer):
         source_maps, first_maps, step_maps, second_maps, *sampled_maps = maps
 
         def paint(target_maps):
+            generator = self.trained_generator if torch.is_grad_enabled() else self.generator
             with self.autocast():
-                return self.generator(source, torch.cat([source_maps, target_maps], 1), action)
+                return generator(source, torch.cat([source_maps, target_maps], 1), action)
 
         losses = dict.fromkeys(LOSSES, torch.zeros((), device=self.device))
         if weights.adversarial:
@@ -172,8 +181,8 @@ class Trainer(BaseTrainer):
     def _step_discriminator(self, fake, fake_maps, real, real_maps):
         """Tell painted pictures (B, 3, S, S) from real ones, each judged with its pose's maps (B, J, S, S)."""
         with self.autocast():
-            judged_fake = self.discriminator(fake, fake_maps)[0]         # apart: each has its own batch statistics
-            judged_real = self.discriminator(real, real_maps)[0]
+            judged_fake = self.trained_discriminator(fake, fake_maps)[0]         # apart: each has its own batch statistics
+            judged_real = self.trained_discriminator(real, real_maps)[0]
         loss = self.config.image_loss.adversarial * (adversarial_loss(judged_fake, False) +
                                                      adversarial_loss(judged_real, True))
         self.step(loss, ["classifier"])

@@ -7,6 +7,7 @@ from pathlib import Path
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
+from utils import processes
 from utils.config import dump_config, load_config
 from utils.errors import UserError
 from utils.files import write_text
@@ -42,6 +43,7 @@ class RunFolder:
         for handler in self.log.handlers:
             handler.close()
         self.log.handlers = [_Console(logging.INFO)]          # losses, at level DEBUG, go to the log file only
+        logging.raiseExceptions = False                       # a log that cannot be written must not end a run
 
     def check(self, resume):
         """Raise :class:`UserError` if a run of this name was trained already, or, to resume it, was not."""
@@ -52,7 +54,13 @@ class RunFolder:
             raise UserError(f"{self.path} holds a trained run; continue it with --resume or choose another --name")
 
     def create(self, config=None):
-        """Make the folders, start the log file (`log.txt`) and, for training, keep the resolved configuration."""
+        """Make the folders, start the log file (`log.txt`) and, for training, keep the resolved configuration.
+
+        Of several processes only the first writes and talks.
+        """
+        if not processes.is_first():
+            self.log.handlers = [logging.NullHandler()]
+            return
         try:
             self.images.mkdir(parents=True, exist_ok=True)
             self.checkpoints.mkdir(exist_ok=True)
@@ -72,5 +80,5 @@ class RunFolder:
         writer.add_image(part, sheet, iteration, dataformats="HWC")
 
     def tensorboard(self):
-        """A TensorBoard writer for this run."""
-        return SummaryWriter(str(self.logs))
+        """A TensorBoard writer for this run; it writes in the first process only."""
+        return SummaryWriter(str(self.logs), write_to_disk=processes.is_first())

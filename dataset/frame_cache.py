@@ -3,27 +3,25 @@
 Overlapping windows share their frames, and every epoch wants them again. The file's name holds a hash of everything that
 the pictures depend on (paths, sizes and times of the frame files, crops, picture size), so another list or crop makes
 another cache. One process builds it under a lock, in a temporary file that takes the name when it is complete: a second
-process waits, and a killed one leaves nothing that counts.
+process waits, and a killed one leaves nothing that counts. Every picture carries a check sum that is compared when it is read.
 """
 import fcntl
 import hashlib
 import logging
 import os
 import shutil
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from utils.errors import UserError
+from utils.errors import FailedRun, UserError
 
 SPARE = 64 << 20          # bytes that must stay free on the disk
 CHUNK = 64                # frames decoded between two writes
-
-
-class DiskFull(UserError):
-    """No room for what has to be written."""
+VERSION = 2               # goes up whenever the file's format or the preparation of the pictures changes
 
 
 class FrameCache:
@@ -36,32 +34,36 @@ class FrameCache:
         size: S, side of the pictures.
         prepare: function of an index 0..M-1 that decodes and letterboxes that frame to (S, S, 3) uint8.
     Raises:
-        DiskFull: before anything is written if there is not enough room, or when the disk fills up meanwhile.
+        FailedRun: before anything is written if there is not enough room, or when the disk fills up meanwhile.
         FrameError: from `prepare`.
     """
 
     def __init__(self, folder, paths, crops, size, prepare):
-        self.folder, self.shape = Path(folder), (len(paths), size, size, 3)
+        self.folder, self.count = Path(folder), len(paths)
+        self.type = np.dtype([("picture", np.uint8, (size, size, 3)), ("crc32", "<u4")])
         self.path = self.folder / f"frames_{size}_{self._hash(paths, crops, size)}.npy"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not self.path.exists():
                 self._build_locked(prepare)
-            self.frames = np.lib.format.open_memmap(self.path, "r")         # (M, S, S, 3) uint8
+            self.frames = np.lib.format.open_memmap(self.path, "r")         # (M,) of self.type
         except (OSError, ValueError) as error:
             raise UserError(f"{self.path}: the frame cache cannot be used ({error}); remove it or set cache_dir") from None
-        if self.frames.shape != self.shape or self.frames.dtype != np.uint8:
-            raise UserError(f"{self.path}: this frame cache is damaged; remove it and it is made again")
+        if self.frames.shape != (self.count,) or self.frames.dtype != self.type:
+            raise self._damaged()
+
+    def _damaged(self):
+        return UserError(f"{self.path}: this frame cache is damaged; remove it and it is made again")
 
     @staticmethod
     def _hash(paths, crops, size):
-        digest = hashlib.sha256(str(size).encode())
+        digest = hashlib.sha256(repr((VERSION, size)).encode())
         for path, crop in zip(paths, crops):
             try:
                 status = os.stat(path)
             except OSError as error:
                 raise UserError(f"{path}: this frame cannot be read ({error.strerror})") from None
-            digest.update(repr((str(path), status.st_size, status.st_mtime_ns, *map(int, crop))).encode())
+            digest.update(repr((os.path.abspath(path), status.st_size, status.st_mtime_ns, *map(int, crop))).encode())
         return digest.hexdigest()[:16]
 
     def _build_locked(self, prepare):
@@ -72,30 +74,35 @@ class FrameCache:
         self.path.with_suffix(".lock").unlink(missing_ok=True)
 
     def _build(self, prepare):
-        need, count = int(np.prod(self.shape)), self.shape[0]
+        need, count = self.count * self.type.itemsize, self.count
         free = shutil.disk_usage(self.folder).free
         logging.getLogger("actvae").info("frame cache: %d pictures, %.0f MB, in %s", count, need / 1e6, self.path)
         if need + SPARE > free:
-            raise DiskFull(f"{self.folder}: the frame cache needs {need / 1e6:.0f} MB but {free / 1e6:.0f} MB are free; "
+            raise FailedRun(f"{self.folder}: the frame cache needs {need / 1e6:.0f} MB but {free / 1e6:.0f} MB are free; "
                            f"name another folder with cache_dir, or turn it off with cache: false")
         part = self.path.with_suffix(".part")
         try:
             with open(part, "wb") as file, ThreadPoolExecutor() as threads, \
                     tqdm(total=count, desc="frame cache", unit="frame") as bar:
-                np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": self.shape})
+                np.lib.format.write_array_header_1_0(file, {"descr": self.type.descr, "fortran_order": False, "shape": (count,)})
                 for first in range(0, count, CHUNK):
                     chunk = range(first, min(first + CHUNK, count))
                     for picture in threads.map(prepare, chunk):
-                        file.write(picture.tobytes())
+                        file.write(np.array((picture, zlib.crc32(picture.tobytes())), self.type).tobytes())
                     bar.update(len(chunk))
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(part, self.path)
         except OSError as error:
-            raise DiskFull(f"{self.folder}: the frame cache could not be written ({error.strerror})") from None
+            raise FailedRun(f"{self.folder}: the frame cache could not be written ({error.strerror})") from None
         finally:
             part.unlink(missing_ok=True)
 
     def __getitem__(self, indices):
-        """Pictures (..., S, S, 3) uint8 of an index or an array of them."""
-        return self.frames[indices]
+        """Pictures (..., S, S, 3) uint8 of an index or an array of them. Raises :class:`UserError` if one is damaged."""
+        records = self.frames[indices]
+        pictures = np.ascontiguousarray(records["picture"])
+        sums = map(zlib.crc32, pictures.reshape(-1, *pictures.shape[-3:]))
+        if any(found != expected for found, expected in zip(sums, records["crc32"].ravel())):
+            raise self._damaged()
+        return pictures

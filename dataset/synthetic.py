@@ -19,19 +19,13 @@ from tqdm import tqdm
 from dataset.pair_list import ACTIONS
 from dataset.synthetic_people import draw_video
 from utils.errors import UserError, command
+from utils.files import write_bytes
 
 TEST_VIDEOS = 2                                       # of each action, the last ones
 JPEG_QUALITY = 90
 MANIFEST, MAKER = "synthetic.json", "dataset.synthetic"
 VERSION = 1                                           # goes up whenever the pictures change
 MAT_HEADER = b"MATLAB 5.0 MAT-file, synthetic demo data".ljust(116)     # scipy's own holds the date
-
-
-def write_whole(path, data):
-    """Write bytes: the file is there whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    os.replace(part, path)
 
 
 def label_bytes(action, view, joints, size, train):
@@ -54,14 +48,16 @@ def write_video(out, number, action, train, video):
     folder.mkdir(parents=True, exist_ok=True)
     for frame, picture in enumerate(pictures, 1):
         _, data = cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
-        write_whole(folder / f"{frame:06d}.jpg", data.tobytes())
-    write_whole(out / "labels" / f"{number:04d}.mat", label_bytes(action, view, joints, size, train))
+        write_bytes(folder / f"{frame:06d}.jpg", data.tobytes())
+    write_bytes(out / "labels" / f"{number:04d}.mat", label_bytes(action, view, joints, size, train))
 
 
 def own_files(out):
     """Whatever an earlier run of this command wrote to `out`, half-written files included."""
     digits = "[0-9]" * 4
-    return [*out.glob(f"frames/{digits}/{digits}[0-9][0-9].jpg*"), *out.glob(f"labels/{digits}.mat*")]
+    return [path for dot, random in (("", ""), (".", ".*"))          # whole files, and what a killed run was writing
+            for path in (*out.glob(f"frames/{digits}/{dot}{digits}[0-9][0-9].jpg{random}"),
+                         *out.glob(f"labels/{dot}{digits}.mat{random}"))]
 
 
 def settings_in(path):

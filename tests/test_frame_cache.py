@@ -17,12 +17,12 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from dataset import frame_cache
-from dataset.frame_cache import DiskFull, FrameCache
+from dataset.frame_cache import FrameCache
 from dataset.image_loader2 import FrameError, PennActionPairs
 from dataset.image_loader2_test import PennActionTestPairs
 from trainer_actvae_p2inetwork import draw_picks
 from utils.engine import training_batches
-from utils.errors import UserError
+from utils.errors import FailedRun, UserError
 
 ROWS, SIZE = 8, 32
 FRAMES = ROWS + 5                                         # distinct ones of the first windows of one video
@@ -92,7 +92,7 @@ def test_overlapping_windows_share_their_frames(place):
     data = place.data()
     assert data.cached.tolist() == [list(range(row, row + 6)) for row in range(ROWS)]
     path, = place.files()
-    assert data.cache.frames.shape == (FRAMES, SIZE, SIZE, 3) and path.stat().st_size == 128 + FRAMES * SIZE * SIZE * 3
+    assert data.cache.frames.shape == (FRAMES,) and path.stat().st_size == 192 + FRAMES * (SIZE * SIZE * 3 + 4)
     fields = place.lines[0].split(",")
     fields[8] = str(int(fields[8]) + 9)                   # the same frames in another crop are others
     place.write(",".join(fields), place.lines[0])
@@ -149,7 +149,7 @@ def prepare(place):
     return np.full((64, 64, 3), place, np.uint8)
 (folder / me).touch()
 cache = frame_cache.FrameCache(folder / "cache", [__file__] * 8, np.arange(32).reshape(8, 4), 64, prepare)
-print(len(calls), *cache[:, 5, 5, 1])
+print(len(calls), *cache[np.arange(8)][:, 5, 5, 1])
 """
 
 
@@ -220,12 +220,12 @@ def fails(run_script, status, work):
 
 
 def test_too_little_disk(place, monkeypatch, run_script):
-    need = FRAMES * SIZE * SIZE * 3 + frame_cache.SPARE
+    need = FRAMES * (SIZE * SIZE * 3 + 4) + frame_cache.SPARE
     free = SimpleNamespace(free=need - 1)
     monkeypatch.setattr(frame_cache.shutil, "disk_usage", lambda folder: free)
     with monkeypatch.context() as patch:
         patch.setattr(ImageFile, "load", None)            # told before the first picture is decoded
-        line = fails(run_script, 2, place.data)
+        line = fails(run_script, 1, place.data)
     assert f"{place.cache}: the frame cache needs 0 MB but 67 MB are free; " in line and "cache: false" in line
     assert not place.files()
     free.free = need
@@ -242,8 +242,8 @@ def test_disk_full_while_writing(place, monkeypatch, run_script):
     with monkeypatch.context() as patch:
         patch.setattr(frame_cache, "open", raising=False,
                       value=lambda path, mode: (Disk if path.suffix == ".part" else open)(path, mode))
-        line = fails(run_script, 2, place.data)
-        with pytest.raises(DiskFull):
+        line = fails(run_script, 1, place.data)
+        with pytest.raises(FailedRun):
             place.data()
     assert str(place.cache) in line and "No space left on device" in line
     assert not place.files()
@@ -263,6 +263,16 @@ def test_damaged_file(place, run_script, damage):
     assert str(path) in line and "remove it" in line
     path.unlink()
     assert same(place.data()[1], place.data(cached=False)[1])
+
+
+def test_flipped_bit(place, run_script):
+    place.data()
+    path, = place.files()
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 16
+    path.write_bytes(data)
+    line = fails(run_script, 2, lambda: [place.data()[row] for row in range(8)])
+    assert str(path) in line and "remove it" in line
 
 
 def test_folder_that_cannot_be_made(place, run_script):

@@ -3,18 +3,29 @@ from pathlib import Path
 
 import torch
 from torch.optim import Adam
-from torch.optim.lr_scheduler import LambdaLR, StepLR
+from torch.optim.lr_scheduler import LambdaLR
 
-from utils.checkpoint import STATE, load_part, load_torch, newest_snapshot, save_snapshot
+from utils import processes
+from utils.checkpoint import STATE, load_optimizer, load_part, load_torch, newest_snapshot, save_snapshot
 from utils.errors import UserError
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+SMALLEST_SCALE = 1.0      # of the loss in fp16; gradients that overflow even so are no matter of the scale
+
+
+class NotFinite(Exception):
+    """A loss or a gradient is infinite or not a number."""
 
 
 def choose_device(name):
-    """`auto`, `cpu`, `cuda`, `cuda:1`, ... -> torch.device; raises :class:`UserError` if it is not there."""
+    """`auto`, `cpu`, `cuda`, `cuda:1`, ... -> torch.device; raises :class:`UserError` if it is not there.
+
+    Of several processes on one machine, each takes a CUDA device of its own.
+    """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and processes.count() > 1:
+        name = str(processes.local_device())
     try:
         torch.zeros(1, device=name).cpu()
         return torch.device(name)
@@ -38,7 +49,6 @@ class BaseTrainer:
         # that a run is the same on every device
         self.parts, self.optimizers, self.schedulers = {}, {}, {}
         self.iteration, self.seed = 0, seed
-        self.notices = []                                                    # for the log of a run
         torch.manual_seed(seed)                                              # initial weights
 
     def add_optimizer(self, name, module):
@@ -47,21 +57,55 @@ class BaseTrainer:
         optimizer = Adam(module.parameters(), lr=config.lr, betas=(config.beta1, config.beta2),
                          weight_decay=config.weight_decay, fused=True)
         self.optimizers[name] = optimizer
-        self.schedulers[name] = (StepLR(optimizer, config.step_size, config.gamma) if config.lr_policy == "step"
-                                 else LambdaLR(optimizer, lambda iteration: 1.0))
+        self.schedulers[name] = LambdaLR(optimizer, self._decay)
+
+    def _decay(self, iteration):
+        """What the learning rate is multiplied by."""
+        return self.config.gamma ** (iteration // self.config.step_size) if self.config.lr_policy == "step" else 1.0
 
     def autocast(self):
         """Context in which the networks run in the configured precision."""
         return torch.autocast(self.device.type, self.autocast_type, enabled=self.autocast_type is not None)
 
     def step(self, loss, names):
-        """Back-propagate `loss` and step the optimizers `names`."""
+        """Back-propagate `loss` and step the optimizers `names`.
+
+        Raises:
+            NotFinite: in any of the processes; the optimizers have not been stepped. In fp16 gradients may overflow: then
+                the scaler leaves out the step by itself and scales the next loss less.
+        """
         for name in names:
             self.optimizers[name].zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
+        finite = loss.isfinite()
+        if not self.scaler.is_enabled():
+            finite = finite & torch.nn.utils.get_total_norm(self._gradients(names)).isfinite()
+        if processes.greatest(int(not finite)):
+            raise NotFinite("the loss is not finite" if not loss.isfinite() else "a gradient is not finite")
         for name in names:
             self.scaler.step(self.optimizers[name])
         self.scaler.update()
+        if self.scaler.is_enabled() and self.scaler.get_scale() < SMALLEST_SCALE:
+            raise NotFinite("gradients overflow however small the loss is scaled")
+
+    def _gradients(self, names):
+        return [parameter.grad for name in names for group in self.optimizers[name].param_groups
+                for parameter in group["params"] if parameter.grad is not None]
+
+    def buffers(self):
+        """Copies of the networks' buffers, which a bad batch spoils even if no optimizer steps; for :meth:`skip`."""
+        return [(buffer, buffer.clone()) for module in self.parts.values() for buffer in module.buffers()]
+
+    def skip(self, buffers):
+        """Leave out what is left of an iteration and put back what :meth:`buffers` kept."""
+        for buffer, value in buffers:
+            buffer.copy_(value)
+        self.end_iteration()
+
+    def own_noise(self, noise, rows):
+        """Of the whole batch's noise (T, n * B, Z), for n roll-outs, the share of this process: (T, n * `rows`, Z)."""
+        everyone = rows * processes.count()
+        return noise.unflatten(1, (-1, everyone))[:, :, processes.share(everyone)].flatten(1, 2)
 
     def end_iteration(self):
         """Advance the schedules, after the optimizers (defect D8)."""
@@ -76,7 +120,7 @@ class BaseTrainer:
             "seed": self.seed,
             "scaler": self.scaler.state_dict(),
             "random": self.random.get_state(),
-        })
+        }, self.config.keep_last, self.config.keep_every)
 
     def resume(self, checkpoint_dir, weights_only=False):
         """Load the newest complete snapshot of a folder.
@@ -98,26 +142,23 @@ class BaseTrainer:
         return snapshot
 
     def _load_training_state(self, snapshot, folder):
-        config, path = self.config, snapshot.files.get(STATE, folder / "optimizer.pt")
-        decay = config.gamma ** (snapshot.iteration // config.step_size) if config.lr_policy == "step" else 1
+        path, config = snapshot.files.get(STATE, folder / "optimizer.pt"), self.config
         state = load_torch(path)
         try:
-            for name, optimizer in self.optimizers.items():
-                saved = (state["optimizers"] if STATE in snapshot.files else state)[name]
-                for group in saved["param_groups"]:                      # numbers are the configuration's
-                    group.update(lr=config.lr * decay, betas=(config.beta1, config.beta2), weight_decay=config.weight_decay,
-                                 fused=True, foreach=None)
-                optimizer.load_state_dict(saved)
+            saved = dict(state["optimizers"] if STATE in snapshot.files else state)
             if STATE in snapshot.files:
-                self.seed = state["seed"]
+                self.seed = int(state["seed"])
                 if state["scaler"]:
                     self.scaler.load_state_dict(state["scaler"])
                 self.random.set_state(state["random"])
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise UserError(f"{path}: not the training state of this configuration ({error})") from None
-        for scheduler in self.schedulers.values():
+        for name, optimizer in self.optimizers.items():
+            load_optimizer(path, optimizer, saved.get(name), lr=config.lr * self._decay(snapshot.iteration),
+                           betas=(config.beta1, config.beta2), weight_decay=config.weight_decay, fused=True, foreach=None)
+            scheduler = self.schedulers[name]
             scheduler.last_epoch = snapshot.iteration
-            scheduler._last_lr = [group["lr"] for group in scheduler.optimizer.param_groups]
+            scheduler._last_lr = [group["lr"] for group in optimizer.param_groups]
 
     def load_pretrained(self, folder):
         """Load a folder like the authors' `pretrain/`: `<part>.pt` for every part that it is made of."""

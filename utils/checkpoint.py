@@ -5,17 +5,19 @@ them lie `optimizer.pt` (of the newest snapshot) and `<epoch:04d>_training_state
 exact: optimizers, schedulers and random state of that very snapshot.
 """
 import re
+import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
-from utils.errors import UserError
+from utils.errors import FailedRun, UserError
 from utils.files import atomic_write
 
 STATE = "training_state"
 KEPT_STATES = 2           # older training states are of no use; the published files all stay
 NAME = re.compile(r"(\d{4,})_(\w+?)_(\d{8,})\.pt")
+UNFINISHED = re.compile(r"\..+\.pt\.\w+")           # what a killed process was writing, see `atomic_write`
 
 
 class Snapshot(NamedTuple):
@@ -30,19 +32,31 @@ def save_torch(path, value):
         with atomic_write(path, "wb") as file:
             torch.save(value, file)
     except (OSError, RuntimeError) as error:           # torch turns a full disk into a RuntimeError
-        raise UserError(f"{path}: this checkpoint could not be written ({str(error).splitlines()[0]}); earlier ones are "
-                        "as they were") from None
+        raise FailedRun(f"{path}: this checkpoint could not be written ({_reason(error)}); earlier ones are as they were, "
+                        "and --resume goes on from them") from None
 
 
 def load_torch(path):
-    """Tensors and plain values of a file; nothing in it can run code. Raises :class:`UserError`."""
+    """Tensors and plain values of a file; nothing in it can run code, and damage is noticed (torch itself checks no sums).
+
+    Raises:
+        UserError: missing, damaged, foreign or unsafe file.
+    """
     try:
+        if zipfile.is_zipfile(path):                   # not so the format before PyTorch 1.6, which has no check sums
+            with zipfile.ZipFile(path) as archive:
+                damaged = archive.testzip()
+            if damaged:
+                raise ValueError(f"{damaged} is damaged")
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{path}: this checkpoint file is missing") from None
-    except Exception as error:             # torch raises many kinds for broken, foreign and unsafe files
-        reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no more is known'}"
-        raise UserError(f"{path}: not a checkpoint that can be read safely ({reason})") from None
+    except Exception as error:             # many kinds for broken, foreign and unsafe files
+        raise UserError(f"{path}: not a checkpoint that can be read safely ({_reason(error)})") from None
+
+
+def _reason(error):
+    return f"{type(error).__name__}: {(str(error).strip() or 'no more is known').splitlines()[0]}"
 
 
 def load_part(path, module):
@@ -62,14 +76,44 @@ def load_part(path, module):
     module.load_state_dict(weights)
 
 
-def find_snapshots(folder, parts):
-    """The complete snapshots of a folder, a list of :class:`Snapshot` in the order of their iterations."""
+def load_optimizer(path, optimizer, state, **numbers):
+    """Fill an optimizer from its saved state.
+
+    Args:
+        path: of the file, for messages.
+        optimizer: Adam.
+        state: `state_dict()` of an Adam for the same parameters.
+        numbers: of the configuration, which win over the saved ones (`lr`, `betas`, ...).
+    Raises:
+        UserError: state of other parameters, or none at all.
+    """
+    try:
+        for group in state["param_groups"]:
+            group.update(numbers)
+        optimizer.load_state_dict(state)
+        shapes = [(value.shape, parameter.shape) for parameter, values in optimizer.state.items()
+                  for name, value in values.items() if name != "step"]
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise UserError(f"{path}: not the optimizer state of this configuration ({_reason(error)})") from None
+    for found, expected in shapes:
+        if found != expected:
+            raise UserError(f"{path}: not the optimizer state of this configuration (shape {tuple(found)} for a parameter of "
+                            f"{tuple(expected)})")
+
+
+def _numbered_files(folder):
+    """(iteration, epoch) -> {part: Path} of all snapshots in a folder, complete or not, oldest first."""
     found = {}
     for path in Path(folder).glob("*.pt"):
         match = NAME.fullmatch(path.name)
         if match:
             found.setdefault((int(match[3]), int(match[1])), {})[match[2]] = path
-    return [Snapshot(*number, files) for number, files in sorted(found.items()) if set(parts) <= set(files)]
+    return dict(sorted(found.items()))
+
+
+def find_snapshots(folder, parts):
+    """The complete snapshots of a folder, a list of :class:`Snapshot` in the order of their iterations."""
+    return [Snapshot(*number, files) for number, files in _numbered_files(folder).items() if set(parts) <= set(files)]
 
 
 def newest_snapshot(folder, parts):
@@ -81,14 +125,16 @@ def newest_snapshot(folder, parts):
     return snapshots[-1]
 
 
-def save_snapshot(folder, iteration, epoch, parts, optimizers, state):
-    """Write one snapshot.
+def save_snapshot(folder, iteration, epoch, parts, optimizers, state, keep_last=0, keep_every=0):
+    """Write one snapshot; then remove what is no longer of use, see :func:`remove_old`.
 
     Args:
         folder: the run's checkpoints folder.
         parts: published part name -> module.
         optimizers: published name -> optimizer.
         state: further training state (plain values and tensors).
+    Raises:
+        FailedRun: it could not be written; earlier ones are as they were.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -97,10 +143,31 @@ def save_snapshot(folder, iteration, epoch, parts, optimizers, state):
     def path(part):
         return folder / f"{epoch:04d}_{part}_{iteration:08d}.pt"
 
+    # the state first: as soon as all parts are there, the snapshot counts
     save_torch(path(STATE), {**state, "optimizers": optimizer_states})
     for name, module in parts.items():
         save_torch(path(name), {"a": module.state_dict()})
     save_torch(folder / "optimizer.pt", optimizer_states)
-    for old in [snapshot.files[STATE] for snapshot in find_snapshots(folder, parts)
-                if STATE in snapshot.files][:-KEPT_STATES]:
-        old.unlink()
+    remove_old(folder, parts, keep_last, keep_every)
+
+
+def remove_old(folder, parts, keep_last=0, keep_every=0):
+    """Remove files of snapshots that are no longer of use.
+
+    Those are: of all but the newest `KEPT_STATES` snapshots the training state; what killed processes left unfinished; and,
+    with `keep_last`, snapshots older than the newest `keep_last`, but for those whose iteration `keep_every` divides.
+    """
+    folder = Path(folder)
+    complete = [snapshot[:2] for snapshot in find_snapshots(folder, parts)]
+    first_kept = complete[-keep_last] if 0 < keep_last < len(complete) else complete[0]
+    first_state = complete[-KEPT_STATES:][0]
+    for number, files in _numbered_files(folder).items():
+        milestone = number in complete and keep_every and number[0] % keep_every == 0
+        unfinished = number not in complete and number < complete[-1] and STATE in files          # our own, interrupted
+        for part in (*parts, STATE):
+            outdated = number < (first_state if part == STATE else first_kept) and not (milestone and part != STATE)
+            if part in files and (outdated or unfinished):
+                files[part].unlink(missing_ok=True)
+    for path in folder.iterdir():
+        if UNFINISHED.fullmatch(path.name):
+            path.unlink(missing_ok=True)

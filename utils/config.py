@@ -100,6 +100,10 @@ class Config:
     image_save_iter: int = _number(1000, low=1)
     display_size: int = _number(8, low=1)
     snapshot_save_iter: int = _number(1000, low=1)
+    keep_last: int = _number(0, low=0)               # snapshots; 0: all
+    keep_every: int = _number(0, low=0)              # iterations; 0: none
+    on_nan: str = _number("stop", choices=("stop", "skip"))
+    sync_batchnorm: bool = False
 
 
 # Keys of the authors' files that never had an effect, or that would undo what their code really does (defect D12:

@@ -6,13 +6,19 @@ import torch
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from utils.errors import UserError
+from utils import processes
+from utils.base_trainer import NotFinite
+from utils.checkpoint import find_snapshots
+from utils.errors import FailedRun, UserError
+
+MOST_SKIPPED = 100        # iterations in a row, with `on_nan: skip`
 
 
 class EpochBatches:
     """Batch sampler: every epoch a shuffle of its own, the incomplete last batch dropped.
 
-    The order follows from seed and epoch alone, so a run can go on at any iteration. With `draw_picks(generator)` an entry
+    The order follows from seed and epoch alone, so a run can go on at any iteration, with any number of processes, each of which
+    gets its share of every batch. With `draw_picks(generator)` an entry
     is (row, picks), the picks the same for a whole batch and following from seed and iteration.
     """
 
@@ -24,12 +30,20 @@ class EpochBatches:
     def __len__(self):
         return self.per_epoch - self.iteration % self.per_epoch
 
+    def order(self, epoch):
+        """The rows of an epoch in its order, (rows,)."""
+        return torch.randperm(self.rows, generator=torch.Generator().manual_seed(self.seed * 1_000_003 + epoch))
+
+    def batch(self, iteration):
+        """The row numbers of the whole batch of an iteration, whatever process works on them."""
+        epoch, number = divmod(iteration, self.per_epoch)
+        return self.order(epoch).split(self.batch_size)[number].tolist()
+
     def __iter__(self):
         epoch, done = divmod(self.iteration, self.per_epoch)
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-        order = torch.randperm(self.rows, generator=generator).split(self.batch_size)
-        for number, batch in enumerate(order[done:self.per_epoch], self.iteration):
-            rows = batch.tolist()
+        own, generator = processes.share(self.batch_size), torch.Generator()
+        for number, batch in enumerate(self.order(epoch).split(self.batch_size)[done:self.per_epoch], self.iteration):
+            rows = batch[own].tolist()
             if self.draw_picks is None:
                 yield rows
             else:
@@ -38,10 +52,13 @@ class EpochBatches:
 
 
 def training_batches(dataset, config, seed, draw_picks=None):
-    """(sampler, loader) of the training list; raises :class:`UserError` if the list is smaller than a batch."""
+    """(sampler, loader) of the training list; raises :class:`UserError` if the list is smaller than a batch or the batch
+    cannot be shared out."""
     sampler = EpochBatches(len(dataset), config.batch_size, seed, draw_picks)
     if not sampler.per_epoch:
         raise UserError(f"{dataset.rows.path}: its {len(dataset)} rows are fewer than a batch of {config.batch_size}")
+    if config.batch_size % processes.count():
+        raise UserError(f"batch_size {config.batch_size} cannot be shared out among {processes.count()} processes")
     workers = config.workers if dataset.images and not config.cache else 0        # else all is in memory or mapped
     return sampler, DataLoader(dataset, batch_sampler=sampler, num_workers=workers, persistent_workers=workers > 0)
 
@@ -92,14 +109,12 @@ def train(options, run, trainer, data, held_out, show, draw_picks=None):
     sampler, loader = training_batches(data, trainer.config, trainer.seed, draw_picks)
     for rows in (data, held_out):
         if rows.images and trainer.config.cache:
-            rows.use_cache(trainer.config.cache_dir)
+            processes.first_goes_ahead(lambda rows=rows: rows.use_cache(trainer.config.cache_dir))
     run.create(trainer.config)
     if trainer.seed != options.seed:
         run.log.info("going on with the run's own seed %d", trainer.seed)
-    for notice in trainer.notices:
-        run.log.info(notice)
-    run.log.info("%d training rows, %d test rows, %d iterations an epoch, %s", len(data), len(held_out),
-                 sampler.per_epoch, trainer.device)
+    run.log.info("%d training rows, %d test rows, %d iterations an epoch, %s%s", len(data), len(held_out), sampler.per_epoch,
+                 trainer.device, f", {processes.count()} processes" if processes.count() > 1 else "")
     return fit(trainer, sampler, loader, run, show)
 
 
@@ -110,9 +125,12 @@ def fit(trainer, sampler, loader, run, show):
         trainer: a :class:`utils.base_trainer.BaseTrainer`.
         sampler, loader: from :func:`training_batches`.
         run: :class:`utils_file.RunFolder`, created.
-        show: called as `show(iteration, writer)` every `config.image_save_iter` iterations and at the end.
+        show: called as `show(iteration, writer)` every `config.image_save_iter` iterations and at the end, in the first
+            process.
     Returns:
         exit status: 0, or 128 + the signal that stopped the run (after a snapshot).
+    Raises:
+        FailedRun: a loss or gradient is not finite, or a snapshot cannot be written.
     """
     config = trainer.config
     total = sampler.per_epoch * config.train_epoch
@@ -122,38 +140,59 @@ def fit(trainer, sampler, loader, run, show):
     writer = run.tensorboard()
 
     def save():
-        if trainer.iteration:
+        if trainer.iteration and processes.is_first():
             trainer.save(run.checkpoints, trainer.iteration, (trainer.iteration - 1) // sampler.per_epoch)
 
-    bar = tqdm(total=total, initial=trainer.iteration, unit="it", dynamic_ncols=True)
-    stop = False
+    bar = tqdm(total=total, initial=trainer.iteration, unit="it", dynamic_ncols=True, disable=not processes.is_first())
+    stop = skipped = 0
     with stop_signals() as stopped, bar:
         while trainer.iteration < total and not stop:
             sampler.iteration = trainer.iteration
             bar.set_description(f"epoch {trainer.iteration // sampler.per_epoch + 1}/{config.train_epoch}")
             for batch in _batches(loader, save):
-                losses = trainer.update(batch)
+                buffers = trainer.buffers() if config.on_nan == "skip" else None
+                losses = {}
+                try:
+                    losses = trainer.update(batch)
+                    skipped = 0
+                except NotFinite as bad:
+                    skipped += 1
+                    problem = describe(bad, trainer, sampler, loader.dataset, run)
+                    if buffers is None or skipped == MOST_SKIPPED:
+                        raise FailedRun(f"{problem}. Training stopped; a lower lr may help"
+                                        + ("" if buffers else ", or on_nan: skip where single batches are to blame")) from None
+                    run.log.warning("%s; skipped", problem)
+                    trainer.skip(buffers)
                 bar.update()
-                if trainer.iteration % config.log_iter == 0:
+                if losses and trainer.iteration % config.log_iter == 0:
                     log_losses(losses, trainer, run, writer, bar)
-                stop = bool(stopped)                # looked at once: a later signal stops after the next iteration
+                # looked at once: a later signal stops after the next iteration
+                stop = processes.greatest(stopped[0] if stopped else 0)
                 if trainer.iteration % config.snapshot_save_iter == 0 or trainer.iteration == total or stop:
                     save()
-                if trainer.iteration % config.image_save_iter == 0 or trainer.iteration == total:
+                if processes.is_first() and (trainer.iteration % config.image_save_iter == 0 or trainer.iteration == total):
                     show(trainer.iteration, writer)
                 if stop:
                     break
     writer.close()
     if stop:
-        run.log.info("stopped by %s at iteration %d; --resume goes on from here", signal.Signals(stopped[0]).name,
-                     trainer.iteration)
-        return 128 + stopped[0]
+        run.log.info("stopped by %s at iteration %d; --resume goes on from here", signal.Signals(stop).name, trainer.iteration)
+        return 128 + stop
     return 0
 
 
+def describe(bad, trainer, sampler, dataset, run):
+    """What is to be known about an iteration whose numbers went bad: its number, rows and the last good snapshot."""
+    rows = sampler.batch(trainer.iteration)
+    lines = ", ".join(str(line) for line in sorted(int(dataset.rows.lines[row]) for row in rows))
+    good = find_snapshots(run.checkpoints, trainer.parts)
+    return (f"iteration {trainer.iteration + 1}: {bad}; batch of lines {lines} of {dataset.rows.path}; last good snapshot: "
+            + (f"iteration {good[-1].iteration} in {run.checkpoints}" if good else "none yet"))
+
+
 def log_losses(losses, trainer, run, writer, bar):
-    """Losses to the log file, TensorBoard and the progress bar."""
-    values = {name: float(loss) for name, loss in losses.items()}
+    """Losses, of the whole batch, to the log file, TensorBoard and the progress bar."""
+    values = dict(zip(losses, processes.mean(list(losses.values()))))
     rate = next(iter(trainer.optimizers.values())).param_groups[0]["lr"]
     text = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
     bar.set_postfix_str(text)

@@ -1,21 +1,26 @@
 """Files written whole or not at all."""
 import json
 import os
+import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
 
 @contextmanager
-def atomic_write(path, mode="w"):
-    """Open a temporary file beside `path`; it takes the name only when everything was written."""
+def atomic_write(path, mode="w", sync=True):
+    """Open a temporary file beside `path`, `.<name>.<random>`; it takes the name only when everything was written.
+
+    `sync` makes sure that the content is on the disk by then, power cut or not; files that can be made again do without.
+    """
     path = Path(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with open(handle, mode, encoding=None if "b" in mode else "utf-8") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
         os.chmod(name, 0o644)
         os.replace(name, path)
     except BaseException:
@@ -29,6 +34,30 @@ def write_text(path, text):
         file.write(text)
 
 
+def write_bytes(path, data):
+    """Write the bytes of a file that can be made again, whole."""
+    with atomic_write(path, "wb", sync=False) as file:
+        file.write(data)
+
+
 def write_json(path, value):
     """Write indented JSON whole."""
     write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+@contextmanager
+def replaced_folder(folder):
+    """A new folder beside `folder` to fill; it takes the name, and what was there goes, only when the block has ended well."""
+    folder = Path(folder)
+    part, old = (folder.with_name(f".{folder.name}.{ending}") for ending in ("part", "old"))
+    shutil.rmtree(part, ignore_errors=True)                      # of a killed process
+    part.mkdir(parents=True)
+    try:
+        yield part
+        if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            folder.rename(old)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

@@ -7,7 +7,7 @@ from tqdm import tqdm
 from dataset.image_loader2 import as_image
 from utils.files import write_json
 from utils.metrics import image_metrics, lpips, pose_metrics, summarise
-from utils.pose_test import FAKE, REAL, STEPS, highlights, metrics_file, prepare_results, sample_rows, spread, write_overview
+from utils.pose_test import FAKE, REAL, STEPS, highlights, metrics_file, results_folder, sample_rows, spread, write_overview
 from utils.report import Card, image, metric_table, write_gallery
 from utils.visualize import as_pictures, draw_poses, grid, label, write_gif, write_image, write_mp4
 
@@ -69,38 +69,39 @@ def test_images(trainer, dataset, folder, log, samples=20, seed=7, limit=None, o
     rows = spread(len(dataset), limit)
     futures = sample_rows(trainer, trainer.actvae, dataset, rows, samples, seed, progress=True)
     poses, action = dataset.poses[rows], dataset.action[rows]
-    prepare_results(folder, (REAL, FAKE, STRIPS))
     shown, one_each = highlights(action)
     parts, cards, overview = [], [], []
-    with tqdm(total=len(rows), desc="painting", unit="row") as bar:
-        for first in range(0, len(rows), ROWS):
-            some = rows[first:first + ROWS]
-            painted = paint_rows(trainer, dataset, some, futures[first:first + ROWS, 0])
-            parts.append(measure(painted))
-            pictures = {kind: as_pictures(images) for kind, images in painted.items()}
-            for index, row in enumerate(some):
-                psnr = float(parts[-1]["psnr_true_poses"][index])
-                card = _write_row(folder, dataset, row, {kind: value[index] for kind, value in pictures.items()},
-                                  futures[first + index, 0], psnr)
-                if first + index in one_each:
-                    overview.append([(words, enlarge(np.concatenate([pictures["copy_source"][index, :1], pictures[kind][index]])))
-                                     for words, kind in ((card.action.replace("_", " "), "truth"), ("predicted", "sampled"))])
-                cards.append((card, card if first + index in shown else None))
-            bar.update(len(some))
-    write_overview(folder / "overview.gif", overview)
-    image_values = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-    pose_values = pose_metrics(futures, poses[:, 1:STEPS + 1], poses[:, 0])
-    metrics = metrics_file(trainer, dataset, rows, samples, seed, origin, pose_values)
-    pictures = summarise(image_values, action, dataset.rows.actions, {"pictures": 1.0})
-    for target, source in zip(_groups(metrics), _groups(pictures)):
-        target["pictures"] = source["pictures"]
-    write_json(folder / "metrics.json", metrics)
-    overall = metrics["overall"]["pictures"]
-    columns = [(f"{metric}_{kind}", f"{metric.upper()}, {words}") for metric in METRICS for kind, words in KINDS.items()
-               if f"{metric}_{kind}" in overall]
-    write_gallery(folder, "Predicted videos", f"{len(rows)} rows of {dataset.rows.path.name}, painted from {origin} (iteration "
-                  f"{trainer.iteration}). PSNR in dB and SSIM against what happened, pictures of {dataset.imsize} px.",
-                  metric_table(metrics, columns, "pictures", digits=3), cards)
+    with results_folder(folder, (REAL, FAKE, STRIPS)) as part:
+        with tqdm(total=len(rows), desc="painting", unit="row") as bar:
+            for first in range(0, len(rows), ROWS):
+                some = rows[first:first + ROWS]
+                painted = paint_rows(trainer, dataset, some, futures[first:first + ROWS, 0])
+                parts.append(measure(painted))
+                pictures = {kind: as_pictures(images) for kind, images in painted.items()}
+                for index, row in enumerate(some):
+                    psnr = float(parts[-1]["psnr_true_poses"][index])
+                    card = _write_row(part, dataset, row, {kind: value[index] for kind, value in pictures.items()},
+                                      futures[first + index, 0], psnr)
+                    cards.append((card, card if first + index in shown else None))
+                    if first + index in one_each:
+                        source = pictures["copy_source"][index, :1]
+                        overview.append([(words, enlarge(np.concatenate([source, pictures[kind][index]]))) for words, kind in (
+                            (card.action.replace("_", " "), "truth"), ("predicted", "sampled"))])
+                bar.update(len(some))
+        image_values = {name: torch.cat([values[name] for values in parts]) for name in parts[0]}
+        pose_values = pose_metrics(futures, poses[:, 1:STEPS + 1], poses[:, 0])
+        metrics = metrics_file(trainer, dataset, rows, samples, seed, origin, pose_values)
+        pictures = summarise(image_values, action, dataset.rows.actions, {"pictures": 1.0})
+        for target, source in zip(_groups(metrics), _groups(pictures)):
+            target["pictures"] = source["pictures"]
+        overall = metrics["overall"]["pictures"]
+        columns = [(f"{metric}_{kind}", f"{metric.upper()}, {words}") for metric in METRICS for kind, words in KINDS.items()
+                   if f"{metric}_{kind}" in overall]
+        write_json(part / "metrics.json", metrics)
+        write_overview(part / "overview.gif", overview)
+        write_gallery(part, "Predicted videos", f"{len(rows)} rows of {dataset.rows.path.name}, painted from {origin} (iteration "
+                      f"{trainer.iteration}). PSNR in dB and SSIM against what happened, pictures of {dataset.imsize} px.",
+                      metric_table(metrics, columns, "pictures", digits=3), cards)
     for kind, words in KINDS.items():
         log.info("%-14s PSNR %.2f dB  SSIM %.3f", words, overall[f"psnr_{kind}"], overall[f"ssim_{kind}"])
     log.info("gallery: %s", folder / "index.html")

@@ -1,10 +1,12 @@
 """Looking at and measuring a trained ACT-VAE: sample sheets, metrics, the published GIFs."""
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from tqdm import tqdm
 
 from trainer_actvae import STEPS
-from utils.files import write_json
+from utils.files import replaced_folder, write_json
 from utils.metrics import pose_metrics, summarise
 from utils.report import FAN, HIGHLIGHTS, Card, as_sequence, image, metric_table, moving_figures, write_gallery
 from utils.visualize import draw_poses, grid, label, smooth, write_gif
@@ -76,19 +78,19 @@ def test_poses(trainer, dataset, folder, log, samples=20, seed=7, limit=None, or
     poses, action = dataset.poses[rows], dataset.action[rows]
     values = pose_metrics(futures[:, :samples], poses[:, 1:STEPS + 1], poses[:, 0])
     metrics = metrics_file(trainer, dataset, rows, samples, seed, origin, values)
-    prepare_results(folder)
     shown, one_each = highlights(action)
-    cards = [_write_row(folder, dataset, row, poses[index], futures[index], values["ade"][index], index in shown)
-             for index, row in enumerate(tqdm(rows, desc="GIFs", unit="row"))]
-    write_json(folder / "metrics.json", metrics)
-    write_gallery(folder, "Sampled motion", f"{len(rows)} rows of {dataset.rows.path.name}, {samples} samples each, from "
-                  f"{origin} (iteration {trainer.iteration}). Distances in pixels of the {dataset.imsize} px picture.",
-                  metric_table(metrics), cards)
-    write_overview(folder / "overview.gif", [
-        [(words, draw_poses(smooth(motion), OVERVIEW_SIZE)) for words, motion in (
-            (dataset.rows.actions[action[index]].replace("_", " "), poses[index, :STEPS + 1]),
-            *((f"sample {number + 1}", as_sequence(poses[index, 0], future))
-              for number, future in enumerate(futures[index, :GIF_SAMPLES])))] for index in one_each])
+    with results_folder(folder) as part:
+        cards = [_write_row(part, dataset, row, poses[index], futures[index], values["ade"][index], index in shown)
+                 for index, row in enumerate(tqdm(rows, desc="GIFs", unit="row"))]
+        write_json(part / "metrics.json", metrics)
+        write_gallery(part, "Sampled motion", f"{len(rows)} rows of {dataset.rows.path.name}, {samples} samples each, from "
+                      f"{origin} (iteration {trainer.iteration}). Distances in pixels of the {dataset.imsize} px picture.",
+                      metric_table(metrics), cards)
+        write_overview(part / "overview.gif", [
+            [(words, draw_poses(smooth(motion), OVERVIEW_SIZE)) for words, motion in (
+                (dataset.rows.actions[action[index]].replace("_", " "), poses[index, :STEPS + 1]),
+                *((f"sample {number + 1}", as_sequence(poses[index, 0], future))
+                  for number, future in enumerate(futures[index, :GIF_SAMPLES])))] for index in one_each])
     overall = metrics["overall"]["pixels"]
     log.info("%d rows, %d samples each, pixels of the %d px crop: ADE %.2f, best of %d %.2f; FDE %.2f, best %.2f; "
              "diversity %.1f; standing still: ADE %.2f, FDE %.2f", len(rows), samples, dataset.imsize, overall["ade"],
@@ -107,12 +109,13 @@ def metrics_file(trainer, dataset, rows, samples, seed, origin, values):
                         {"normalised": 1.0, "pixels": dataset.imsize / 2})}
 
 
-def prepare_results(folder, places=(REAL, FAKE)):
-    """Make the folders of a test's results and clear away what an earlier test left there."""
-    for name in places:
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    for path in (*folder.glob("action_*.html"), *(path for name in places for path in (folder / name).glob("[0-9]*.*"))):
-        path.unlink()
+@contextmanager
+def results_folder(folder, places=(REAL, FAKE)):
+    """A folder for a test's results, which replaces those of an earlier test when all of it is written."""
+    with replaced_folder(folder) as part:
+        for name in places:
+            (part / name).mkdir()
+        yield part
 
 
 def highlights(action):

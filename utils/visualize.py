@@ -73,7 +73,7 @@ def smooth(poses, between=3):
 
 def write_image(path, picture):
     """Save one RGB picture; the format follows the file's ending."""
-    with atomic_write(path, "wb") as file:
+    with atomic_write(path, "wb", sync=False) as file:
         Image.fromarray(picture).save(file, format=Image.registered_extensions()[path.suffix], quality=92)
 
 
@@ -94,14 +94,14 @@ def write_gif(path, pictures, fps=GIF_FPS, photo=False):
         palette += palette[colour:colour + 3]
     strip.putpalette(palette)
     first, *others = (strip.crop((0, top, width, top + height)) for top in range(0, count * height, height))
-    with atomic_write(path, "wb") as file:
+    with atomic_write(path, "wb", sync=False) as file:
         first.save(file, format="GIF", save_all=True, append_images=others, duration=round(1000 / fps), loop=0, optimize=False)
 
 
 def write_mp4(path, pictures, fps=GIF_FPS):
     """Save pictures (T, S, S, 3), S even, as H.264 video that browsers play."""
     _, height, width, _ = pictures.shape
-    with atomic_write(path, "wb") as file, av.open(file, "w", format="mp4") as video:
+    with atomic_write(path, "wb", sync=False) as file, av.open(file, "w", format="mp4") as video:
         stream = video.add_stream("libx264", rate=fps, options={"crf": "18"})
         stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
         for picture in pictures:

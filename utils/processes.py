@@ -1,0 +1,96 @@
+"""Several processes that train together, started by `torchrun`; one alone gets by without any of it.
+
+Every process holds the same weights, the same random state and its share of each batch. Gradients are averaged by
+DistributedDataParallel; what the processes have to agree on besides goes over gloo, on the CPU.
+"""
+import os
+from contextlib import contextmanager
+from datetime import timedelta
+
+import torch
+from torch import distributed
+from torch.nn.parallel import DistributedDataParallel
+
+from utils.errors import FailedRun
+
+PATIENCE = timedelta(hours=1)         # the others wait while the first process measures, draws and saves
+
+
+@contextmanager
+def job():
+    """Be one of the processes that `torchrun` started, if it did, for the time of a `with` block.
+
+    Raises:
+        FailedRun: another process of the job is gone.
+    """
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+        yield
+        return
+    distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
+    try:
+        yield
+    except RuntimeError as error:                   # whatever the transport says when the other end has closed
+        if not isinstance(error, distributed.DistError) and "gloo" not in str(error):
+            raise
+        raise FailedRun("another process of this job is gone; --resume goes on from the newest snapshot") from None
+    distributed.destroy_process_group()
+
+
+def count():
+    """Number of processes."""
+    return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+def rank():
+    """Number of this process, from 0."""
+    return distributed.get_rank() if distributed.is_initialized() else 0
+
+
+def is_first():
+    """Whether this is the process that writes, draws and talks."""
+    return rank() == 0
+
+
+def local_device():
+    """This process's own CUDA device."""
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+
+
+def share(batch_size):
+    """The slice of a batch that this process works on."""
+    own = batch_size // count()
+    return slice(rank() * own, (rank() + 1) * own)
+
+
+def greatest(number):
+    """The greatest of the processes' integers, at every process."""
+    if count() == 1:
+        return number
+    value = torch.tensor(number)
+    distributed.all_reduce(value, distributed.ReduceOp.MAX)
+    return int(value)
+
+
+def mean(values):
+    """The mean over the processes of a list of 0-dim tensors; a list of floats."""
+    total = torch.stack([value.detach().float() for value in values]).cpu()
+    if count() > 1:
+        distributed.all_reduce(total)
+    return (total / count()).tolist()
+
+
+def together(module):
+    """`module` so that a backward pass through its call averages the gradients of all processes."""
+    if count() == 1:
+        return module
+    # buffers are the batch norms' running statistics, which training does not read: those of the first process count
+    return DistributedDataParallel(module, broadcast_buffers=False, gradient_as_bucket_view=True)
+
+
+def first_goes_ahead(work):
+    """Do `work()` in the first process and then in the others: what the first one made, they find."""
+    for turn in (True, False):
+        if is_first() == turn:
+            work()
+        if count() > 1:
+            distributed.barrier()
