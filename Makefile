@@ -4,7 +4,7 @@ PY := .venv/bin/python
 DEMO := data/demo
 RUNS := outputs/demo_actvae outputs/demo_p2i
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test torture lint bench clean
 
 # The small pose network's matrices are too small to share out: it trains on one thread.
 demo: .venv/installed
@@ -23,12 +23,17 @@ demo: .venv/installed
 test: .venv/installed
 	$(PY) -m pytest
 
+# What would break it: many kills, and 10,000 examples of every test of "any" input. About half an hour.
+torture: .venv/installed
+	$(PY) -m pytest -s --kills 50 --hypothesis-profile=torture -k "killed_again or any_"
+
 lint: .venv/installed
 	$(PY) -m ruff check .
 
 bench: .venv/installed
 	$(PY) -m utils.benchmark pose
 	$(PY) -m utils.benchmark p2i
+	$(PY) -m utils.benchmark processes
 
 .venv/installed: requirements.txt
 	$(PYTHON) -m venv .venv

@@ -6,13 +6,11 @@
 from dataset.image_loader2 import PennActionPairs
 from dataset.image_loader2_test import PennActionTestPairs
 from trainer_actvae import Trainer
-from utils import processes
-from utils.cli import parse_options
+from utils.cli import run_script
 from utils.engine import train
 from utils.errors import command
 from utils.pose_test import pose_sheet, quick_metrics, test_poses
 from utils.report import write_run_page
-from utils_file import RunFolder, load_config
 
 LEGEND = "Each line of a sheet: the source, what really happened in the next four frames, and two sampled futures."
 
@@ -52,11 +50,7 @@ def test_module(options, config, run):
 
 
 def main():
-    options = parse_options("Train or test ACT-VAE, the pose module.")
-    config = load_config(options.config, options.set)
-    run = RunFolder(options.config, options.name, options.output_path)
-    with processes.job():
-        return (test_module if options.test else train_module)(options, config, run)
+    return run_script("Train or test ACT-VAE, the pose module.", train_module, test_module)
 
 
 if __name__ == "__main__":

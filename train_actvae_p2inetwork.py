@@ -7,13 +7,11 @@
 from dataset.image_loader2 import PennActionPairs
 from dataset.image_loader2_test import PennActionTestPairs
 from trainer_actvae_p2inetwork import Trainer, draw_picks, find_actvae
-from utils import processes
-from utils.cli import parse_options
+from utils.cli import run_script
 from utils.engine import train
 from utils.errors import UserError, command
 from utils.image_test import image_sheet, quick_metrics, test_images
 from utils.report import write_run_page
-from utils_file import RunFolder, load_config
 
 LEGEND = ("Each line of a sheet: the source, what really happened, painted with the true poses, painted with sampled poses, "
           "and those poses.")
@@ -28,6 +26,8 @@ def train_module(options, config, run):
     data, held_out = (PennActionPairs(path, config.data_root, config.imsize, actions=config.actions)
                       for path in (config.train_data_list, config.test_data_list))
     trainer = Trainer(config, options.seed)
+    if config.image_loss.vgg:
+        run.log.debug("perceptual loss with %s VGG weights", config.vgg_weights)
     if options.vae_path:
         trainer.load_actvae(options.vae_path)
 
@@ -66,11 +66,7 @@ def add_options(parser):
 
 
 def main():
-    options = parse_options("Train or test P2I, the pose-to-image module.", add_options)
-    config = load_config(options.config, options.set)
-    run = RunFolder(options.config, options.name, options.output_path)
-    with processes.job():
-        return (test_module if options.test else train_module)(options, config, run)
+    return run_script("Train or test P2I, the pose-to-image module.", train_module, test_module, add_options)
 
 
 if __name__ == "__main__":

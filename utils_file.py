@@ -2,6 +2,7 @@
 import logging
 import shlex
 import sys
+from logging.handlers import MemoryHandler
 from pathlib import Path
 
 from tensorboardX import SummaryWriter
@@ -42,7 +43,9 @@ class RunFolder:
         self.log.setLevel(logging.DEBUG)
         for handler in self.log.handlers:
             handler.close()
-        self.log.handlers = [_Console(logging.INFO)]          # losses, at level DEBUG, go to the log file only
+        # losses, at level DEBUG, go to the log file only; what is told before there is one waits for it
+        self._waiting = MemoryHandler(10_000, flushLevel=logging.CRITICAL)
+        self.log.handlers = [_Console(logging.INFO), self._waiting]
         logging.raiseExceptions = False                       # a log that cannot be written must not end a run
 
     def check(self, resume):
@@ -71,6 +74,9 @@ class RunFolder:
         except OSError as error:
             raise UserError(f"{self.path}: the run folder cannot be written ({error.strerror})") from None
         file.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+        self._waiting.setTarget(file)
+        self._waiting.close()                                 # which writes what waited
+        self.log.removeHandler(self._waiting)
         self.log.addHandler(file)
         self.log.info("%s", shlex.join(sys.argv))
 

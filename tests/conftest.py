@@ -22,8 +22,13 @@ from dataset.penn_action import build  # noqa: E402
 from utils.errors import command  # noqa: E402
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+settings.register_profile("torture", settings.get_profile("repeatable"), derandomize=False, max_examples=10_000)
 settings.load_profile("repeatable")
 SIZE = (72, 96)                                       # h, w of a frame
+
+
+def pytest_addoption(parser):
+    parser.addoption("--kills", type=int, default=2, help="how often each killed run is killed; `make torture` takes more")
 
 
 @pytest.fixture(autouse=True)

@@ -3,12 +3,29 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import torch
+
 from utils_file import load_config
 
 
 def tree(folder):
     """Every path below a folder, and the bytes of its files."""
     return {path: path.read_bytes() if path.is_file() else None for path in Path(folder).rglob("*")}
+
+
+def newest_weights(checkpoints):
+    """`part.name` -> tensor of the newest files of a checkpoints folder."""
+    newest = {path.name.split("_", 1)[1].rpartition("_")[0]: path for path in sorted(Path(checkpoints).glob("0*.pt"))}
+    return {f"{part}.{name}": value for part, path in newest.items() if part != "training_state"
+            for name, value in torch.load(path, weights_only=True)["a"].items()}
+
+
+def values_of(content):
+    """Every value of a checkpoint file's content, flat: path of keys -> value, tensors as bytes."""
+    if isinstance(content, (dict, list, tuple)):
+        items = content.items() if isinstance(content, dict) else enumerate(content)
+        return {(key, *path): value for key, inner in items for path, value in values_of(inner).items()}
+    return {(): content.numpy().tobytes() if isinstance(content, torch.Tensor) else content}
 
 
 class Links(HTMLParser):

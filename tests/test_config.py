@@ -6,7 +6,7 @@ import warnings
 import pytest
 import yaml
 from conftest import ROOT
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataset.pair_list import ACTIONS
@@ -276,7 +276,6 @@ SNIPPETS = st.lists(st.sampled_from([": ", "- ", "\n", "  ", "&a ", "*a", "<<", 
 
 
 @given(st.dictionaries(KEYS, VALUES, max_size=3).map(yaml.safe_dump) | SNIPPETS, st.lists(SNIPPETS, max_size=1))
-@settings(max_examples=150)
 def test_any_yaml_is_a_configuration_or_one_clear_error(tmp_path_factory, text, overrides):
     path = tmp_path_factory.getbasetemp() / "any.yaml"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))

@@ -23,14 +23,16 @@ SMALL_P2I = {"imsize": 32, "generator": {"ngf": 4, "n_blocks": 1}, "discriminato
 
 
 def readme_commands():
-    """The lines of the README's shell blocks that call Python."""
+    """The lines of the README's shell blocks that call Python or torchrun."""
     blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     lines = "".join(blocks).replace("\\\n", " ").splitlines()
-    return [line.split(" #")[0].strip() for line in lines if line.strip().startswith("python ")]
+    return [line.split(" #")[0].strip() for line in lines if line.strip().startswith(("python ", "torchrun "))]
 
 
 def run(folder, command, timeout=300):
     arguments = shlex.split(command)
+    if arguments[0] == "torchrun":
+        arguments[:1] = ["python", "-m", "torch.distributed.run"]
     assert arguments[0] == "python"
     return subprocess.run([sys.executable, *arguments[1:]], cwd=folder, capture_output=True, text=True, timeout=timeout)
 

@@ -318,7 +318,10 @@ def test_frame_that_vanishes(place):
 
 
 def test_interrupted_while_building(place, monkeypatch):
-    monkeypatch.setattr(frame_cache.os, "fsync", lambda file: signal.raise_signal(signal.SIGINT))
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(frame_cache.os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
         place.data()
     assert not place.files()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from golden import FIXTURES
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataset.image_loader2_test import PennActionTestPairs
@@ -205,7 +205,6 @@ CHANGES = st.dictionaries(st.integers(0, FIELDS - 1), ODD, max_size=4)
 
 
 @given(CHANGES | st.text())
-@settings(max_examples=100)
 def test_any_text_is_a_valid_row_or_a_list_error(changes):
     try:
         row = parse_row(changes if isinstance(changes, str) else changed(changes))
@@ -224,7 +223,6 @@ ROW_BYTES = CHANGES.map(lambda changes: changed(changes).encode("utf-8", "surrog
 
 
 @given(st.lists(st.binary(max_size=30) | ROW_BYTES, max_size=3))
-@settings(max_examples=80)
 def test_any_bytes_are_a_data_set_or_one_clear_error(tmp_path_factory, lines):
     path = tmp_path_factory.getbasetemp() / "any.txt"
     path.write_bytes(b"\n".join(lines))

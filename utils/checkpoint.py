@@ -159,7 +159,7 @@ def remove_old(folder, parts, keep_last=0, keep_every=0):
     """
     folder = Path(folder)
     complete = [snapshot[:2] for snapshot in find_snapshots(folder, parts)]
-    first_kept = complete[-keep_last] if 0 < keep_last < len(complete) else complete[0]
+    first_kept = complete[-keep_last] if 0 < keep_last < len(complete) else (0, 0)
     first_state = complete[-KEPT_STATES:][0]
     for number, files in _numbered_files(folder).items():
         milestone = number in complete and keep_every and number[0] % keep_every == 0

@@ -1,5 +1,18 @@
 """The command line that both training scripts share (SPEC section 6)."""
 import argparse
+import os
+
+from utils import processes
+from utils_file import RunFolder, load_config
+
+
+def run_script(description, train_module, test_module, extend=None):
+    """A training script: `train_module` or `test_module`, called as `f(options, config, run)`; returns the exit status."""
+    options = parse_options(description, extend)
+    config = load_config(options.config, options.set)
+    run = RunFolder(options.config, options.name, options.output_path)
+    with processes.job():
+        return (test_module if options.test else train_module)(options, config, run)
 
 
 def parse_options(description, extend=None):
@@ -22,6 +35,8 @@ def parse_options(description, extend=None):
     options = parser.parse_args()
     if options.test and options.resume == bool(options.pretrain):
         parser.error("--test needs weights: either --resume (this run's newest checkpoint) or --pretrain DIR")
+    if options.test and int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        parser.error("--test runs in one process: start it without torchrun")
     if options.pretrain and not options.test:
         parser.error("--pretrain goes with --test")
     for name in ("samples", "limit"):

@@ -195,8 +195,10 @@ def _check_idle(config, values, key, where):
     if key == "dis":
         actions = len(values["actions"] if isinstance(values.get("actions"), list) else config.actions)
         for name, runs in (("n_label", actions), ("input_dim", 3)):
-            if values[key].get(name, runs) != runs:
-                raise UserError(f"{where}: dis.{name} is {values[key][name]!r}, but it must be {runs}" + (
+            found = values[key].get(name, runs)
+            if found != runs:
+                found = found if isinstance(found, int) else "no number"
+                raise UserError(f"{where}: dis.{name} is {found}, but it must be {runs}" + (
                     " (the number of names under 'actions')" if name == "n_label" else ""))
 
 
@@ -242,8 +244,8 @@ def _checked(entry, value, where):
         raise UserError(f"{where}: {name!r} must be true or false")
     elif entry.type is str and not _is_text(value):
         raise UserError(f"{where}: {name!r} must be text")
-    elif entry.type is list and not (isinstance(value, list) and value and len(set(map(str, value))) == len(value)
-                                     and all(map(_is_text, value))):
+    elif entry.type is list and not (isinstance(value, list) and value and all(map(_is_text, value))
+                                     and len(set(value)) == len(value)):
         raise UserError(f"{where}: {name!r} must be a list of different names")
     if limits.get("choices") and value not in limits["choices"]:
         raise UserError(f"{where}: {name!r} must be one of {', '.join(limits['choices'])}")

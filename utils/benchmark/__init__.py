@@ -1,4 +1,5 @@
-"""Speed and memory, as ratios measured side by side in one process: `python -m utils.benchmark pose` or `p2i`."""
+"""Speed and memory, as ratios measured side by side in one process: `python -m utils.benchmark pose`, `p2i` or
+`processes`."""
 import statistics
 import time
 

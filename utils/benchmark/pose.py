@@ -114,6 +114,11 @@ def main():
     print(f"nn.LSTM, step by step          {times['plain'] * 1e3:8.1f} ms    {times['plain'] / times['products']:.2f} times the "
           f"products, {times['plain'] / step:.2f} times our step")
     print(f"data for a step                {data_step * 1e3:8.2f} ms    {100 * data_step / step:.2f} % of the step")
+    with tempfile.TemporaryDirectory() as folder:
+        saving = in_turns({"": lambda: trainer.save(folder, trainer.iteration, 0)}, 5)[""]
+    steps = config.snapshot_save_iter
+    print(f"saving a snapshot              {saving * 1e3:8.0f} ms    {100 * saving / (steps * step):.2f} % of the {steps} steps "
+          "between two")
     start = time.perf_counter()
     sample_rows(trainer, trainer.model, data, range(TEST_ROWS), SAMPLES, seed=7, progress=True)
     print(f"sampling {TEST_ROWS} rows x {SAMPLES}       {time.perf_counter() - start:8.1f} s")
