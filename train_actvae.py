@@ -7,31 +7,21 @@ from dataset.image_loader2 import PennActionPairs
 from dataset.image_loader2_test import PennActionTestPairs
 from trainer_actvae import Trainer
 from utils.cli import run_script
-from utils.engine import train
+from utils.engine import Look, train
 from utils.errors import command
 from utils.pose_test import pose_sheet, quick_metrics, test_poses
 from utils.report import write_run_page
 
-LEGEND = "Each line of a sheet: the source, what really happened in the next four frames, and two sampled futures."
+LOOK = Look(pose_sheet, quick_metrics,
+            ": ADE {ade:.2f} px, best of 5 {ade_best:.2f}, standing still {zero_velocity_ade:.2f}",
+            "Each line of a sheet: the source, what really happened in the next four frames, and two sampled futures.")
 
 
 def train_module(options, config, run):
     run.check(options.resume)
     data, held_out = (PennActionPairs(path, config.data_root, config.imsize, images=False, actions=config.actions)
                       for path in (config.train_data_list, config.test_data_list))
-    trainer = Trainer(config, options.seed)
-
-    def show(iteration, writer):
-        for part, rows in (("train", data), ("test", held_out)):
-            run.add_sheet(part, pose_sheet(trainer, rows, config.display_size), iteration, writer)
-        metrics = quick_metrics(trainer, held_out)
-        for name, value in metrics.items():
-            writer.add_scalar(f"test_pixels/{name}", value, iteration)
-        run.log.info("iteration %d, test rows: ADE %.2f px, best of 5 %.2f, standing still %.2f", iteration,
-                     metrics["ade"], metrics["ade_best"], metrics["zero_velocity_ade"])
-        write_run_page(run, LEGEND)
-
-    return train(options, run, trainer, data, held_out, show)
+    return train(options, run, Trainer(config, options.seed), data, held_out, LOOK)
 
 
 def test_module(options, config, run):
@@ -45,7 +35,7 @@ def test_module(options, config, run):
     run.create()
     test_poses(trainer, data, run.test, run.log, options.samples, options.seed, options.limit,
                options.pretrain or run.checkpoints)
-    write_run_page(run, LEGEND)
+    write_run_page(run, LOOK.legend)
     return 0
 
 

@@ -8,13 +8,16 @@ from dataset.image_loader2 import PennActionPairs
 from dataset.image_loader2_test import PennActionTestPairs
 from trainer_actvae_p2inetwork import Trainer, draw_picks, find_actvae
 from utils.cli import run_script
-from utils.engine import train
+from utils.engine import Look, train
 from utils.errors import UserError, command
 from utils.image_test import image_sheet, quick_metrics, test_images
 from utils.report import write_run_page
 
-LEGEND = ("Each line of a sheet: the source, what really happened, painted with the true poses, painted with sampled poses, "
-          "and those poses.")
+LOOK = Look(image_sheet, quick_metrics,
+            ", true poses: PSNR {psnr_true_poses:.2f} dB, SSIM {ssim_true_poses:.3f}; "
+            "copying the source: {psnr_copy_source:.2f} dB, {ssim_copy_source:.3f}",
+            "Each line of a sheet: the source, what really happened, painted with the true poses, painted with sampled poses, "
+            "and those poses.")
 
 
 def train_module(options, config, run):
@@ -30,18 +33,7 @@ def train_module(options, config, run):
         run.log.debug("perceptual loss with %s VGG weights", config.vgg_weights)
     if options.vae_path:
         trainer.load_actvae(options.vae_path)
-
-    def show(iteration, writer):
-        for part, rows in (("train", data), ("test", held_out)):
-            run.add_sheet(part, image_sheet(trainer, rows, config.display_size), iteration, writer)
-        metrics = quick_metrics(trainer, held_out)
-        for name, value in metrics.items():
-            writer.add_scalar(f"test/{name}", value, iteration)
-        run.log.info("iteration %d, test rows, true poses: PSNR %.2f dB, SSIM %.3f; copying the source: %.2f dB, %.3f", iteration,
-                     *(metrics[f"{metric}_{kind}"] for kind in ("true_poses", "copy_source") for metric in ("psnr", "ssim")))
-        write_run_page(run, LEGEND)
-
-    return train(options, run, trainer, data, held_out, show, draw_picks)
+    return train(options, run, trainer, data, held_out, LOOK, draw_picks)
 
 
 def test_module(options, config, run):
@@ -57,7 +49,7 @@ def test_module(options, config, run):
         data.use_cache(config.cache_dir)
     test_images(trainer, data, run.test, run.log, options.samples, options.seed, options.limit,
                 options.pretrain or run.checkpoints)
-    write_run_page(run, LEGEND)
+    write_run_page(run, LOOK.legend)
     return 0
 
 

@@ -5,13 +5,13 @@ import sys
 from logging.handlers import MemoryHandler
 from pathlib import Path
 
-from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
 from utils import processes
 from utils.config import dump_config, load_config
 from utils.errors import UserError
 from utils.files import write_text
+from utils.tensorboard import EventFile
 from utils.visualize import write_image
 
 __all__ = ["RunFolder", "load_config"]
@@ -46,7 +46,7 @@ class RunFolder:
         # losses, at level DEBUG, go to the log file only; what is told before there is one waits for it
         self._waiting = MemoryHandler(10_000, flushLevel=logging.CRITICAL)
         self.log.handlers = [_Console(logging.INFO), self._waiting]
-        logging.raiseExceptions = False                       # a log that cannot be written must not end a run
+        logging.raiseExceptions = False                       # a log that cannot be written makes no tracebacks
 
     def check(self, resume):
         """Raise :class:`UserError` if a run of this name was trained already, or, to resume it, was not."""
@@ -83,8 +83,8 @@ class RunFolder:
     def add_sheet(self, part, sheet, iteration, writer):
         """Keep a sample sheet as `images/<part>_<iteration>.jpg` and in TensorBoard."""
         write_image(self.images / f"{part}_{iteration:08d}.jpg", sheet)
-        writer.add_image(part, sheet, iteration, dataformats="HWC")
+        writer.add_image(part, sheet, iteration)
 
     def tensorboard(self):
-        """A TensorBoard writer for this run; it writes in the first process only."""
-        return SummaryWriter(str(self.logs), write_to_disk=processes.is_first())
+        """TensorBoard's log of this run, an :class:`EventFile`; it writes in the first process only."""
+        return EventFile(self.logs if processes.is_first() else None)

@@ -4,15 +4,17 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import scipy.io
 import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
 from dataset import transform
 from dataset.frame_cache import FrameCache
+from dataset.matlab import read_mat
 from dataset.pair_list import ACTIONS, TARGETS, read_list, resolve_frame
 from utils.errors import UserError
+
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP")         # no others: Pillow hands some of them to other programs
 
 
 class FrameError(UserError):
@@ -22,7 +24,7 @@ class FrameError(UserError):
 def open_frame(path, row_name):
     """Open a frame without decoding it; `row_name` (list and line) is told in the :class:`FrameError`."""
     try:
-        return Image.open(path)
+        return Image.open(path, formats=FORMATS)
     except FileNotFoundError:
         raise FrameError(f"{row_name}: frame {path} is missing; is data_root right?") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
@@ -168,9 +170,9 @@ class PennActionPairs(Dataset):
         if not self.images:
             label = Path(self.data_root) / "labels" / f"{frame.parent.name}.mat"
             try:
-                height, width = scipy.io.loadmat(label, variable_names=["dimensions"])["dimensions"].ravel()[:2]
+                height, width = read_mat(label)["dimensions"].ravel()[:2]
                 return int(height), int(width)
-            except Exception:        # scipy raises many kinds; no label of use, so the frame itself is asked
+            except (OSError, ValueError, KeyError, AttributeError, OverflowError):     # of no use: the frame itself is asked
                 if not os.path.isfile(frame):
                     return None
         with open_frame(frame, self.row_name(row)) as image:

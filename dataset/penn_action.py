@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import scipy.io
 from tqdm import tqdm
 
+from dataset.matlab import read_mat
 from dataset.pair_list import ACTIONS, JOINTS, TARGETS, TEST_LIST, TRAIN_LIST, Row, write_list
 from utils.errors import UserError, command
 
@@ -37,27 +37,29 @@ def read_annotation(path):
     """Read `labels/NNNN.mat`. Raises :class:`UserError` that names file and key."""
     path = Path(path)
     try:
-        mat = scipy.io.loadmat(path, variable_names=["action", "x", "y", "visibility", "train", "dimensions"])
-    except Exception as error:         # scipy raises a different kind for every way in which a file can be broken
+        mat = read_mat(path)
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: not a readable MATLAB file ({error})") from None
 
     def value(key, shape=None):
         if key not in mat:
             raise UserError(f"{path}: key {key!r} is missing")
         array = mat[key]
-        if not np.size(array) or (shape and array.shape != shape):
-            raise UserError(f"{path}: key {key!r} has shape {array.shape}" + (f", expected {shape}" if shape else ""))
-        if key != "action" and not (np.issubdtype(array.dtype, np.number) and np.isfinite(array).all()):
+        if isinstance(array, str) or not np.isfinite(array).all():
             raise UserError(f"{path}: key {key!r} holds something else than finite numbers")
+        if not array.size or (shape and array.shape != shape):
+            raise UserError(f"{path}: key {key!r} has shape {array.shape}" + (f", expected {shape}" if shape else ""))
         return array
 
     shape = (value("x").shape[0], len(JOINTS))
-    joints = np.stack([value("x", shape), value("y", shape)], -1).astype(np.float64)
+    joints = np.stack([value("x", shape), value("y", shape)], -1)
     dimensions = value("dimensions").ravel()
     if len(dimensions) < 2:
         raise UserError(f"{path}: key 'dimensions' holds one number, expected height and width")
     height, width = map(int, dimensions[:2])
-    return Annotation(path.stem, str(value("action").ravel()[0]), value("train").ravel()[0] == 1, joints,
+    if not isinstance(mat.get("action"), str):
+        raise UserError(f"{path}: key 'action' " + ("holds something else than text" if "action" in mat else "is missing"))
+    return Annotation(path.stem, mat["action"], value("train").ravel()[0] == 1, joints,
                       value("visibility", shape).astype(bool), (height, width))
 
 

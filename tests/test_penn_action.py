@@ -167,6 +167,7 @@ def test_own_actions_and_numbers_through_the_command(penn_root, tmp_path, run_sc
     ({"x": np.zeros((0, 13))}, "key 'x' has shape"),
     ({"dimensions": np.zeros((1, 0))}, "key 'dimensions' has shape"),
     ({"dimensions": 480}, "key 'dimensions' holds one number"),
+    ({"action": 3}, "key 'action' holds something else than text"),
     ({"dimensions": [np.inf, 96]}, "key 'dimensions' holds something else"),
 ])
 def test_bad_annotation_is_told_by_file_and_key(penn_root, tmp_path, write_label, run_script, changes, message):

@@ -171,12 +171,15 @@ def test_a_process_that_dies_ends_the_job_and_the_run_goes_on(job, victim):
     assert f"iteration {28 * epochs} " in job.log.read_text()
 
 
-def test_ctrl_c_saves_and_ends_all_processes(job):
+@pytest.mark.parametrize("everyone", [False, True], ids=["torchrun", "everyone"])
+def test_a_signal_saves_and_ends_all_processes(job, everyone):
     process = job.start(2, overrides=["train_epoch=100000"])
     job.wait_for_iteration(process, 10)
-    process.send_signal(signal.SIGINT)
+    workers = children(process.pid) if everyone else []              # as a batch system does; torchrun sends it once more
+    for pid in (process.pid, *workers):
+        os.kill(pid, signal.SIGTERM)
     process.communicate(timeout=60)
-    stopped = int(re.search(r"stopped by SIGINT at iteration (\d+)", job.log.read_text())[1])
+    stopped = int(re.search(r"stopped by SIGTERM at iteration (\d+)", job.log.read_text())[1])
     assert (job.checkpoints / f"{(stopped - 1) // 28:04d}_im_encode_vae_{stopped:08d}.pt").exists()
 
 
@@ -190,3 +193,10 @@ def test_testing_wants_one_process(job, run_script, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     outcome = run_script(train_actvae.main, "--config", "config/Penn_actvae.yaml", "--test", "--resume")
     assert outcome.status == 2 and "--test runs in one process: start it without torchrun" in outcome.err
+
+
+def test_a_variable_left_behind_by_a_job(job, run_script, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    outcome = run_script(train_actvae.main, "--config", "config/Penn_actvae.yaml", "--output_path", job.out, overrides=job.tiny)
+    assert outcome.status == 2
+    assert re.search("error: WORLD_SIZE is set, but there is no job to join .*; start with torchrun", outcome.err)

@@ -1,16 +1,23 @@
 """What the trainers of both modules share: device, precision, optimizers, checkpoints."""
+import warnings
 from pathlib import Path
 
 import torch
 from torch.optim import Adam
-from torch.optim.lr_scheduler import LambdaLR
 
 from utils import processes
 from utils.checkpoint import STATE, load_optimizer, load_part, load_torch, newest_snapshot, save_snapshot
-from utils.errors import UserError
+from utils.errors import FailedRun, UserError
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 SMALLEST_SCALE = 1.0      # of the loss in fp16; gradients that overflow even so are no matter of the scale
+
+
+def check_seed(seed):
+    """`seed` as it is; ValueError where it is none."""
+    if not isinstance(seed, int) or not 0 <= seed < 2 ** 31:
+        raise ValueError("its seed is no number from 0 to 2147483647")
+    return seed
 
 
 class NotFinite(Exception):
@@ -24,7 +31,9 @@ def choose_device(name):
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and processes.count() > 1:
+    if processes.count() > 1 and name.startswith("cuda"):
+        if name != "cuda":
+            raise UserError(f"device {name!r}: of several processes each takes a device of its own; write cuda")
         name = str(processes.local_device())
     try:
         torch.zeros(1, device=name).cpu()
@@ -47,21 +56,20 @@ class BaseTrainer:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "fp16")
         self.random = torch.Generator().manual_seed(seed)                    # all noise of training; on the CPU, so
         # that a run is the same on every device
-        self.parts, self.optimizers, self.schedulers = {}, {}, {}
+        self.parts, self.optimizers = {}, {}
         self.iteration, self.seed = 0, seed
         torch.manual_seed(seed)                                              # initial weights
 
     def add_optimizer(self, name, module):
-        """Adam and its learning-rate schedule with the published numbers (SPEC section 3)."""
+        """Adam with the published numbers (SPEC section 3)."""
         config = self.config
-        optimizer = Adam(module.parameters(), lr=config.lr, betas=(config.beta1, config.beta2),
+        self.optimizers[name] = Adam(module.parameters(), lr=config.lr, betas=(config.beta1, config.beta2),
                          weight_decay=config.weight_decay, fused=True)
-        self.optimizers[name] = optimizer
-        self.schedulers[name] = LambdaLR(optimizer, self._decay)
 
-    def _decay(self, iteration):
-        """What the learning rate is multiplied by."""
-        return self.config.gamma ** (iteration // self.config.step_size) if self.config.lr_policy == "step" else 1.0
+    def _learning_rate(self):
+        """The learning rate of the next iteration."""
+        config = self.config
+        return config.lr * (config.gamma ** (self.iteration // config.step_size) if config.lr_policy == "step" else 1)
 
     def autocast(self):
         """Context in which the networks run in the configured precision."""
@@ -84,9 +92,11 @@ class BaseTrainer:
             raise NotFinite("the loss is not finite" if not loss.isfinite() else "a gradient is not finite")
         for name in names:
             self.scaler.step(self.optimizers[name])
+        scale = self.scaler.get_scale()
         self.scaler.update()
-        if self.scaler.is_enabled() and self.scaler.get_scale() < SMALLEST_SCALE:
-            raise NotFinite("gradients overflow however small the loss is scaled")
+        if self.scaler.get_scale() < scale <= SMALLEST_SCALE:
+            self.scaler.update(SMALLEST_SCALE)
+            raise NotFinite("gradients overflow however little the loss is scaled")
 
     def _gradients(self, names):
         return [parameter.grad for name in names for group in self.optimizers[name].param_groups
@@ -108,14 +118,18 @@ class BaseTrainer:
         return noise.unflatten(1, (-1, everyone))[:, :, processes.share(everyone)].flatten(1, 2)
 
     def end_iteration(self):
-        """Advance the schedules, after the optimizers (defect D8)."""
+        """Count the iteration; the learning rate follows, after the optimizers have stepped (defect D8)."""
         self.iteration += 1
-        for name, scheduler in self.schedulers.items():
-            if self.optimizers[name].state:                  # else it has no part in this run (a loss of weight 0)
-                scheduler.step()
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = self._learning_rate()
 
     def save(self, checkpoint_dir, iteration, epoch):
-        """Write a snapshot: the published files and the training state."""
+        """Write a snapshot: the published files and the training state. Raises :class:`FailedRun`."""
+        for name, module in self.parts.items():
+            if not torch.nn.utils.get_total_norm(module.parameters()).isfinite():
+                raise FailedRun(f"the weights of {name} are not finite after iteration {iteration}, so they were not saved; "
+                                "earlier snapshots are as they were")
         save_snapshot(checkpoint_dir, iteration, epoch, self.parts, self.optimizers, {
             "seed": self.seed,
             "scaler": self.scaler.state_dict(),
@@ -136,29 +150,31 @@ class BaseTrainer:
         snapshot = newest_snapshot(checkpoint_dir, self.parts)
         for name, module in self.parts.items():
             load_part(snapshot.files[name], module)
+        self.iteration = snapshot.iteration
         if not weights_only:
             self._load_training_state(snapshot, Path(checkpoint_dir))
-        self.iteration = snapshot.iteration
         return snapshot
 
     def _load_training_state(self, snapshot, folder):
-        path, config = snapshot.files.get(STATE, folder / "optimizer.pt"), self.config
+        path = snapshot.files.get(STATE, folder / "optimizer.pt")
+        if STATE not in snapshot.files and any(folder.glob(f"*_{STATE}_*.pt")):
+            warnings.warn(f"{folder}: the training state of iteration {snapshot.iteration} is gone; the optimizers are those of "
+                          "the newest snapshot", stacklevel=2)
         state = load_torch(path)
         try:
             saved = dict(state["optimizers"] if STATE in snapshot.files else state)
             if STATE in snapshot.files:
-                self.seed = int(state["seed"])
-                if state["scaler"]:
-                    self.scaler.load_state_dict(state["scaler"])
+                self.seed = check_seed(state["seed"])
                 self.random.set_state(state["random"])
+                if state["scaler"]:
+                    self.scaler.load_state_dict({name: type(value)(state["scaler"][name])
+                                                 for name, value in self.scaler.state_dict().items()})
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise UserError(f"{path}: not the training state of this configuration ({error})") from None
         for name, optimizer in self.optimizers.items():
-            load_optimizer(path, optimizer, saved.get(name), lr=config.lr * self._decay(snapshot.iteration),
-                           betas=(config.beta1, config.beta2), weight_decay=config.weight_decay, fused=True, foreach=None)
-            scheduler = self.schedulers[name]
-            scheduler.last_epoch = snapshot.iteration
-            scheduler._last_lr = [group["lr"] for group in optimizer.param_groups]
+            load_optimizer(path, optimizer, saved.get(name))
+            for group in optimizer.param_groups:
+                group["lr"] = self._learning_rate()
 
     def load_pretrained(self, folder):
         """Load a folder like the authors' `pretrain/`: `<part>.pt` for every part that it is made of."""

@@ -2,7 +2,7 @@
 
 A snapshot is a set of files `<epoch:04d>_<part>_<iteration:08d>.pt`, each `{'a': state_dict}`, one for every part. Beside
 them lie `optimizer.pt` (of the newest snapshot) and `<epoch:04d>_training_state_<iteration:08d>.pt`, which makes resuming
-exact: optimizers, schedulers and random state of that very snapshot.
+exact: optimizers, seed and random state of that very snapshot.
 """
 import re
 import zipfile
@@ -31,7 +31,9 @@ def save_torch(path, value):
     try:
         with atomic_write(path, "wb") as file:
             torch.save(value, file)
-    except (OSError, RuntimeError) as error:           # torch turns a full disk into a RuntimeError
+    except (OSError, RuntimeError) as error:
+        if isinstance(error.__context__, OSError):     # a full disk, of which torch makes a RuntimeError
+            error = error.__context__
         raise FailedRun(f"{path}: this checkpoint could not be written ({_reason(error)}); earlier ones are as they were, "
                         "and --resume goes on from them") from None
 
@@ -60,10 +62,11 @@ def _reason(error):
 
 
 def load_part(path, module):
-    """Fill `module` from a published checkpoint file, strictly. Raises :class:`UserError` on other names or shapes."""
+    """Fill `module` from a published checkpoint file, strictly. Raises :class:`UserError` on other names, shapes or values."""
     value = load_torch(path)
     weights = value.get("a") if isinstance(value, dict) else None
-    if not isinstance(weights, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in weights.values()):
+    if not isinstance(weights, dict) or not all(isinstance(name, str) and isinstance(tensor, torch.Tensor)
+                                                for name, tensor in weights.items()):
         raise UserError(f"{path}: expected the published format {{'a': state_dict}}")
     expected = module.state_dict()
     for name in sorted(expected.keys() | weights.keys()):
@@ -73,32 +76,45 @@ def load_part(path, module):
         if weights[name].shape != expected[name].shape:
             raise UserError(f"{path}: {name} has shape {tuple(weights[name].shape)}, the network of this configuration "
                             f"{tuple(expected[name].shape)}")
+        if not _is_plain(weights[name], expected[name]):
+            raise UserError(f"{path}: {name} holds something else than finite numbers")
     module.load_state_dict(weights)
 
 
-def load_optimizer(path, optimizer, state, **numbers):
-    """Fill an optimizer from its saved state.
+def _is_plain(tensor, like):
+    """Whether a tensor holds its numbers as `like` does, one after another, and all of them are finite."""
+    return (tensor.layout == torch.strided and not (tensor.is_quantized or tensor.is_meta)
+            and tensor.is_floating_point() == like.is_floating_point() and not tensor.is_complex()
+            and bool(tensor.isfinite().all()))
+
+
+def load_optimizer(path, optimizer, saved):
+    """Fill an Adam from its saved state: the moments only; its numbers (`lr`, `betas`, ...) stay as they are.
 
     Args:
         path: of the file, for messages.
         optimizer: Adam.
-        state: `state_dict()` of an Adam for the same parameters.
-        numbers: of the configuration, which win over the saved ones (`lr`, `betas`, ...).
+        saved: `state_dict()` of an Adam for the same parameters, of whatever version of PyTorch.
     Raises:
         UserError: state of other parameters, or none at all.
     """
+    expected = optimizer.state_dict()
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     try:
-        for group in state["param_groups"]:
-            group.update(numbers)
-        optimizer.load_state_dict(state)
-        shapes = [(value.shape, parameter.shape) for parameter, values in optimizer.state.items()
-                  for name, value in values.items() if name != "step"]
+        groups = [[group["params"] for group in state["param_groups"]] for state in (expected, saved)]
+        if groups[0] != groups[1] or not saved["state"].keys() <= set(range(len(parameters))):
+            raise ValueError("it is of other parameters")
+        for number, entry in saved["state"].items():
+            entry["step"] = torch.as_tensor(entry["step"], dtype=torch.float32)        # an int in files of old versions
+            if entry.keys() != {"step", "exp_avg", "exp_avg_sq"}:
+                raise ValueError(f"parameter {number} lacks a moment or has one too many")
+            for name, value in entry.items():
+                like = entry["step"].new_zeros(()) if name == "step" else parameters[number]
+                if value.shape != like.shape or not _is_plain(value, like):
+                    raise ValueError(f"{name} of parameter {number} has another shape or kind")
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise UserError(f"{path}: not the optimizer state of this configuration ({_reason(error)})") from None
-    for found, expected in shapes:
-        if found != expected:
-            raise UserError(f"{path}: not the optimizer state of this configuration (shape {tuple(found)} for a parameter of "
-                            f"{tuple(expected)})")
+    optimizer.load_state_dict({"state": saved["state"], "param_groups": expected["param_groups"]})
 
 
 def _numbered_files(folder):
@@ -155,17 +171,17 @@ def remove_old(folder, parts, keep_last=0, keep_every=0):
     """Remove files of snapshots that are no longer of use.
 
     Those are: of all but the newest `KEPT_STATES` snapshots the training state; what killed processes left unfinished; and,
-    with `keep_last`, snapshots older than the newest `keep_last`, but for those whose iteration `keep_every` divides.
+    with `keep_last`, snapshots older than the newest `keep_last`. Those whose iteration `keep_every` divides stay whole.
     """
     folder = Path(folder)
     complete = [snapshot[:2] for snapshot in find_snapshots(folder, parts)]
     first_kept = complete[-keep_last] if 0 < keep_last < len(complete) else (0, 0)
-    first_state = complete[-KEPT_STATES:][0]
+    first_state = max(complete[-KEPT_STATES:][0], first_kept)
     for number, files in _numbered_files(folder).items():
         milestone = number in complete and keep_every and number[0] % keep_every == 0
         unfinished = number not in complete and number < complete[-1] and STATE in files          # our own, interrupted
         for part in (*parts, STATE):
-            outdated = number < (first_state if part == STATE else first_kept) and not (milestone and part != STATE)
+            outdated = number < (first_state if part == STATE else first_kept) and not milestone
             if part in files and (outdated or unfinished):
                 files[part].unlink(missing_ok=True)
     for path in folder.iterdir():

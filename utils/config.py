@@ -197,7 +197,7 @@ def _check_idle(config, values, key, where):
         for name, runs in (("n_label", actions), ("input_dim", 3)):
             found = values[key].get(name, runs)
             if found != runs:
-                found = found if isinstance(found, int) else "no number"
+                found = found if isinstance(found, int) and abs(found) < 10 ** 9 else "no such number"
                 raise UserError(f"{where}: dis.{name} is {found}, but it must be {runs}" + (
                     " (the number of names under 'actions')" if name == "n_label" else ""))
 

@@ -1,6 +1,8 @@
 """The training loop that both modules share."""
 import signal
+from collections.abc import Callable
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from torch.utils.data import DataLoader
@@ -10,6 +12,7 @@ from utils import processes
 from utils.base_trainer import NotFinite
 from utils.checkpoint import find_snapshots
 from utils.errors import FailedRun, UserError
+from utils.report import write_run_page
 
 MOST_SKIPPED = 100        # iterations in a row, with `on_nan: skip`
 
@@ -64,23 +67,36 @@ def training_batches(dataset, config, seed, draw_picks=None):
 
 
 def _batches(loader, save):
-    """The loader's batches. Before a :class:`UserError` of theirs goes on, the iterations so far are saved; that of a worker
-    comes with the text of a traceback, which is taken off."""
-    try:
-        yield from loader
-    except UserError as error:
-        save()
-        raise UserError(str(error).strip().rpartition("Error: ")[2]) from None
+    """The loader's batches. Before an error in the data of any process goes on, the iterations so far are saved."""
+    batches, failure, batch = iter(loader), None, ()
+    while batch is not None:
+        try:
+            batch = next(batches, None)
+        except UserError as error:
+            failure = error
+        if processes.greatest(int(failure is not None)):
+            save()
+            processes.greatest(0)                               # the first process may be the one that leaves first
+            if failure is None:
+                raise FailedRun("another process could not read its data; the iterations so far are saved")
+            # what comes from a worker is the text of a traceback
+            raise UserError(str(failure).strip().rpartition("Error: ")[2]) from None
+        if batch is not None:
+            yield batch
 
 
 @contextmanager
 def stop_signals():
-    """Turn SIGINT and SIGTERM into a list that receives the signal's number; a second one acts at once."""
+    """Turn SIGINT and SIGTERM into a list that receives the signal's number; a second one acts at once.
+
+    Not so with several processes: `torchrun` passes signals on, so they come twice, and itself kills after half a minute.
+    """
     received, before = [], {}
 
     def note(number, _frame):
         received.append(number)
-        signal.signal(number, before[number])
+        if processes.count() == 1:
+            signal.signal(number, before[number])
 
     for number in (signal.SIGINT, signal.SIGTERM):
         before[number] = signal.signal(number, note)
@@ -91,7 +107,16 @@ def stop_signals():
             signal.signal(number, handler)
 
 
-def train(options, run, trainer, data, held_out, show, draw_picks=None):
+class Look(NamedTuple):
+    """How a run shows what it has learned."""
+
+    sheet: Callable          # (trainer, rows, count) -> picture (h, w, 3)
+    metrics: Callable        # (trainer, rows) -> name -> float
+    words: str               # for the log, with the metrics as {name:.2f}
+    legend: str              # of the sheets
+
+
+def train(options, run, trainer, data, held_out, look, draw_picks=None):
     """Train, from the beginning or from where the run stopped; everything is checked before anything is written.
 
     Args:
@@ -99,7 +124,7 @@ def train(options, run, trainer, data, held_out, show, draw_picks=None):
         run: :class:`utils_file.RunFolder`.
         trainer: a :class:`utils.base_trainer.BaseTrainer`.
         data, held_out: training and test rows.
-        show: see :func:`fit`.
+        look: :class:`Look`.
         draw_picks: see :class:`EpochBatches`.
     Returns:
         exit status.
@@ -115,7 +140,20 @@ def train(options, run, trainer, data, held_out, show, draw_picks=None):
         run.log.info("going on with the run's own seed %d", trainer.seed)
     run.log.info("%d training rows, %d test rows, %d iterations an epoch, %s%s", len(data), len(held_out), sampler.per_epoch,
                  trainer.device, f", {processes.count()} processes" if processes.count() > 1 else "")
-    return fit(trainer, sampler, loader, run, show)
+
+    def show(iteration, writer):
+        for part, rows in (("train", data), ("test", held_out)):
+            run.add_sheet(part, look.sheet(trainer, rows, trainer.config.display_size), iteration, writer)
+        metrics = look.metrics(trainer, held_out)
+        for name, value in metrics.items():
+            writer.add_scalar(f"test/{name}", value, iteration)
+        run.log.info("iteration %d, test rows%s", iteration, look.words.format(**metrics))
+        write_run_page(run, look.legend)
+
+    status = fit(trainer, sampler, loader, run, show)
+    if processes.is_first():
+        write_run_page(run, look.legend)
+    return status
 
 
 def fit(trainer, sampler, loader, run, show):
@@ -137,32 +175,20 @@ def fit(trainer, sampler, loader, run, show):
     if trainer.iteration >= total:
         run.log.info("nothing to do: all %d epochs are trained; raise train_epoch to go on", config.train_epoch)
         return 0
-    writer = run.tensorboard()
+    writer, update = run.tensorboard(), BadNumbers(trainer, sampler, loader.dataset, run).update
 
     def save():
         if trainer.iteration and processes.is_first():
             trainer.save(run.checkpoints, trainer.iteration, (trainer.iteration - 1) // sampler.per_epoch)
 
     bar = tqdm(total=total, initial=trainer.iteration, unit="it", dynamic_ncols=True, disable=not processes.is_first())
-    stop = skipped = 0
+    stop = 0
     with stop_signals() as stopped, bar:
         while trainer.iteration < total and not stop:
             sampler.iteration = trainer.iteration
             bar.set_description(f"epoch {trainer.iteration // sampler.per_epoch + 1}/{config.train_epoch}")
             for batch in _batches(loader, save):
-                buffers = trainer.buffers() if config.on_nan == "skip" else None
-                losses = {}
-                try:
-                    losses = trainer.update(batch)
-                    skipped = 0
-                except NotFinite as bad:
-                    skipped += 1
-                    problem = describe(bad, trainer, sampler, loader.dataset, run)
-                    if buffers is None or skipped == MOST_SKIPPED:
-                        raise FailedRun(f"{problem}. Training stopped; a lower lr may help"
-                                        + ("" if buffers else ", or on_nan: skip where single batches are to blame")) from None
-                    run.log.warning("%s; skipped", problem)
-                    trainer.skip(buffers)
+                losses = update(batch)
                 bar.update()
                 if losses and trainer.iteration % config.log_iter == 0:
                     log_losses(losses, trainer, run, writer, bar)
@@ -171,8 +197,13 @@ def fit(trainer, sampler, loader, run, show):
                 if trainer.iteration % config.snapshot_save_iter == 0 or trainer.iteration == total or stop:
                     save()
                 if processes.is_first() and (trainer.iteration % config.image_save_iter == 0 or trainer.iteration == total):
-                    show(trainer.iteration, writer)
+                    try:
+                        show(trainer.iteration, writer)
+                    except (UserError, OSError):
+                        save()
+                        raise
                 if stop:
+                    processes.greatest(0)           # none may leave before the first process has saved: torchrun would kill it
                     break
     writer.close()
     if stop:
@@ -181,13 +212,36 @@ def fit(trainer, sampler, loader, run, show):
     return 0
 
 
-def describe(bad, trainer, sampler, dataset, run):
-    """What is to be known about an iteration whose numbers went bad: its number, rows and the last good snapshot."""
-    rows = sampler.batch(trainer.iteration)
-    lines = ", ".join(str(line) for line in sorted(int(dataset.rows.lines[row]) for row in rows))
-    good = find_snapshots(run.checkpoints, trainer.parts)
-    return (f"iteration {trainer.iteration + 1}: {bad}; batch of lines {lines} of {dataset.rows.path}; last good snapshot: "
-            + (f"iteration {good[-1].iteration} in {run.checkpoints}" if good else "none yet"))
+class BadNumbers:
+    """Updates of a trainer that stop or skip, as `on_nan` says, where a loss or gradient is not finite."""
+
+    def __init__(self, trainer, sampler, dataset, run):
+        self.trainer, self.sampler, self.dataset, self.run = trainer, sampler, dataset, run
+        self.skipped = 0                                              # in a row
+
+    def update(self, batch):
+        """The losses of the trainer's update; none of a skipped one. Raises :class:`FailedRun`."""
+        skip = self.trainer.config.on_nan == "skip"
+        buffers = self.trainer.buffers() if skip else []
+        try:
+            losses = self.trainer.update(batch)
+        except NotFinite as bad:
+            self.skipped += 1
+            if not skip or self.skipped == MOST_SKIPPED:
+                raise FailedRun(f"{self._describe(bad)}. Training stopped; a lower lr may help"
+                                + ("" if skip else ", or on_nan: skip where single batches are to blame")) from None
+            self.run.log.warning("%s; skipped", self._describe(bad))
+            self.trainer.skip(buffers)
+            return {}
+        self.skipped = 0
+        return losses
+
+    def _describe(self, bad):
+        rows = self.sampler.batch(self.trainer.iteration)
+        lines = ", ".join(map(str, sorted(int(self.dataset.rows.lines[row]) for row in rows)))
+        good = find_snapshots(self.run.checkpoints, self.trainer.parts)
+        return (f"iteration {self.trainer.iteration + 1}: {bad}; batch of lines {lines} of {self.dataset.rows.path}; last good "
+                "snapshot: " + (f"iteration {good[-1].iteration} in {self.run.checkpoints}" if good else "none yet"))
 
 
 def log_losses(losses, trainer, run, writer, bar):

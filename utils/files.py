@@ -50,14 +50,21 @@ def replaced_folder(folder):
     """A new folder beside `folder` to fill; it takes the name, and what was there goes, only when the block has ended well."""
     folder = Path(folder)
     part, old = (folder.with_name(f".{folder.name}.{ending}") for ending in ("part", "old"))
-    shutil.rmtree(part, ignore_errors=True)                      # of a killed process
+    if old.exists() and not folder.exists():                     # a process was killed between the two renames below
+        old.rename(folder)
+    for leftover in (part, old):
+        shutil.rmtree(leftover, ignore_errors=True)
     part.mkdir(parents=True)
     try:
         yield part
         if folder.exists():
-            shutil.rmtree(old, ignore_errors=True)
             folder.rename(old)
-        part.rename(folder)
+        try:
+            part.rename(folder)
+        except BaseException:
+            if old.exists():
+                old.rename(folder)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)

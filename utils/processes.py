@@ -11,7 +11,7 @@ import torch
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
-from utils.errors import FailedRun
+from utils.errors import FailedRun, UserError
 
 PATIENCE = timedelta(hours=1)         # the others wait while the first process measures, draws and saves
 
@@ -26,14 +26,22 @@ def job():
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         yield
         return
-    distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
+    try:
+        distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
+    except (ValueError, RuntimeError) as error:
+        raise UserError(f"WORLD_SIZE is set, but there is no job to join ({_first_line(error)}); start with torchrun") from None
     try:
         yield
-    except RuntimeError as error:                   # whatever the transport says when the other end has closed
+    except RuntimeError as error:                   # whatever the transport says, mostly that the other end has closed
         if not isinstance(error, distributed.DistError) and "gloo" not in str(error):
             raise
-        raise FailedRun("another process of this job is gone; --resume goes on from the newest snapshot") from None
+        raise FailedRun("another process of this job is gone; --resume goes on from the newest snapshot "
+                        f"({_first_line(error)})") from None
     distributed.destroy_process_group()
+
+
+def _first_line(error):
+    return str(error).strip().partition("\n")[0]
 
 
 def count():

@@ -1,0 +1,90 @@
+"""Arrays of a MATLAB 5 file, whatever stands in it.
+
+scipy's reader trusts the types and sizes that a file names; on damaged ones it crashes the whole process. This one reads numbers
+and text only, which is all that annotations hold, and checks every size before it looks. Format: MathWorks, "MAT-File Format".
+"""
+import math
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+HEADER = 128                  # bytes; the last two tell the byte order
+MATRIX, COMPRESSED = 14, 15   # types of elements
+NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
+TEXT = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16"}
+CHARACTERS, NUMERIC = 4, range(6, 16)                        # classes of matrices
+COMPLEX = 0x0800              # flag
+LARGEST = 64 << 20            # bytes of a matrix; annotations have some ten thousand
+
+
+def read_mat(path):
+    """The arrays of a file, name -> array: of float64 for numbers, in MATLAB's two or more dimensions, or str for text.
+
+    Whatever else stands in the file (structures, cells, complex numbers, ...) is left out.
+
+    Raises:
+        ValueError: no MATLAB 5 file, or a damaged one.
+        OSError: unreadable file.
+    """
+    data = Path(path).read_bytes()
+    order = {b"IM": "<", b"MI": ">"}.get(data[HEADER - 2:HEADER])
+    if order is None:
+        raise ValueError("no MATLAB 5 header")
+    arrays = {}
+    for kind, content in _elements(data[HEADER:], order):
+        if kind == COMPRESSED:
+            kind, content = _decompress(content, order)
+        if kind == MATRIX:
+            name, array = _matrix(content, order)
+            if array is not None:
+                arrays[name] = array
+    return arrays
+
+
+def _elements(data, order):
+    """The (type, content) of elements that follow each other."""
+    at = 0
+    while at < len(data):
+        if at + 8 > len(data):
+            raise ValueError("it ends in the middle of an element")
+        kind, size = struct.unpack_from(f"{order}II", data, at)
+        start, length = at + 8, 8 + size + (-size % 8 if kind != COMPRESSED else 0)
+        if kind >> 16:                                       # a small one: type, size and content in eight bytes
+            kind, size, start, length = kind & 0xFFFF, kind >> 16, at + 4, 8
+            if size > 4:
+                raise ValueError("an element names an impossible size")
+        if start + size > len(data):
+            raise ValueError("an element is longer than the file")
+        yield kind, data[start:start + size]
+        at += length
+
+
+def _decompress(content, order):
+    try:
+        data = zlib.decompressobj().decompress(content, LARGEST)
+    except zlib.error as error:
+        raise ValueError(f"a compressed element is damaged: {error}") from None
+    return next(_elements(data, order), (None, b""))
+
+
+def _matrix(content, order):
+    """Name and array of a matrix; None instead of an array of another class."""
+    parts = list(_elements(content, order))
+    if [kind for kind, _ in parts[:3]] != [6, 5, 1] or len(parts[0][1]) != 8 or len(parts[1][1]) % 4:
+        raise ValueError("a matrix lacks its flags, dimensions or name")
+    flags, = struct.unpack_from(f"{order}I", parts[0][1])
+    shape = struct.unpack(f"{order}{len(parts[1][1]) // 4}i", parts[1][1])
+    name = parts[2][1].decode("latin-1")
+    kind, values = parts[3] if len(parts) > 3 else (None, b"")
+    if flags & 0xFF == CHARACTERS and kind in TEXT:
+        encoding = TEXT[kind] + ({"<": "-le", ">": "-be"}[order] if TEXT[kind] == "utf-16" else "")
+        return name, values.decode(encoding)
+    if flags & 0xFF not in NUMERIC or flags & COMPLEX:
+        return name, None
+    if kind not in NUMBERS or min(shape, default=0) < 0:
+        raise ValueError(f"array {name!r} has an impossible type or shape")
+    if math.prod(shape) * np.dtype(NUMBERS[kind]).itemsize != len(values):
+        raise ValueError(f"array {name!r} has {len(values)} bytes, which is not what its shape {shape} needs")
+    return name, np.frombuffer(values, order + NUMBERS[kind]).astype(np.float64).reshape(shape, order="F")
