@@ -8,7 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from utils import processes
-from utils.config import dump_config, load_config
+from utils.config import changes, dump_config, load_config
 from utils.errors import UserError
 from utils.files import write_text
 from utils.tensorboard import EventFile
@@ -67,8 +67,10 @@ class RunFolder:
         try:
             self.images.mkdir(parents=True, exist_ok=True)
             self.checkpoints.mkdir(exist_ok=True)
+            changed = []
             if config is not None:
                 self.logs.mkdir(parents=True, exist_ok=True)
+                changed = changes(config, self.path / "config.yaml")
                 write_text(self.path / "config.yaml", f"# {shlex.join(sys.argv)}\n{dump_config(config)}")
             file = logging.FileHandler(self.path / "log.txt", encoding="utf-8")
         except OSError as error:
@@ -79,6 +81,8 @@ class RunFolder:
         self.log.removeHandler(self._waiting)
         self.log.addHandler(file)
         self.log.info("%s", shlex.join(sys.argv))
+        if changed:
+            self.log.info("changed since this run last trained: %s", ", ".join(changed))
 
     def add_sheet(self, part, sheet, iteration, writer):
         """Keep a sample sheet as `images/<part>_<iteration>.jpg` and in TensorBoard."""

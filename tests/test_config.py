@@ -196,6 +196,7 @@ def test_good_values(load, text, key, value):
     ("lr: fast", "'lr' must be a number"), ("lr: true", "'lr' must be a number"),
     ("lr: .nan", "'lr' must be a number"),
     ("lr: .inf", "'lr' must be a number"), ("lr: [1]", "'lr' must be a number"),
+    ("generator: {norm_momentum: 1.5}", "in 'generator': 'norm_momentum' must be at most 1"),
     ("lr: 0", "'lr' must be more than 0"),
     ("lr: -1e-4", "'lr' must be more than 0"), (f"lr: {10 ** 400}", "'lr' must be a number"),
     ("lr_policy: cosine", "'lr_policy' must be one of step, constant"), ("precision: 16", "'precision' must be text"),

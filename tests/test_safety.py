@@ -204,6 +204,13 @@ def test_going_back_to_a_snapshot_whose_training_state_is_gone_is_told(scene):
     assert any("the training state of iteration 10 is gone" in text for text in outcome.warnings)
 
 
+def test_what_a_resumed_run_does_differently_is_told(scene):
+    assert scene.run(overrides=["train_epoch=1"]).status == 0
+    outcome = scene.run("--resume", overrides=["train_epoch=2", "pose_loss.kl=0.01"])
+    assert outcome.status == 0
+    assert "changed since this run last trained: pose_loss.kl: 0.002 -> 0.01, train_epoch: 1 -> 2\n" in outcome.out
+
+
 def test_only_what_is_of_no_use_is_removed(scene):
     assert scene.run(overrides=["train_epoch=1"]).status == 0
     foreign = ["im_encode_vae.pt", "notes.pt", "0000_generator_00000001.pt", ".hidden", "0000_im_encode_vae_00000000.pt"]
@@ -455,10 +462,16 @@ def test_a_run_killed_again_and_again_ends_like_one_left_alone(module, tmp_path,
         _, err = process.communicate(timeout=600)
         assert process.returncode == 0, err
 
-    first = ["--vae_path", vae] if module == "p2i" else []
+    def wait_for_training(process, log, told=""):
+        while process.poll() is None and not (log.exists() and "  lr " in log.read_text()[len(told):]):
+            time.sleep(0.005)
+
+    first, name = ["--vae_path", vae] if module == "p2i" else [], Path(config).stem
     alone, killed = tmp_path / "alone", tmp_path / "killed"
-    finish(start(alone, *first))
-    name = Path(config).stem
+    begun, process = time.monotonic(), start(alone, *first)
+    wait_for_training(process, alone / "outputs" / name / "log.txt")
+    starting = time.monotonic() - begun
+    finish(process)
     log, checkpoints = killed / "outputs" / name / "log.txt", killed / "outputs" / name / "checkpoints"
     in_training = lost = 0
     reached = 0
@@ -467,11 +480,10 @@ def test_a_run_killed_again_and_again_ends_like_one_left_alone(module, tmp_path,
         resume = any(checkpoints.glob("[0-9]*_im_encode_vae_*.pt"))
         process = start(killed, *(["--resume"] if resume else first))
         if moments.random() < 0.8:
-            while process.poll() is None and not (log.exists() and "  lr " in log.read_text()[len(told):]):
-                time.sleep(0.005)
+            wait_for_training(process, log, told)
             time.sleep(moments.random() * 0.5)
         else:                                            # importing, loading, building the cache
-            time.sleep(moments.random() * 4)
+            time.sleep(moments.random() * starting)
         assert process.poll() is None, f"too fast for this test, or worse: {process.communicate()[1]}"
         process.send_signal(signal.SIGKILL)
         process.communicate()

@@ -13,9 +13,9 @@ from dataset.pair_list import ACTIONS
 from utils.errors import UserError
 
 
-def _number(default, low=None, above=None, choices=None):
-    """A field with a default and limits: `low <= value`, `above < value`, or one of `choices`."""
-    return field(default=default, metadata={"low": low, "above": above, "choices": choices})
+def _number(default, low=None, above=None, high=None, choices=None):
+    """A field with a default and limits: `low <= value <= high`, `above < value`, or one of `choices`."""
+    return field(default=default, metadata={"low": low, "above": above, "high": high, "choices": choices})
 
 
 @dataclass
@@ -38,7 +38,7 @@ class GeneratorConfig:
     ngf: int = _number(64, low=1)                    # width after its first convolution
     n_blocks: int = _number(9, low=1)                # attention blocks
     n_downsampling: int = _number(2, low=1)          # halvings of the side
-    norm_momentum: float = _number(0.001, above=0)   # how fast the class-conditional batch norm learns its statistics
+    norm_momentum: float = _number(0.001, above=0, high=1)   # how fast the class-conditional batch norm learns its statistics
 
 
 @dataclass
@@ -143,6 +143,19 @@ def load_config(path, overrides=()):
 def dump_config(config):
     """The resolved configuration as YAML text."""
     return yaml.safe_dump(dataclasses.asdict(config), sort_keys=False, allow_unicode=True)
+
+
+def changes(config, path):
+    """What differs between a configuration and an earlier one that :func:`dump_config` wrote: a list of `key: old -> new`."""
+    def flat(values, prefix=""):
+        return {name: value for key, inner in values.items() for name, value in (
+            flat(inner, f"{prefix}{key}.").items() if isinstance(inner, dict) else [(prefix + key, inner)])}
+
+    try:
+        before, now = flat(yaml.safe_load(Path(path).read_text(encoding="utf-8"))), flat(dataclasses.asdict(config))
+    except (OSError, ValueError, AttributeError, TypeError, yaml.YAMLError):
+        return []
+    return [f"{key}: {before[key]} -> {value}" for key, value in now.items() if key in before and before[key] != value]
 
 
 def _apply_file(config, path, seen):
@@ -253,4 +266,6 @@ def _checked(entry, value, where):
         raise UserError(f"{where}: {name!r} must be at least {limits['low']}")
     if limits.get("above") is not None and value <= limits["above"]:
         raise UserError(f"{where}: {name!r} must be more than {limits['above']}")
+    if limits.get("high") is not None and value > limits["high"]:
+        raise UserError(f"{where}: {name!r} must be at most {limits['high']}")
     return value
