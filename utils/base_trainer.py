@@ -64,7 +64,7 @@ class BaseTrainer:
         """Adam with the published numbers (SPEC section 3)."""
         config = self.config
         self.optimizers[name] = Adam(module.parameters(), lr=config.lr, betas=(config.beta1, config.beta2),
-                         weight_decay=config.weight_decay, fused=True)
+                                     weight_decay=config.weight_decay, fused=True)
 
     def _learning_rate(self):
         """The learning rate of the next iteration."""
