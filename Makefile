@@ -25,7 +25,7 @@ test: .venv/installed
 
 # What would break it: many kills, and 10,000 examples of every test of "any" input. About half an hour.
 torture: .venv/installed
-	$(PY) -m pytest -s --kills 50 --hypothesis-profile=torture -k "killed_again or any_"
+	$(PY) -m pytest -s --kills 50 --hypothesis-profile=torture -k "killed_again or test_any_"
 
 lint: .venv/installed
 	$(PY) -m ruff check .
