@@ -150,7 +150,8 @@ class Trainer(BaseTrainer):
             images, masks = images[:, [0, first + 1, step + 1, second + 1]], masks[:, second:second + 1]
         images, masks, poses, action = (value.to(self.device, non_blocking=True)
                                         for value in (images, masks, batch["poses"], batch["action"]))
-        source, *reals = images.unbind(1)                                                           # (B, 3, S, S) each
+        # in one memory layout, whether or not a worker collected them: layouts round differently
+        source, *reals = images.contiguous().unbind(1)                                              # (B, 3, S, S) each
         sampled = self._rollouts(poses[:, 0], action, step, noise)                                  # (2, B, J, 2)
         # the maps of all poses of this iteration at once: source, three targets, two samples
         real_poses = poses[:, [0, first + 1, step + 1, second + 1]].transpose(0, 1)

@@ -3,7 +3,8 @@
 Overlapping windows share their frames, and every epoch wants them again. The file's name holds a hash of everything that
 the pictures depend on (paths, sizes and times of the frame files, crops, picture size), so another list or crop makes
 another cache. One process builds it under a lock, in a temporary file that takes the name when it is complete: a second
-process waits, and a killed one leaves nothing that counts. Every picture carries a check sum that is compared when it is read.
+process waits, and a killed one leaves nothing that counts. Every picture carries a check sum that is compared when it is
+first read.
 """
 import fcntl
 import hashlib
@@ -51,6 +52,8 @@ class FrameCache:
             raise UserError(f"{self.path}: the frame cache cannot be used ({error}); remove it or set cache_dir") from None
         if self.frames.shape != (self.count,) or self.frames.dtype != self.type:
             raise self._damaged()
+        self.pictures = self.frames["picture"]                              # (M, S, S, 3), nothing is read yet
+        self.checked = np.zeros(self.count, bool)                           # pictures whose sum was compared
 
     def _damaged(self):
         return UserError(f"{self.path}: this frame cache is damaged; remove it and it is made again")
@@ -100,9 +103,9 @@ class FrameCache:
 
     def __getitem__(self, indices):
         """Pictures (..., S, S, 3) uint8 of an index or an array of them. Raises :class:`UserError` if one is damaged."""
-        records = self.frames[indices]
-        pictures = np.ascontiguousarray(records["picture"])
-        sums = map(zlib.crc32, pictures.reshape(-1, *pictures.shape[-3:]))
-        if any(found != expected for found, expected in zip(sums, records["crc32"].ravel())):
-            raise self._damaged()
-        return pictures
+        if not self.checked[indices].all():
+            for place in np.atleast_1d(indices).ravel():
+                if zlib.crc32(np.ascontiguousarray(self.pictures[place])) != self.frames["crc32"][place]:
+                    raise self._damaged()
+                self.checked[place] = True
+        return np.ascontiguousarray(self.pictures[indices])

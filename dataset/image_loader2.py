@@ -42,9 +42,7 @@ def read_frame(path, row_name):
 
 def as_image(pictures):
     """uint8 pictures (..., S, S, 3) -> float32 images (..., 3, S, S) in [-1, 1] (mean and deviation 0.5)."""
-    images = torch.from_numpy(pictures).movedim(-1, -3)
-    # in one memory layout, whatever collects them into batches: layouts round differently
-    return images.to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1)
+    return torch.from_numpy(pictures).movedim(-1, -3).float().div_(127.5).sub_(1)
 
 
 class PennActionPairs(Dataset):
