@@ -185,7 +185,7 @@ def test_a_signal_saves_and_ends_all_processes(job, everyone):
 
 def test_a_batch_that_cannot_be_shared_out(job):
     told = job.finish(2, overrides=["batch_size=3"], status=1)             # torchrun's own status
-    assert "error: batch_size 3 cannot be shared out among 2 processes\n" in told
+    assert "error: batch_size 3 cannot be shared out among 2 processes" in told       # by whichever comes first
     assert not job.out.exists()
 
 
