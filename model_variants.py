@@ -1,4 +1,7 @@
-"""The pose-attention generator: source picture + source and target pose -> target picture (SPEC section 5).
+"""The generators: source picture + source and target pose -> target picture. `config.generator.kind` names one of `GENERATORS`.
+
+A generator's call is `(source (B, 3, S, S), source_pose (B, J, 2), target_pose (B, J, 2), action (B,)) -> (B, 3, S, S)`; pictures
+in [-1, 1], poses normalised; it makes its own maps of the poses.
 
 Axes: B batch, J = 13 joints, S picture side; c is the width after the downsampling, 256 as published, and s = S / 4
 its side. The names of the submodules are those of the published checkpoints, and the order in which they are made is
@@ -7,26 +10,9 @@ that of the published `optimizer.pt`, which knows parameters by number.
 import torch
 from torch import nn
 
-
-def reflect_conv(inputs, outputs, kernel, bias=True):
-    """Convolution that keeps the side, its border reflected: a list of two layers."""
-    return [nn.ReflectionPad2d(kernel // 2), nn.Conv2d(inputs, outputs, kernel, bias=bias)]
-
-
-def norm_relu(width):
-    """Batch norm and ReLU: a list of two layers. In place: a norm's backward does not read its output."""
-    return [nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
-
-
-def init_published(module):
-    """Published initial weights (SPEC section 5), for `nn.Module.apply`."""
-    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-        nn.init.normal_(module.weight, 0, 0.02)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
-    elif isinstance(module, nn.BatchNorm2d) and module.affine:
-        nn.init.normal_(module.weight, 1, 0.02)
-        nn.init.zeros_(module.bias)
+from utils.errors import UserError
+from utils.heatmap import gaussian_maps
+from utils.layers import init_published, norm_relu, reflect_conv
 
 
 class ConditionalBatchNorm(nn.Module):
@@ -63,7 +49,7 @@ class AttentionBlock(nn.Module):
 
 
 class PoseAttentionGenerator(nn.Module):
-    """Pose-attention transfer network that paints over the source where its mask says so.
+    """The published generator: a pose-attention transfer network that paints over the source where its mask says so.
 
     Args:
         num_actions: C.
@@ -91,6 +77,13 @@ class PoseAttentionGenerator(nn.Module):
         self.n_downsampling = n_downsampling
         self.apply(init_published)
 
+    def check_size(self, size):
+        """Raise :class:`UserError` if pictures of this side cannot be painted."""
+        factor = 2 ** self.n_downsampling
+        if size % factor or size < 2 * factor:
+            raise UserError(f"imsize {size} must be a multiple of {factor} from {2 * factor} on: the generator halves it "
+                            f"{self.n_downsampling} times")
+
     @staticmethod
     def _downsampling(inputs, widths):
         layers = [*reflect_conv(inputs, widths[0], 7), *norm_relu(widths[0])]
@@ -98,18 +91,20 @@ class PoseAttentionGenerator(nn.Module):
             layers += [nn.Conv2d(narrow, wide, 3, stride=2, padding=1), *norm_relu(wide)]
         return nn.Sequential(*layers)
 
-    def forward(self, source, pose_maps, action):
+    def forward(self, source, *condition):
         """Paint the source person in the target pose.
 
         Args:
             source: (B, 3, S, S) pictures in [-1, 1].
-            pose_maps: (B, 2J, S, S) heatmaps, source pose ++ target pose.
-            action: (B,) int64 ids.
+            condition: source_pose (B, J, 2), target_pose (B, J, 2) and action (B,) int64 ids; or, as the published system calls
+                it, pose_maps (B, 2J, S, S), the heatmaps of the source pose ++ the target pose, and action.
         Returns:
             (B, 3, S, S) pictures in [-1, 1] of the source's dtype.
         """
+        *poses, action = condition
+        maps = [gaussian_maps(pose, source.shape[-1]) for pose in poses] if len(poses) == 2 else poses
         image = self.model_stream1_down(source)                                        # (B, c, s, s)
-        pose = self.model_stream2_down(pose_maps)                                      # (B, c, s, s)
+        pose = self.model_stream2_down(torch.cat(maps, 1))                      # (B, c, s, s)
         for number, block in enumerate(self.att):
             image, branch = block(image, pose)
             if number + 1 < len(self.att):
@@ -119,3 +114,11 @@ class PoseAttentionGenerator(nn.Module):
             image = torch.relu_(getattr(self, f"model_stream1_up_{number}_bn")(image, action))
         colours, mask = self.model_stream1_up(image).to(source.dtype).split((3, 1), dim=1)     # (B, 3 | 1, S, S)
         return torch.lerp(source, torch.tanh(colours), torch.sigmoid(mask))
+
+
+GENERATORS = {"pose_attention": PoseAttentionGenerator}
+
+
+def build_generator(settings, num_actions):
+    """The generator that a block `generator` of the configuration describes, for so many actions."""
+    return GENERATORS[settings.kind](num_actions, **settings.network())

@@ -1,6 +1,15 @@
-"""ACT-VAE, the pose module: two LSTMs that roll a pose out in time (SPEC section 3).
+"""The pose modules: from one pose and an action to the poses that follow. `config.actvae.kind` names one of `POSE_MODULES`.
 
-Axes: B batch, T steps, J = 13 joints, C actions, Z latent size. Poses are normalised picture coordinates in [-1, 1].
+Axes: B batch, T steps, J = 13 joints, C actions, L noise vectors of one roll-out, Z their size, R roll-outs a row in training.
+Poses are normalised picture coordinates in [-1, 1].
+
+What a pose module has:
+
+- `forward(poses (B, T + 1, J, 2) source first, action (B,), noise (R, L, B, Z))`: its loss terms by name, unweighted, 0-dim;
+  those named in `summed` add up over rows, the others are means.
+- `predict(pose (B, J, 2), action (B,), steps, noise (B, L, Z))`: the poses of the next `steps` frames, (B, steps, J, 2).
+- `rollouts(targets)`, `noise_length(steps)`, `z_dim`: R, L and Z; `steps(targets)`: T of a training roll-out on rows of so many.
+- `parts`: published checkpoint part -> module.
 """
 from typing import NamedTuple
 
@@ -40,7 +49,9 @@ class RecurrentCell(nn.Module):
 
 
 class ActVAE(nn.Module):
-    """Conditional temporal VAE: each step's latent depends on the one before.
+    """The published pose module, a conditional temporal VAE: each step's latent depends on the one before.
+
+    Two LSTMs and no other layers (published system, "ACT-VAE").
 
     Args:
         num_actions: C.
@@ -48,19 +59,52 @@ class ActVAE(nn.Module):
         z_dim: Z; the encoder's hidden state holds mu and logvar, so it is 2 Z wide.
     """
 
+    summed = ("kl",)
+
     def __init__(self, num_actions=9, num_joints=13, z_dim=512):
         super().__init__()
         self.num_actions, self.num_joints, self.z_dim = num_actions, num_joints, z_dim
         condition = 2 * num_joints + num_actions
         self.encoder = RecurrentCell(condition + z_dim, 2 * z_dim)
         self.decoder = RecurrentCell(condition + z_dim, 2 * num_joints)
+        self.parts = {"im_encode_content": self.decoder, "im_encode_vae": self.encoder}
 
-    def draw_noise(self, batch, steps=4, generator=None):
-        """Noise for a roll-out, (steps + 1, B, Z): z_0 first, then eps of each step."""
-        weight = self.encoder.rnn.weight_ih_l0
-        noise = torch.randn(steps + 1, batch, self.z_dim, generator=generator, dtype=weight.dtype,
-                            device=generator.device if generator is not None else weight.device)
-        return noise.to(weight.device)
+    @staticmethod
+    def steps(targets):
+        """A roll-out is one step shorter than a row has targets."""
+        return targets - 1
+
+    @staticmethod
+    def noise_length(steps):
+        """z_0, then eps of each step."""
+        return steps + 1
+
+    @staticmethod
+    def rollout_targets(targets):
+        """The targets, from 1, that the three training roll-outs are compared with: of five (1234), (1235) and (2345)."""
+        first, second = list(range(1, targets)), list(range(2, targets + 1))
+        return [first, [*first[:-1], targets], second]
+
+    def rollouts(self, targets):
+        return len(self.rollout_targets(targets))
+
+    def forward(self, poses, action, noise):
+        """`reconstruction`, the sum over three roll-outs of their mean L1 distance, and `kl` of the first, a sum over its rows.
+
+        The three start from the same source and are compared with different targets; they run as one batch.
+        """
+        count, targets = len(poses), self.rollout_targets(poses.shape[1] - 1)
+        target = torch.cat([poses[:, frames] for frames in targets])                                # (3B, T, J, 2)
+        noise = noise.transpose(0, 1).flatten(1, 2)                                                 # (L, 3B, Z)
+        rollout = self.rollout(poses[:, 0].repeat(len(targets), 1, 1), action.repeat(len(targets)), target.shape[1], noise)
+        # every roll-out has equally many values, so three means are three times the mean of all
+        reconstruction = len(targets) * (rollout.pose - target).abs().mean()
+        mu, logvar = (value[:, :count].to(poses.dtype) for value in (rollout.mu, rollout.logvar))
+        return {"kl": -0.5 * (1 + logvar - mu ** 2 - logvar.exp()).sum(), "reconstruction": reconstruction}
+
+    def predict(self, pose, action, steps, noise):
+        """The next `steps` poses (B, steps, J, 2) of poses (B, J, 2), with noise (B, steps + 1, Z)."""
+        return self.rollout(pose, action, steps, noise.transpose(0, 1)).pose
 
     def rollout(self, pose, action, steps=4, noise=None):
         """Predict the next poses; from the second step on the model sees its own previous pose.
@@ -73,7 +117,8 @@ class ActVAE(nn.Module):
         Returns:
             :class:`Rollout` of the T poses after the source and the latents' parameters.
         """
-        noise = self.draw_noise(len(pose), steps) if noise is None else noise
+        if noise is None:
+            noise = torch.randn(steps + 1, len(pose), self.z_dim, dtype=pose.dtype, device=pose.device)
         label = F.one_hot(action, self.num_actions).to(pose.dtype)                       # (B, C)
         pose, z = pose.flatten(1), noise[0]                                              # (B, 2J), (B, Z)
         encoder_state = decoder_state = None
@@ -90,14 +135,10 @@ class ActVAE(nn.Module):
             logvars.append(logvar)
         return Rollout(torch.stack(poses, 1), torch.stack(mus), torch.stack(logvars))
 
-    forward = rollout
 
-    @torch.no_grad()
-    def sample(self, pose, action, n, steps=4, generator=None):
-        """Draw `n` possible futures of poses (B, J, 2) with actions (B,): (B, n, T, J, 2) of the poses' dtype.
+POSE_MODULES = {"lstm_vae": ActVAE}
 
-        `generator` is the noise's torch.Generator; the default leaves training's random state alone.
-        """
-        noise = self.draw_noise(len(pose) * n, steps, generator)
-        rollout = self.rollout(pose.repeat_interleave(n, 0), action.repeat_interleave(n), steps, noise)
-        return rollout.pose.to(pose.dtype).unflatten(0, (len(pose), n))
+
+def build_pose_module(settings, num_actions):
+    """The pose module that a block `actvae` of the configuration describes, for so many actions."""
+    return POSE_MODULES[settings.kind](num_actions, **settings.network())

@@ -1,11 +1,12 @@
-"""The judge of painted pictures and the losses of the pose-to-image module (SPEC section 5).
+"""The judge of painted pictures and the losses of the pose-to-image module (published system, "P2I").
 
 Axes: B batch, J = 13 joints, S picture side.
 """
 import torch
 from torch import nn
 
-from model_variants import init_published, norm_relu, reflect_conv
+from utils.errors import UserError
+from utils.layers import at_least_float32, init_published, norm_relu, reflect_conv
 
 
 class ResidualBlock(nn.Module):
@@ -45,6 +46,13 @@ class PoseDiscriminator(nn.Module):
         self.n_downsampling = n_downsampling
         self.apply(init_published)
 
+    def check_size(self, size):
+        """Raise :class:`UserError` if pictures of this side cannot be judged."""
+        smallest = 2 ** (self.n_downsampling + 1)
+        if size < smallest:
+            raise UserError(f"imsize {size} is too small for the discriminator, which halves it {self.n_downsampling} times; "
+                            f"use {smallest} or more")
+
     def forward(self, image, pose_maps, judge=True):
         """Judge pictures.
 
@@ -61,11 +69,6 @@ class PoseDiscriminator(nn.Module):
             x = getattr(self, f"model{level + 2}")(x)
             features.append(x)
         return (self.model_res(x) if judge else None), features
-
-
-def at_least_float32(x):
-    """Losses add up many small numbers: never in half precision, but in float64 where the networks run in it."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def adversarial_loss(judged, real):

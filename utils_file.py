@@ -1,7 +1,10 @@
 """Configuration and the folder of a run: what the entry points need of the disk."""
+import fcntl
 import logging
+import os
 import shlex
 import sys
+import tempfile
 from logging.handlers import MemoryHandler
 from pathlib import Path
 
@@ -11,10 +14,12 @@ from utils import processes
 from utils.config import changes, dump_config, load_config
 from utils.errors import UserError
 from utils.files import write_text
-from utils.tensorboard import EventFile
-from utils.visualize import write_image
+from utils.report.media import write_image
+from utils.report.pages import write_run_page
+from utils.training.tensorboard import EventFile
 
 __all__ = ["RunFolder", "load_config"]
+CONFIG = "config.yaml"
 
 
 class _Console(logging.Handler):
@@ -25,20 +30,27 @@ class _Console(logging.Handler):
 
 
 class RunFolder:
-    """`<output_path>/outputs/<run>/` and its TensorBoard logs in `<output_path>/logs/<run>/` (SPEC section 6).
+    """`<output_path>/outputs/<run>/` and its TensorBoard logs in `<output_path>/logs/<run>/` (published system, "Files").
 
-    The run's name is the config's base name + `--name`. Nothing is created before :meth:`create`.
+    The run's name is the config's base name + `--name`; a run's own `config.yaml` names that run. Nothing is created before
+    :meth:`create`.
     """
 
     def __init__(self, config_path, name="", output_path="."):
         if Path(name).name != name and name:
             raise UserError(f"--name {name}: it becomes part of a folder's name, so it cannot hold a path")
-        self.name = Path(config_path).stem + name
+        home = Path(config_path).resolve().parent
+        if Path(config_path).name == CONFIG and home.parent.name == "outputs" and not name:
+            self.name, output_path = home.name, home.parent.parent
+        else:
+            self.name = Path(config_path).stem + name
         self.path = Path(output_path) / "outputs" / self.name
+        self.config = self.path / CONFIG
         self.checkpoints = self.path / "checkpoints"
         self.images = self.path / "images"
         self.test = self.path / "test"
         self.logs = Path(output_path) / "logs" / self.name
+        self._locks = {}
         self.log = logging.getLogger("actvae")
         self.log.setLevel(logging.DEBUG)
         for handler in self.log.handlers:
@@ -56,22 +68,56 @@ class RunFolder:
         if trained and not resume:
             raise UserError(f"{self.path} holds a trained run; continue it with --resume or choose another --name")
 
+    def lock(self, purpose):
+        """Make this the only process that trains (or tests) in this folder, as long as it lives.
+
+        Raises:
+            UserError: another one does; it says which.
+        """
+        if purpose in self._locks or not processes.is_rank_zero():
+            return
+        path = self.path / f".{purpose}.lock"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = open(path, "a+", encoding="utf-8")            # noqa: SIM115
+        except OSError as error:
+            raise UserError(f"{self.path}: the run folder cannot be written ({error.strerror})") from None
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            raise UserError(f"{self.path}: {file.read().strip() or 'another process'} is {purpose} in this folder; wait for it, "
+                            "or choose another --name") from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {os.uname().nodename}")
+        file.flush()
+        self._locks[purpose] = file
+
+    def unlock(self):
+        """Let others train and test in this folder again."""
+        while self._locks:
+            _, file = self._locks.popitem()
+            Path(file.name).unlink(missing_ok=True)
+            file.close()
+
     def create(self, config=None):
         """Make the folders, start the log file (`log.txt`) and, for training, keep the resolved configuration.
 
-        Of several processes only the first writes and talks.
+        Of several processes only rank zero writes and talks.
         """
-        if not processes.is_first():
+        if not processes.is_rank_zero():
             self.log.handlers = [logging.NullHandler()]
             return
         try:
             self.images.mkdir(parents=True, exist_ok=True)
             self.checkpoints.mkdir(exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.checkpoints):            # found out now, not at the first snapshot
+                pass
             changed = []
             if config is not None:
                 self.logs.mkdir(parents=True, exist_ok=True)
-                changed = changes(config, self.path / "config.yaml")
-                write_text(self.path / "config.yaml", f"# {shlex.join(sys.argv)}\n{dump_config(config)}")
+                changed = changes(config, self.config)
+                write_text(self.config, f"# {shlex.join(sys.argv)}\n{dump_config(config)}")
             file = logging.FileHandler(self.path / "log.txt", encoding="utf-8")
         except OSError as error:
             raise UserError(f"{self.path}: the run folder cannot be written ({error.strerror})") from None
@@ -89,6 +135,11 @@ class RunFolder:
         write_image(self.images / f"{part}_{iteration:08d}.jpg", sheet)
         writer.add_image(part, sheet, iteration)
 
+    def write_page(self, legend):
+        """Write the run's `index.html`, in rank zero."""
+        if processes.is_rank_zero():
+            write_run_page(self, legend)
+
     def tensorboard(self):
-        """TensorBoard's log of this run, an :class:`EventFile`; it writes in the first process only."""
-        return EventFile(self.logs if processes.is_first() else None)
+        """TensorBoard's log of this run, an :class:`EventFile`; it writes in rank zero only."""
+        return EventFile(self.logs if processes.is_rank_zero() else None)

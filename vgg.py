@@ -1,4 +1,4 @@
-"""Perceptual loss: L1 distances of VGG-19 features (SPEC section 5)."""
+"""Perceptual loss: L1 distances of VGG-19 features (published system, "P2I")."""
 import logging
 import re
 from pathlib import Path
@@ -8,9 +8,9 @@ from torch import nn
 from torchvision.models import VGG19_Weights
 from torchvision.models.vgg import cfgs, make_layers
 
-from network_actvae_p2inetwork import at_least_float32
-from utils.checkpoint import load_torch
 from utils.errors import UserError
+from utils.layers import at_least_float32
+from utils.training.checkpoints import load_torch
 
 # layer of torchvision's vgg19().features (each a ReLU) -> weight of its L1 distance
 LAYER_WEIGHTS = {1: 1 / 32, 6: 1 / 16, 11: 1 / 8, 20: 1 / 4, 29: 1.0}

@@ -11,8 +11,9 @@ from torch.utils.data import Dataset
 from dataset import transform
 from dataset.frame_cache import FrameCache
 from dataset.matlab import read_mat
-from dataset.pair_list import ACTIONS, TARGETS, read_list, resolve_frame
+from dataset.pair_list import ACTIONS, read_list, resolve_frame
 from utils.errors import UserError
+from utils.pictures import as_image
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP")         # no others: Pillow hands some of them to other programs
 
@@ -40,20 +41,15 @@ def read_frame(path, row_name):
             raise FrameError(f"{row_name}: frame {path} cannot be decoded ({error})") from None
 
 
-def as_image(pictures):
-    """uint8 pictures (..., S, S, 3) -> float32 images (..., 3, S, S) in [-1, 1] (mean and deviation 0.5)."""
-    return torch.from_numpy(pictures).movedim(-1, -3).float().div_(127.5).sub_(1)
-
-
 class PennActionPairs(Dataset):
-    """Windows of a pair list, prepared as SPEC section 2 says.
+    """Windows of a pair list, prepared as in the published system ("Data").
 
     The poses of the whole list are prepared once, in one vectorised transform. For that the size of each video's
     frames is needed: it is read from the header of a frame (no pixel is decoded), without images first from
     `labels/VVVV.mat`. Where neither is there the crop boxes are taken to lie inside their images.
 
-    An item is a dict: `poses` (6, 13, 2) float32 in [-1, 1), source first, and `action` int64; with images also
-    `images` (6, 3, S, S) float32 in [-1, 1], source first, and `masks` (5, 1, S, S) float32, targets 1..5.
+    An item is a dict: `poses` (T + 1, 13, 2) float32 in [-1, 1), source first, and `action` int64; with images also
+    `images` (T + 1, 3, S, S) float32 in [-1, 1], source first, and `masks` (T, 1, S, S) float32, of the T targets.
 
     Args:
         data_list: path of the list.
@@ -76,8 +72,8 @@ class PennActionPairs(Dataset):
         if empty.any():
             row = int(empty.argmax())
             h, w = self.image_size[row]
-            raise self.rows.error(row, 8, f"the crop box {tuple(self.rows.crop[row].tolist())} lies outside the image, "
-                                          f"which is {w} x {h} pixels")
+            raise self.rows.error(row, f"the crop box {tuple(self.rows.crop[row].tolist())} lies outside the image, "
+                                       f"which is {w} x {h} pixels")
         poses = transform.pose_to_picture(self.rows.poses, self.crop, imsize)
         self.poses = torch.from_numpy(poses.astype(np.float32))
         self.action = torch.from_numpy(self.rows.action)
@@ -86,6 +82,11 @@ class PennActionPairs(Dataset):
     def __len__(self):
         return len(self.action)
 
+    @property
+    def targets(self):
+        """T, the frames that follow a source."""
+        return self.rows.targets
+
     def __getitem__(self, index):
         """The item of a row; of `(row, (k1, r, k3))`, the picks of one iteration of the pose-to-image module from 0, only the
         pictures that it uses: `images` (4, 3, S, S) are then the source and those three targets, `masks` (1, 1, S, S)
@@ -93,7 +94,7 @@ class PennActionPairs(Dataset):
         row, picks = index if isinstance(index, tuple) else (index, None)
         item = {"poses": self.poses[row], "action": self.action[row]}
         if self.images:
-            targets = range(TARGETS) if picks is None else picks
+            targets = range(self.targets) if picks is None else picks
             item["images"] = as_image(self.pictures(row, [0, *(target + 1 for target in targets)]))
             masks = transform.person_masks(self.rows.persons[row, targets if picks is None else picks[-1:]],
                                            self.crop[row], self.image_size[row], self.imsize)
@@ -128,7 +129,7 @@ class PennActionPairs(Dataset):
     def use_cache(self, folder):
         """Take the pictures from a :class:`dataset.frame_cache.FrameCache` in `folder`, which is built if need be."""
         places, first_use = {}, []
-        self.cached = np.empty((len(self), TARGETS + 1), np.int64)           # place of each row's frames in the cache
+        self.cached = np.empty((len(self), self.targets + 1), np.int64)           # place of each row's frames in the cache
         for row, paths in enumerate(self.rows.frames):
             crop = tuple(self.crop[row])
             for frame, path in enumerate(paths):
@@ -145,8 +146,8 @@ class PennActionPairs(Dataset):
         for row, paths in enumerate(self.rows.frames):
             for frame, path in enumerate(paths):
                 if path not in seen and not os.path.isfile(self.frame_path(row, frame)):
-                    raise self.rows.error(row, frame, f"frame {self.frame_path(row, frame)} is missing; "
-                                                      f"data_root is {str(self.data_root)!r}")
+                    raise self.rows.error(row, f"frame {self.frame_path(row, frame)} is missing; "
+                                               f"data_root is {str(self.data_root)!r}", frame)
                 seen.add(path)
 
     def _image_sizes(self):

@@ -1,6 +1,8 @@
-"""Penn Action pair lists: one training window a line, 188 comma-separated fields (SPEC section 2, data_lists/README.md).
+"""Penn Action pair lists: one training window a line, 33 + 31 T comma-separated fields for T targets (data_lists/README.md).
 
-Axes: N rows, T = 6 frames (source first, then targets 1..5), J = 13 joints. Inside the project the source always
+The published lists have T = 5 targets, so 188 fields; how many a list has is read from its rows.
+
+Axes: N rows, T targets, T + 1 frames (source first), J = 13 joints. Inside the project the source always
 comes first; only the file keeps it last among the joints.
 """
 import hashlib
@@ -11,51 +13,62 @@ from typing import NamedTuple
 
 import numpy as np
 
+from utils.config import ACTIONS
 from utils.errors import UserError
 from utils.files import atomic_write
+from utils.skeleton import JOINTS
 
-ACTIONS = ("tennis_serve", "pullup", "clean_and_jerk", "tennis_forehand", "baseball_pitch", "jumping_jacks",
-           "golf_swing", "squat", "baseball_swing")
-JOINTS = ("head", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
-          "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle")
-TARGETS = 5                                   # frames that follow the source
-FIRST_BOX, FIRST_MASK, FIRST_JOINT, FIELDS = 8, 12, 32, 188
 TRAIN_LIST, TEST_LIST = "training_pair_penn5.txt", "testing_pair_penn5.txt"
-FRAME_NUMBERS = re.compile(r"(?:^|[/\\])(\d{1,9})[/\\](\d{1,9})\.\w+$")
 COORDINATE_LIMIT = 1e6                        # pixels; more is a slip of the pen
+
+
+class Columns:
+    """Where the fields of a row with so many targets stand."""
+
+    def __init__(self, targets):
+        self.targets, self.action = targets, targets + 1
+        self.crop = self.action + 2
+        self.persons = self.crop + 4
+        self.joints = self.persons + 4 * targets
+        self.fields = self.joints + 2 * len(JOINTS) * (targets + 1)
+
+    @classmethod
+    def of(cls, fields):
+        """The columns of a row with so many fields, or None where no number of targets gives as many."""
+        per_target = cls(2).fields - cls(1).fields                           # 31, and 33 without any target
+        targets, rest = divmod(fields - cls(0).fields, per_target)
+        return cls(targets) if targets > 0 and not rest else None
+
+    def name(self, field):
+        """What the field with this 0-based number holds, in words."""
+        if field < self.action:
+            return "source frame" if field == 0 else f"frame of target {field}"
+        if field < self.persons:
+            return ("action name", "action id", "crop x1", "crop y1", "crop x2", "crop y2")[field - self.action]
+        if field < self.joints:
+            target, corner = divmod(field - self.persons, 4)
+            return f"person box of target {target + 1}, {('x1', 'y1', 'x2', 'y2')[corner]}"
+        frame, value = divmod(field - self.joints, 2 * len(JOINTS))
+        return f"{'xy'[value % 2]} of {JOINTS[value // 2]}, {'source' if frame == self.targets else f'target {frame + 1}'}"
 
 
 class ListError(UserError):
     """A list, a row of it or a field of the row cannot be used."""
 
-    def __init__(self, path, line, field, message):
-        where = f"{path}" + (f":{line}" if line else "") + (f", field {field} ({field_name(field)})" if field is not None
-                                                            else "")
+    def __init__(self, path, line, field, message, columns=None):
+        where = f"{path}" + (f":{line}" if line else "") + (f", field {field} ({columns.name(field)})" if columns else "")
         super().__init__(f"{where}: {message}")
-
-
-def field_name(field):
-    """What the field with this 0-based number holds, in words."""
-    if field <= TARGETS:
-        return "source frame" if field == 0 else f"frame of target {field}"
-    if field < FIRST_MASK:
-        return ("action name", "action id", "crop x1", "crop y1", "crop x2", "crop y2")[field - 6]
-    if field < FIRST_JOINT:
-        target, corner = divmod(field - FIRST_MASK, 4)
-        return f"person box of target {target + 1}, {('x1', 'y1', 'x2', 'y2')[corner]}"
-    frame, value = divmod(field - FIRST_JOINT, 2 * len(JOINTS))
-    return f"{'xy'[value % 2]} of {JOINTS[value // 2]}, {'source' if frame == TARGETS else f'target {frame + 1}'}"
 
 
 class Row(NamedTuple):
     """One window. Boxes are `x1, y1, x2, y2` in pixels of the frame."""
 
-    frames: tuple            # 6 paths, source first
+    frames: tuple            # T + 1 paths, source first
     action: str
     action_id: int
     crop: np.ndarray         # (4,) int
-    persons: np.ndarray      # (5, 4) int, targets 1..5
-    poses: np.ndarray        # (6, 13, 2) float64, source first
+    persons: np.ndarray      # (T, 4) int, of the targets
+    poses: np.ndarray        # (T + 1, 13, 2) float64, source first
 
 
 class PairList(NamedTuple):
@@ -63,73 +76,103 @@ class PairList(NamedTuple):
 
     path: Path
     lines: np.ndarray        # (N,) line number of each row in the file, from 1
-    frames: list             # N tuples of 6 paths as written, source first
+    frames: list             # N tuples of T + 1 paths as written, source first
     actions: tuple           # names, by id
     action: np.ndarray       # (N,) int64 ids
     crop: np.ndarray         # (N, 4) int64
-    persons: np.ndarray      # (N, 5, 4) int64
-    poses: np.ndarray        # (N, 6, 13, 2) float64 pixels, source first
+    persons: np.ndarray      # (N, T, 4) int64
+    poses: np.ndarray        # (N, T + 1, 13, 2) float64 pixels, source first
     sha256: str              # of the file's bytes
 
-    def error(self, row, field, message):
-        """A :class:`ListError` that names this list, the row's line and the field."""
-        return ListError(self.path, self.lines[row], field, message)
+    @property
+    def targets(self):
+        """T."""
+        return self.persons.shape[1]
+
+    def error(self, row, message, frame=None):
+        """A :class:`ListError` that names this list and the row's line, and the field of a frame or else of the crop box."""
+        columns = Columns(self.targets)
+        return ListError(self.path, self.lines[row], columns.crop if frame is None else frame, message, columns)
+
+    def windows(self):
+        """A :class:`Window` for every row, read from its paths `.../<video>/<frame>.<ending>`."""
+        return [Window.of(*paths[:2]) for paths in self.frames]
 
     def frame_numbers(self):
-        """(N, 3) int64: video number, source frame number, gap in frames, read from the paths `.../VVVV/NNNNNN.ext`."""
-        numbers = np.empty((len(self.frames), 3), np.int64)
-        for row, paths in enumerate(self.frames):
-            source, target = (FRAME_NUMBERS.search(path) for path in paths[:2])
-            for field, match in enumerate((source, target)):
-                if match is None:
-                    raise self.error(row, field, f"{paths[field]!r} should end in <video number>/<frame number>.jpg")
-            numbers[row] = int(source[1]), int(source[2]), int(target[2]) - int(source[2])
-        return numbers
+        """(N, 3) int64: video number, source frame number, gap in frames; see :class:`Window`."""
+        return np.array([window.numbers for window in self.windows()])
 
 
-def _numbers(path, line, fields, first, last, kind, what):
-    """Fields first..last-1 as a list of `kind`; a :class:`ListError` names the first that is none."""
-    try:
-        return list(map(kind, fields[first:last]))
-    except ValueError:
-        for field in range(first, last):
-            try:
-                kind(fields[field])
-            except ValueError:
-                raise ListError(path, line, field, f"{fields[field]!r} is not {what}") from None
-        raise
+class Window(NamedTuple):
+    """Where a row comes from. Names need not be numbers."""
+
+    video: str               # name of the folder, numbers with four digits
+    frame: str               # number of the source frame, or its name where that holds none
+    numbers: tuple           # of the video, of the source frame and the gap in frames; -1, -1 and 0 for names without one
+
+    @property
+    def stem(self):
+        """A name for files, as published `<video:04d>_<frame:04d>`."""
+        frame = f"{self.numbers[1]:04d}" if self.numbers[1] >= 0 else self.frame
+        return re.sub(r"[^\w.-]", "_", f"{self.video}_{frame}")
+
+    @classmethod
+    def of(cls, source, target):
+        """The window with these paths of the source and the first target."""
+        (video, name), (_, other) = (re.split(r"[/\\]", path)[-2:] if re.search(r"[/\\]", path) else ("", path)
+                                     for path in (source, target))
+        number, following = (re.search(r"(\d{1,9})(?=\.\w+$|$)", frame) for frame in (name, other))
+        known = re.fullmatch(r"\d{1,9}", video)
+        first = int(number[1]) if number else -1
+        return cls(f"{int(video):04d}" if known else video, str(first) if number else name.rpartition(".")[0] or name,
+                   (int(video) if known else -1, first, int(following[1]) - first if number and following else 0))
 
 
 def parse_row(text, path="<row>", line=None, actions=ACTIONS):
     """One line of a list as a checked :class:`Row`; raises :class:`ListError` naming line and field."""
     fields = text.split(",")
-    if len(fields) != FIELDS:
-        raise ListError(path, line, None, f"a row has {FIELDS} comma-separated fields, this one has {len(fields)}")
-    for field in range(TARGETS + 1):
+    columns = Columns.of(len(fields))
+    if columns is None:
+        published = Columns(5).fields
+        raise ListError(path, line, None, f"a row has {published} comma-separated fields, this one has {len(fields)} (for T "
+                                          f"targets {Columns(0).fields} + {Columns(1).fields - Columns(0).fields} T)")
+
+    def error(field, message):
+        return ListError(path, line, field, message, columns)
+
+    def numbers(first, last, kind, what):
+        """Fields first..last-1 as a list of `kind`; an error names the first that is none."""
+        values = []
+        for field in range(first, last):
+            try:
+                values.append(kind(fields[field]))
+            except ValueError:
+                raise error(field, f"{fields[field]!r} is not {what}") from None
+        return values
+
+    for field in range(columns.action):
         if not fields[field].strip() or "\0" in fields[field]:
-            raise ListError(path, line, field, "a path is needed here")
-    name, (action_id,) = fields[6], _numbers(path, line, fields, 7, 8, int, "an integer")
+            raise error(field, "a path is needed here")
+    name, (action_id,) = fields[columns.action], numbers(columns.action + 1, columns.crop, int, "an integer")
     if not 0 <= action_id < len(actions):
-        raise ListError(path, line, 7, f"unknown action id {action_id}; the ids are 0..{len(actions) - 1}")
+        raise error(columns.action + 1, f"unknown action id {action_id}; the ids are 0..{len(actions) - 1}")
     if name != actions[action_id]:
-        raise ListError(path, line, 6, f"{name!r} disagrees with action id {action_id}, which is {actions[action_id]!r}")
-    boxes = _numbers(path, line, fields, FIRST_BOX, FIRST_JOINT, int, "an integer")
-    joints = _numbers(path, line, fields, FIRST_JOINT, FIELDS, float, "a number")
-    for first, values in ((FIRST_BOX, boxes), (FIRST_JOINT, joints)):
-        # not (a < b) also catches nan
-        for offset in (i for i, value in enumerate(values) if not abs(value) < COORDINATE_LIMIT):
-            raise ListError(path, line, first + offset, f"{fields[first + offset]} is no coordinate in pixels")
-    if boxes[0] >= boxes[2] or boxes[1] >= boxes[3]:
-        raise ListError(path, line, FIRST_BOX, f"the crop box {tuple(boxes[:4])} is empty (needs x1 < x2 and y1 < y2)")
-    if boxes[2] <= 0 or boxes[3] <= 0:
-        raise ListError(path, line, FIRST_BOX, f"the crop box {tuple(boxes[:4])} lies outside the image")
-    for field in range(FIRST_MASK, FIRST_JOINT, 4):
-        x1, y1, x2, y2 = boxes[field - FIRST_BOX:field - FIRST_BOX + 4]
+        raise error(columns.action, f"{name!r} disagrees with action id {action_id}, which is {actions[action_id]!r}")
+    boxes = numbers(columns.crop, columns.joints, int, "an integer")
+    joints = numbers(columns.joints, columns.fields, float, "a number")
+    for field, value in enumerate(boxes + joints, columns.crop):
+        if not abs(value) < COORDINATE_LIMIT:                                # not (a < b) also catches nan
+            raise error(field, f"{fields[field]} is no coordinate in pixels")
+    crop, persons = boxes[:4], [boxes[first:first + 4] for first in range(4, len(boxes), 4)]
+    if crop[0] >= crop[2] or crop[1] >= crop[3]:
+        raise error(columns.crop, f"the crop box {tuple(crop)} is empty (needs x1 < x2 and y1 < y2)")
+    if crop[2] <= 0 or crop[3] <= 0:
+        raise error(columns.crop, f"the crop box {tuple(crop)} lies outside the image")
+    for target, (x1, y1, x2, y2) in enumerate(persons):
         if x1 > x2 or y1 > y2:
-            raise ListError(path, line, field, f"the person box {(x1, y1, x2, y2)} is inverted")
-    poses = np.array(joints).reshape(TARGETS + 1, len(JOINTS), 2)
-    return Row(tuple(fields[:TARGETS + 1]), name, action_id, np.array(boxes[:4]),
-               np.array(boxes[4:]).reshape(TARGETS, 4), np.roll(poses, 1, axis=0))
+            raise error(columns.persons + 4 * target, f"the person box {(x1, y1, x2, y2)} is inverted")
+    poses = np.array(joints).reshape(columns.targets + 1, len(JOINTS), 2)
+    return Row(tuple(fields[:columns.action]), name, action_id, np.array(crop), np.array(persons), np.roll(poses, 1, axis=0))
 
 
 def format_row(row):
@@ -146,7 +189,7 @@ def read_list(path, actions=ACTIONS):
         path: text file, one row a line; empty lines are passed over.
         actions: action names by id.
     Raises:
-        ListError: missing, empty or undecodable file, or a bad row, with line and field.
+        ListError: missing, empty or undecodable file, a bad row, with line and field, or rows of different length.
     """
     path = Path(path)
     try:
@@ -160,6 +203,10 @@ def read_list(path, actions=ACTIONS):
     if not numbered:
         raise ListError(path, None, None, "this list is empty; `python -m dataset.penn_action` makes one")
     rows = [parse_row(line, path, number, tuple(actions)) for number, line in numbered]
+    for (number, _), row in zip(numbered, rows):
+        if len(row.frames) != len(rows[0].frames):
+            raise ListError(path, number, None, f"this row has {len(row.persons)} targets, the ones above have "
+                                                f"{len(rows[0].persons)}; a list keeps to one number")
     return PairList(path, np.array([number for number, _ in numbered]), [row.frames for row in rows], tuple(actions),
                     *(np.stack([getattr(row, name) for row in rows]) for name in ("action_id", "crop", "persons",
                                                                                   "poses")),
@@ -173,7 +220,7 @@ def write_list(path, rows):
 
 
 def resolve_frame(path, data_root):
-    """Where a frame of a list lies on this machine (SPEC section 2).
+    """Where a frame of a list lies on this machine (published system, "Data").
 
     A path that exists is used as it is; of an absolute path everything before its last `frames/` is replaced by
     `data_root`; a relative path is joined to `data_root`.

@@ -2,8 +2,8 @@
 
     python -m dataset.penn_action --root DIR --out data_lists/
 
-DIR holds `labels/NNNN.mat` and, if at hand, `frames/NNNN/NNNNNN.jpg`. How windows follow from annotations: SPEC section
-2 and data_lists/README.md.
+DIR holds `labels/NNNN.mat` and, if at hand, `frames/NNNN/NNNNNN.jpg`. How windows follow from annotations:
+data_lists/README.md.
 """
 import argparse
 import re
@@ -15,10 +15,12 @@ import numpy as np
 from tqdm import tqdm
 
 from dataset.matlab import read_mat
-from dataset.pair_list import ACTIONS, JOINTS, TARGETS, TEST_LIST, TRAIN_LIST, Row, write_list
+from dataset.pair_list import ACTIONS, TEST_LIST, TRAIN_LIST, Row, write_list
 from utils.errors import UserError, command
+from utils.skeleton import JOINTS
 
-WINDOWS = 28              # of a video: its clip is WINDOWS + 5 = 33 frames
+CLIP = 33                 # frames of a video's clip, as published
+HORIZON = 5               # targets of a window, as published
 MIN_VISIBLE = 10          # visible joints that a source frame needs
 
 
@@ -63,47 +65,58 @@ def read_annotation(path):
                       value("visibility", shape).astype(bool), (height, width))
 
 
-def outer_box(joints):
-    """Integer part of the smallest box `x1, y1, x2, y2` around joints (..., 2)."""
-    points = joints.reshape(-1, 2)
+def outer_box(joints, visible=None):
+    """Integer part of the smallest box `x1, y1, x2, y2` around joints (..., 2), or around those that are visible, if any is."""
+    points = joints[visible] if visible is not None and visible.any() else joints.reshape(-1, 2)
     return np.concatenate([points.min(0), points.max(0)]).astype(int)
 
 
-def windows(annotation, action_id, count=WINDOWS, min_visible=MIN_VISIBLE, present=None):
+class Rules(NamedTuple):
+    """How windows are cut out of a video; the defaults are the published rules."""
+
+    horizon: int = HORIZON       # targets of a window
+    count: int | None = None     # most windows of a video; None: as many as fit into the published clip
+    min_visible: int = MIN_VISIBLE
+    visible_boxes: bool = False  # boxes leave invisible joints out
+
+
+def windows(annotation, action_id, present=None, **rules):
     """The windows of one video.
 
-    Clip frames lie `gap = max(1, nframes // (count + 5))` apart; window k holds the clip frames k..k+5. A video shorter
+    Clip frames lie `gap = max(1, nframes // clip)` apart; window k holds the clip frames k..k+horizon. A video shorter
     than the clip gives as many windows as it holds (defect D9 gave static ones).
 
     Args:
         annotation: :class:`Annotation`.
         action_id: id to write.
-        count: most windows of a video.
-        min_visible: visible joints that the source frame needs.
         present: frame numbers (from 1) that are on disk, or None for all.
+        rules: fields of :class:`Rules`, default the published ones.
     Returns:
         (list of :class:`Row`, Counter of what was dropped by reason).
     """
-    nframes = len(annotation.joints)
-    gap = max(1, nframes // (count + TARGETS))
-    held = min(count, (nframes - 1) // gap - TARGETS + 1)
+    rules = Rules(**rules)
+    nframes, horizon = len(annotation.joints), rules.horizon
+    count = CLIP - horizon if rules.count is None else rules.count
+    gap = max(1, nframes // (count + horizon))
+    held = min(count, (nframes - 1) // gap - horizon + 1)
     dropped, rows = Counter(), []
     if held < 1:
-        return rows, Counter({f"video of fewer than {TARGETS + 1} frames": 1})
-    crop = outer_box(annotation.joints)
+        return rows, Counter({f"video of fewer than {horizon + 1} frames": 1})
+    visible = annotation.visibility if rules.visible_boxes else [None] * nframes
+    crop = outer_box(annotation.joints, annotation.visibility if rules.visible_boxes else None)
     x1, y1, x2, y2 = np.clip(crop, 0, np.array(annotation.size)[[1, 0, 1, 0]] - 1)
     if x1 >= x2 or y1 >= y2:
         return rows, Counter({"crop box empty or outside the image": held})
     for start in range(0, held * gap, gap):
-        frames = np.arange(start, start + gap * (TARGETS + 1), gap)
-        if annotation.visibility[start].sum() < min_visible:
-            dropped[f"source with fewer than {min_visible} visible joints"] += 1
+        frames = np.arange(start, start + gap * (horizon + 1), gap)
+        if annotation.visibility[start].sum() < rules.min_visible:
+            dropped[f"source with fewer than {rules.min_visible} visible joints"] += 1
         elif present is not None and not present.issuperset(frames + 1):
             dropped["frame missing on disk"] += 1
         else:
             rows.append(Row(tuple(f"frames/{annotation.video}/{frame + 1:06d}.jpg" for frame in frames),
                             annotation.action, action_id, crop,
-                            np.stack([outer_box(annotation.joints[frame]) for frame in frames[1:]]),
+                            np.stack([outer_box(annotation.joints[frame], visible[frame]) for frame in frames[1:]]),
                             annotation.joints[frames]))
     return rows, dropped
 
@@ -127,8 +140,11 @@ def read_test_videos(path):
     return {f"{int(line):04d}" for line in lines if line.strip()}
 
 
-def build(root, out, test_videos=None, actions=ACTIONS, count=WINDOWS, min_visible=MIN_VISIBLE):
-    """Write both lists under `out`; returns the lines of the summary. Raises :class:`UserError` before it writes."""
+def build(root, out, test_videos=None, actions=ACTIONS, **rules):
+    """Write both lists under `out`, by fields of :class:`Rules`; returns the lines of the summary.
+
+    Raises :class:`UserError` before it writes.
+    """
     root, out = Path(root), Path(out)
     labels = sorted((root / "labels").glob("*.mat"))
     if not labels:
@@ -143,8 +159,7 @@ def build(root, out, test_videos=None, actions=ACTIONS, count=WINDOWS, min_visib
             dropped.setdefault("videos of other actions", Counter())[annotation.action] += 1
             continue
         train = annotation.video not in chosen if chosen is not None else annotation.train
-        made, lost = windows(annotation, actions.index(annotation.action), count, min_visible,
-                             frames_on_disk(root, annotation.video))
+        made, lost = windows(annotation, actions.index(annotation.action), frames_on_disk(root, annotation.video), **rules)
         rows[train] += made
         videos[annotation.action, train] += bool(made)
         found[annotation.action, train] += len(made)
@@ -184,14 +199,20 @@ def main():
                                                               "default: the annotations' own train flag")
     parser.add_argument("--actions", type=lambda text: tuple(map(str.strip, text.split(","))), default=ACTIONS, metavar="A,B,...",
                         help="action names in the order of their ids (default: the nine of the paper)")
-    parser.add_argument("--windows", type=int, default=WINDOWS, help="most windows of a video (default: %(default)s)")
+    parser.add_argument("--horizon", type=int, default=HORIZON, help="targets of a window (default: %(default)s, as published)")
+    parser.add_argument("--windows", type=int, help=f"most windows of a video; its clip is that many frames and the horizon "
+                                                    f"(default: {CLIP} less the horizon)")
     parser.add_argument("--min_visible", type=int, default=MIN_VISIBLE,
                         help="visible joints that a source frame needs (default: %(default)s)")
+    parser.add_argument("--visible_boxes", action="store_true",
+                        help="leave invisible joints out of crop and person boxes (for own data: one outlier inflates them)")
     options = parser.parse_args()
-    if options.windows < 1:
+    if options.windows is not None and options.windows < 1:
         parser.error("--windows must be at least 1")
-    print("\n".join(build(options.root, options.out, options.test_videos, options.actions, options.windows,
-                          options.min_visible)))
+    if options.horizon < 1 or (options.windows is None and options.horizon >= CLIP):
+        parser.error(f"--horizon must lie in 1..{CLIP - 1}, or be given with --windows")
+    print("\n".join(build(options.root, options.out, options.test_videos, options.actions, horizon=options.horizon,
+                          count=options.windows, min_visible=options.min_visible, visible_boxes=options.visible_boxes)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Crop and letterbox of frames, person masks and joints (SPEC section 2).
+"""Crop and letterbox of frames, person masks and joints (published system, "Data").
 
 Every function takes one box or many at once; sizes are `(h, w)`, boxes `x1, y1, x2, y2`, both in pixels.
 """
@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+
+from utils.skeleton import to_normalised
 
 PAD_RGB = (123.7, 116.3, 103.5)
 
@@ -59,7 +61,7 @@ def pose_to_picture(pose, crop, size):
     box = letterbox(crop[..., 3] - crop[..., 1], crop[..., 2] - crop[..., 0], size)
     margin = np.stack([box.dw, box.dh], -1)[..., None, None, :]
     pixels = (pose - crop[..., None, None, :2]) * box.ratio[..., None, None, None] + margin
-    return 2 * np.clip(pixels, 0, size - 1) / size - 1
+    return to_normalised(np.clip(pixels, 0, size - 1), size)
 
 
 def picture_from_frame(frame, crop, size):

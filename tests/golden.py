@@ -1,4 +1,4 @@
-"""The rules by which the golden numbers' weights and noise were made (SPEC section 7)."""
+"""The rules by which the golden numbers' weights and noise were made (docs/published_system.md, "Golden numbers")."""
 import json
 import math
 import zlib

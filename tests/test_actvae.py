@@ -8,10 +8,10 @@ from golden import KEYS, Noise, fill_by_rule, load, relative_error
 
 from network_actvae import ActVAE
 from trainer_actvae import Trainer
-from utils.checkpoint import find_snapshots, load_part, load_torch
 from utils.config import Config
-from utils.engine import EpochBatches
 from utils.heatmap import gaussian_maps
+from utils.training.batches import EpochBatches
+from utils.training.checkpoints import find_snapshots, load_part, load_torch
 
 TOLERANCE = 1e-9
 
@@ -79,7 +79,7 @@ def test_three_training_steps(golden):
 
 def test_the_model_sees_its_own_poses_and_not_the_truth():
     model, batch = ActVAE(z_dim=8), random_batch()
-    noise = model.draw_noise(4)
+    noise = torch.randn(5, 4, 8)
     whole = model.rollout(batch["poses"][:, 0], batch["action"], noise=noise)
     short = model.rollout(batch["poses"][:, 0], batch["action"], steps=2, noise=noise[:3])
     assert torch.equal(whole.pose[:, :2], short.pose)
@@ -163,7 +163,7 @@ def test_published_checkpoint_folder_resumes_and_saves_back_identically(tmp_path
     torch.save(states, tmp_path / "optimizer.pt")
     trainer = Trainer(small_config())
     snapshot = trainer.resume(tmp_path)
-    assert (snapshot.iteration, snapshot.epoch) == (10000, 2)
+    assert (snapshot.iteration, snapshot.snapshot.epoch) == (10000, 2)
     batch, noise = random_batch(), torch.randn(3, 5, 4, 8)
     assert trainer.update(batch, noise) == source.update(batch, noise)
     assert all(torch.equal(value, weights(trainer)[name]) for name, value in weights(source).items())
@@ -198,12 +198,11 @@ def test_a_saved_part_is_the_published_format(tmp_path):
 
 
 def test_epochs_shuffle_drop_the_rest_and_continue_anywhere():
-    batches = EpochBatches(rows=11, batch_size=3, seed=5)
-    first = list(batches)
-    assert len(first) == len(batches) == 3 and len({row for batch in first for row in batch}) == 9
-    batches.iteration = 3
-    second = list(batches)
-    assert second != first
+    batches = EpochBatches(rows=11, batch_size=3, seed=5, epochs=2)
+    both = list(batches)
+    first, second = both[:3], both[3:]
+    assert len(both) == len(batches) == batches.total == 6 and first != second
+    assert all(len({row for batch in epoch for row in batch}) == 9 for epoch in (first, second))
     batches.iteration = 4
     assert list(batches) == second[1:] and len(batches) == 2
     assert first == list(EpochBatches(rows=11, batch_size=3, seed=5))

@@ -21,8 +21,8 @@ from dataset.frame_cache import FrameCache
 from dataset.image_loader2 import FrameError, PennActionPairs
 from dataset.image_loader2_test import PennActionTestPairs
 from trainer_actvae_p2inetwork import draw_picks
-from utils.engine import training_batches
 from utils.errors import FailedRun, UserError
+from utils.training.batches import training_batches
 
 ROWS, SIZE = 8, 32
 FRAMES = ROWS + 5                                         # distinct ones of the first windows of one video
@@ -106,7 +106,7 @@ def test_a_warm_epoch_decodes_nothing(place, no_decoder):
     no_decoder()
     with pytest.raises(AssertionError, match="was decoded"):
         place.data(cached=False)[0]
-    data, config = place.data(), SimpleNamespace(batch_size=3, workers=4, cache=True)
+    data, config = place.data(), SimpleNamespace(train_epoch=1, batch_size=3, workers=4, cache=True)
     _, loader = training_batches(data, config, 7, draw_picks)
     assert [batch["images"].shape for batch in loader] == [(3, 4, 3, SIZE, SIZE)] * 2
     assert loader.num_workers == 0

@@ -12,11 +12,13 @@ from dataset.image_loader2_test import PennActionTestPairs
 from dataset.pair_list import TEST_LIST
 from dataset.penn_action import build
 from trainer_actvae import Trainer
-from utils import metrics
-from utils.metrics import pose_metrics, summarise
-from utils.pose_test import test_poses as run_test_mode
-from utils.report import Card, write_gallery, write_run_page
-from utils.visualize import JOINT_COLOURS, draw_poses, grid, write_gif, write_image
+from utils.evaluation import metrics
+from utils.evaluation.metrics import pose_metrics, summarise
+from utils.evaluation.poses import PoseEvaluation
+from utils.evaluation.results import Request
+from utils.report.drawing import JOINT_COLOURS, draw_poses, grid
+from utils.report.media import write_gif, write_image
+from utils.report.pages import Card, write_gallery, write_run_page
 from utils_file import RunFolder, load_config
 
 MEAN_METRICS = ("ade", "ade_best", "fde", "fde_best", "apd", "zero_velocity_ade", "zero_velocity_fde")
@@ -82,11 +84,11 @@ SPREAD = torch.tensor([[x, y] for y in (-0.75, -0.25, 0.25, 0.75) for x in (-0.7
 
 
 def test_pose_picture_is_black_with_each_joint_in_its_colour():
-    size = 129                                         # the joints lie in the middle of pixels
+    size = 128                                         # the joints lie in the middle of pixels
     picture = draw_poses(SPREAD, size)
     assert picture.shape == (size, size, 3) and picture.dtype == np.uint8
     assert (picture[:4] == 0).all() and (picture[:, :4] == 0).all(), "black turned grey (defect D3)"
-    pixels = ((SPREAD + 1) / 2 * (size - 1)).round().long()
+    pixels = ((SPREAD + 1) / 2 * size).round().long()
     colours = 255 * JOINT_COLOURS
     for joint, (x, y) in enumerate(pixels.tolist()):
         seen = picture[y, x].astype(float)
@@ -185,7 +187,8 @@ def test_test_mode_writes_published_gifs_numbers_and_a_gallery(tmp_path, tiny, w
     config = load_config("config/Penn_actvae.yaml", tiny)
     config.actions = list(actions)
     out = tmp_path / "test"
-    metrics = run_test_mode(Trainer(config), data, out, quiet_log, samples=3, origin="<b>weights</b>")
+    request = Request(out, "<b>weights</b>", samples=3, gifs="all")
+    metrics = PoseEvaluation().test(Trainer(config), data, request, quiet_log)
     pages = check_pages(out)
     assert set(pages) == {"index.html", "action_00.html", "action_01.html"}
     assert "<script>alert(1)</script>" in pages["index.html"].text and "<b>weights</b>" in pages["index.html"].text

@@ -1,4 +1,4 @@
-"""P2I: golden numbers of the published system, and what the trainer promises (SPEC sections 5 to 7)."""
+"""P2I: golden numbers of the published system, and what the trainer promises (docs/published_system.md)."""
 import logging
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import vgg
 from model_variants import PoseAttentionGenerator
 from network_actvae import ActVAE
 from network_actvae_p2inetwork import PoseDiscriminator
-from trainer_actvae_p2inetwork import STEPS, Trainer, draw_picks
+from trainer_actvae_p2inetwork import Trainer, draw_picks
 from utils.config import Config, load_config
 from utils.errors import UserError
 from utils.heatmap import gaussian_maps
@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "config" / "Penn_actvae_p2inetwork.yaml"
 LOSSES = ["d_real", "d_sampled", "reconstruction", "vgg", "g_adversarial", "features", "g_sampled"]
 TOLERANCE = 1e-8
+STEPS = 4
 SMALL = ("imsize=16", "generator.ngf=4", "generator.n_blocks=2", "discriminator.ndf=4", "discriminator.n_blocks=1",
          "actvae.z_dim=8", "image_loss.vgg=0", "batch_size=2", "device=cpu")
 
@@ -173,8 +174,8 @@ def test_same_seed_same_run_other_seed_other_run():
     first, again, other = (small_trainer(seed=seed) for seed in (1, 1, 2))
     losses = [trainer.update(small_batch())["g_sampled"] for trainer in (first, again, other)]
     assert losses[0] == losses[1] != losses[2]
-    assert [draw_picks(first.random) for _ in range(9)] == [draw_picks(again.random) for _ in range(9)]
-    picks = [draw_picks(first.random) for _ in range(200)]
+    assert [draw_picks(first.random, 5, 4) for _ in range(9)] == [draw_picks(again.random, 5, 4) for _ in range(9)]
+    picks = [draw_picks(first.random, 5, 4) for _ in range(200)]
     assert [sorted(set(column)) for column in zip(*picks)] == [[*range(5)], [*range(STEPS)], [*range(5)]]
 
 
@@ -254,8 +255,9 @@ def test_save_and_resume_exactly(tmp_path):
     trainer = small_trainer()
     trainer.update(small_batch())
     trainer.save(tmp_path, 1, 0)
-    assert {path.name for path in tmp_path.iterdir()} == {"optimizer.pt", "0000_training_state_00000001.pt", *(
-        f"0000_{part}_00000001.pt" for part in ("im_encode_content", "im_encode_vae", "generator", "classifier"))}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "optimizer.pt", "0000_training_state_00000001.pt", "0000_networks_00000001.json", *(
+            f"0000_{part}_00000001.pt" for part in ("im_encode_content", "im_encode_vae", "generator", "classifier"))}
     assert list(torch.load(tmp_path / "optimizer.pt")) == ["generator", "classifier"]
     other = small_trainer(seed=8)
     other.resume(tmp_path)

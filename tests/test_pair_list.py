@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from dataset.image_loader2_test import PennActionTestPairs
 from dataset.pair_list import (
     ACTIONS,
-    FIELDS,
     JOINTS,
+    Columns,
     ListError,
-    field_name,
+    Window,
     format_row,
     parse_row,
     read_list,
@@ -76,7 +76,7 @@ def test_action_ids_and_joints_are_the_published_ones():
     (61, "y of left_shoulder, target 2"), (161, "y of right_ankle, target 5"), (162, "x of head, source"),
     (187, "y of right_ankle, source")])
 def test_field_names(field, name):
-    assert field_name(field) == name
+    assert Columns(5).name(field) == name
 
 
 BAD_ROWS = [
@@ -114,7 +114,7 @@ def test_bad_row_is_told_with_file_line_and_field(tmp_path, row, field, message)
     with pytest.raises(ListError) as caught:
         read_list(path)
     text = str(caught.value)
-    where = f"{path}:3: " if field is None else f"{path}:3, field {field} ({field_name(field)}): "
+    where = f"{path}:3: " if field is None else f"{path}:3, field {field} ({Columns(5).name(field)}): "
     assert text.startswith(where) and message in text and "\n" not in text
 
 
@@ -189,19 +189,21 @@ def test_frame_numbers_of_the_published_rows():
         assert row.tolist() == [int(source[-2]), int(source[-1]), int(target[-1]) - int(source[-1])]
 
 
-@pytest.mark.parametrize("path", ["000001.jpg", "frames/0149/first.jpg", "frames/v149/000001.jpg",
-                                  "frames/0149/000001", "frames/99999999999999999999/000001.jpg"])
-def test_paths_without_numbers_are_told(tmp_path, path):
-    (tmp_path / "list.txt").write_text(f"{LINES[0]}\n{changed({1: path})}\n")
-    with pytest.raises(ListError, match=r"list\.txt:2, field 1 \(frame of target 1\): .* should end in"):
-        read_list(tmp_path / "list.txt").frame_numbers()
+@pytest.mark.parametrize("path, stem, numbers", [
+    ("frames/0149/000001.jpg", "0149_0001", (149, 1, 1)), ("frames/v149/frame_0003.png", "v149_0003", (-1, 3, -1)),
+    ("frames/my video/1.jpg", "my_video_0001", (-1, 1, 1)), ("frames/0149/first.jpg", "0149_first", (149, -1, 0)),
+    ("000001.jpg", "_0001", (-1, 1, 1)), ("frames\\0149\\7.bmp", "0149_0007", (149, 7, -5)),
+    ("frames/99999999999999999999/000001.jpg", "99999999999999999999_0001", (-1, 1, 1))])
+def test_names_need_not_be_numbers(path, stem, numbers):
+    window = Window.of(path, "frames/0149/000002.jpg")
+    assert window.stem == stem and window.numbers == numbers
 
 
 # ---- whatever stands in a list ----
 
 ODD = st.sampled_from(["nan", "-inf", "1e309", "1_0", "-1", "0", "٣", "", " 7", "1e5", "0x1", "9" * 5000, "\0", "..",
                        "frames/1/2.jpg", "/" + "x" * 300, "é", "\ud83d"]) | st.text(max_size=8)
-CHANGES = st.dictionaries(st.integers(0, FIELDS - 1), ODD, max_size=4)
+CHANGES = st.dictionaries(st.integers(0, Columns(5).fields - 1), ODD, max_size=4)
 
 
 @given(CHANGES | st.text())

@@ -40,7 +40,7 @@ def test_windows_of_a_video(nframes, gap, count):
 
 
 def naive_fields(video, action, x, y, start, gap):
-    """The 188 fields of one window, written down as SPEC section 2 lists them."""
+    """The 188 fields of one window, written down as data_lists/README.md lists them."""
     clip = [start + gap * step for step in range(6)]
     fields = [f"frames/{video}/{frame + 1:06d}.jpg" for frame in clip] + [action, str(ACTIONS.index(action))]
     fields += [str(int(value)) for value in (x.min(), y.min(), x.max(), y.max())]

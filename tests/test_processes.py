@@ -39,17 +39,17 @@ def train(module, *changes):
         batch = {"poses": numbers(ROWS, 6, 13, 2), "action": torch.arange(ROWS), "images": numbers(ROWS, 6, 3, SIZE, SIZE),
                  "masks": torch.ones(ROWS, 5, 1, SIZE, SIZE)}
         noise = torch.randn(3 if module is trainer_actvae else 2, 5, ROWS, Z, generator=random)
-        own = processes.share(ROWS)
+        own = processes.shard(ROWS)
         further = {} if module is trainer_actvae else {"picks": (0, 2, 3)}
         found = trainer.update({key: value[own] for key, value in batch.items()}, noise=noise[:, :, own], **further)
-        losses.append(dict(zip(found, processes.mean(list(found.values())))))
+        losses.append(dict(zip(found, processes.all_reduce_mean(list(found.values())))))
     return {"losses": losses, **{name: module.state_dict() for name, module in trainer.parts.items()}}
 
 torch.set_default_dtype(torch.float64)
 with processes.job():
     random = torch.Generator().manual_seed(1)
     result = {"pose": train(trainer_actvae), "p2i": train(trainer_actvae_p2inetwork, "sync_batchnorm=true")}
-    if processes.is_first():
+    if processes.is_rank_zero():
         torch.save(result, sys.argv[1])
 """
 

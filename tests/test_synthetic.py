@@ -10,22 +10,12 @@ import pytest
 import scipy.io
 
 from dataset.pair_list import ACTIONS
-from dataset.synthetic import label_bytes, main, make
-from dataset.synthetic_motion import (
-    ANKLES,
-    CLIP_STEPS,
-    ELBOWS,
-    HEAD,
-    HIPS,
-    KNEES,
-    SHOULDERS,
-    WRISTS,
-    Build,
-    mirrored,
-    perform,
-)
-from dataset.synthetic_people import draw_video
+from dataset.synthetic.__main__ import main
+from dataset.synthetic.layout import label_bytes, make
+from dataset.synthetic.motion import CLIP_STEPS, Build, mirrored, perform
+from dataset.synthetic.people import draw_video
 from utils.errors import UserError
+from utils.skeleton import ANKLES, ELBOWS, HEAD, HIPS, KNEES, SHOULDERS, WRISTS
 
 ROOT = Path(__file__).resolve().parent.parent
 BONES = [*zip(SHOULDERS, ELBOWS, strict=True), *zip(ELBOWS, WRISTS, strict=True), *zip(HIPS, KNEES, strict=True),
@@ -195,7 +185,7 @@ def quick(monkeypatch):
     def draw(seed, action, index, frames, people):
         pictures = (np.full((40, 60, 3), seed, np.uint8) for _ in range(frames[0]))
         return pictures, np.zeros((frames[0], 13, 2)), (60, 40), "front"
-    monkeypatch.setattr("dataset.synthetic.draw_video", draw)
+    monkeypatch.setattr("dataset.synthetic.layout.draw_video", draw)
 
 
 def test_rerun_does_nothing_and_repairs_what_is_missing(tmp_path, quick):
@@ -214,7 +204,7 @@ def test_rerun_does_nothing_and_repairs_what_is_missing(tmp_path, quick):
 def test_interrupted_run_is_taken_up_and_other_settings_replace(tmp_path, quick, monkeypatch):
     out = tmp_path / "set"
     with monkeypatch.context() as patch:
-        patch.setattr("dataset.synthetic.draw_video", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("dataset.synthetic.layout.draw_video", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             make(out, videos=2, frames=(6, 6))
     assert not (out / "synthetic.json").exists()

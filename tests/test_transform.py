@@ -65,7 +65,7 @@ def test_prepared_sample_is_the_published_one(golden_data, row):
 # ---- against plain constructions ----
 
 def naive_letterbox(picture, size, interpolation, colour):
-    """SPEC section 2, word by word."""
+    """The published preparation, word by word (docs/published_system.md, "Data")."""
     height, width = picture.shape[:2]
     ratio = size / max(height, width)
     new_w, new_h = round(width * ratio), round(height * ratio)

@@ -1,4 +1,7 @@
-"""Configuration: one YAML file, checked key by key against the classes below, with defaults as published (SPEC 6)."""
+"""Configuration: one YAML file, checked key by key against the classes below, with the published defaults.
+
+The blocks `actvae` and `generator` belong to what `kind` in them names: each kind has keys of its own.
+"""
 import dataclasses
 import difflib
 import math
@@ -9,17 +12,32 @@ from pathlib import Path
 
 import yaml
 
-from dataset.pair_list import ACTIONS
 from utils.errors import UserError
 
+ACTIONS = ("tennis_serve", "pullup", "clean_and_jerk", "tennis_forehand", "baseball_pitch", "jumping_jacks",
+           "golf_swing", "squat", "baseball_swing")
 
 def _number(default, low=None, above=None, high=None, choices=None):
     """A field with a default and limits: `low <= value <= high`, `above < value`, or one of `choices`."""
     return field(default=default, metadata={"low": low, "above": above, "high": high, "choices": choices})
 
 
+class Block:
+    """The keys of one kind of network; `parts` are the names of its checkpoint files."""
+
+    parts = ()
+
+    def network(self):
+        """What its constructor takes besides the number of actions."""
+        return {name: value for name, value in vars(self).items() if name != "kind"}
+
+
 @dataclass
-class ActVAEConfig:
+class LSTMVAEConfig(Block):
+    """The published pose module."""
+
+    parts = ("im_encode_content", "im_encode_vae")
+    kind: str = "lstm_vae"
     z_dim: int = _number(512, low=1)                 # latent size; the encoder is twice as wide
 
 
@@ -28,22 +46,29 @@ class PoseLossConfig:
     """Weights of the pose module's losses."""
 
     reconstruction: float = _number(200.0, low=0)    # L1 on the predicted poses
-    kl: float = _number(0.002, low=0)                # divergence of the first roll-out
+    kl: float = _number(0.002, low=0)                # divergence of the first roll-out, a sum over the batch
 
 
 @dataclass
-class GeneratorConfig:
-    """Size of the pose-to-image generator."""
+class PoseAttentionConfig(Block):
+    """The published generator."""
 
+    parts = ("generator",)
+    kind: str = "pose_attention"
     ngf: int = _number(64, low=1)                    # width after its first convolution
     n_blocks: int = _number(9, low=1)                # attention blocks
     n_downsampling: int = _number(2, low=1)          # halvings of the side
     norm_momentum: float = _number(0.001, above=0, high=1)   # how fast the class-conditional batch norm learns its statistics
 
 
+KINDS = {"actvae": {"lstm_vae": LSTMVAEConfig}, "generator": {"pose_attention": PoseAttentionConfig}}
+
+
 @dataclass
-class DiscriminatorConfig:
+class DiscriminatorConfig(Block):
     """Size of the pose-to-image discriminator."""
+
+    parts = ("classifier",)
 
     ndf: int = _number(64, low=1)                    # width after its first convolution
     n_blocks: int = _number(3, low=0)                # residual blocks
@@ -70,10 +95,11 @@ class Config:
     test_data_list: str = "data_lists/testing_pair_penn5.txt"
     actions: list = field(default_factory=lambda: list(ACTIONS))
     imsize: int = _number(128, low=16)
+    steps: int = _number(4, low=1)                   # predicted where no list says how far
 
-    actvae: ActVAEConfig = field(default_factory=ActVAEConfig)
+    actvae: Block = field(default_factory=LSTMVAEConfig)
     pose_loss: PoseLossConfig = field(default_factory=PoseLossConfig)
-    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    generator: Block = field(default_factory=PoseAttentionConfig)
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
     image_loss: ImageLossConfig = field(default_factory=ImageLossConfig)
     vgg_weights: str = "imagenet"
@@ -109,6 +135,8 @@ class Config:
 # Keys of the authors' files that never had an effect, or that would undo what their code really does (defect D12:
 # `model.z_dim: 64` and `init: kaiming` while 512 and gaussian run). Of `dis`, two values are checked.
 WITHOUT_EFFECT = ("image_encode", "dec_im", "image_vae", "dis", "model", "init", "image_display_iter")
+# Of the networks' blocks, what may change from one training to the next.
+TUNABLE = {"generator.norm_momentum"}
 BLOCKS = ("image_encode", "dec_im", "image_vae", "dis", "model")
 
 
@@ -145,17 +173,52 @@ def dump_config(config):
     return yaml.safe_dump(dataclasses.asdict(config), sort_keys=False, allow_unicode=True)
 
 
+def flatten(values, prefix=""):
+    """Nested dicts as one, `block.key` -> value."""
+    return {name: value for key, inner in values.items() for name, value in (
+        flatten(inner, f"{prefix}{key}.").items() if isinstance(inner, dict) else [(prefix + key, inner)])}
+
+
 def changes(config, path):
     """What differs between a configuration and an earlier one that :func:`dump_config` wrote: a list of `key: old -> new`."""
-    def flat(values, prefix=""):
-        return {name: value for key, inner in values.items() for name, value in (
-            flat(inner, f"{prefix}{key}.").items() if isinstance(inner, dict) else [(prefix + key, inner)])}
-
     try:
-        before, now = flat(yaml.safe_load(Path(path).read_text(encoding="utf-8"))), flat(dataclasses.asdict(config))
+        before = flatten(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
     except (OSError, ValueError, AttributeError, TypeError, yaml.YAMLError):
         return []
+    now = flatten(dataclasses.asdict(config))
     return [f"{key}: {before[key]} -> {value}" for key, value in now.items() if key in before and before[key] != value]
+
+
+def describe(config, keys):
+    """The part of a configuration that says what trained networks mean, as plain values: these keys of it."""
+    return {key: value for key, value in dataclasses.asdict(config).items() if key in keys}
+
+
+def adopt(config, description, origin, chosen=()):
+    """Give a configuration the networks that were trained, see :func:`describe`.
+
+    Args:
+        config: changed in place.
+        description: read from a file.
+        origin: that file, for messages.
+        chosen: dotted keys that the user set on the command line.
+    Returns:
+        what it changed, a list of `key: value trained (value of the configuration)`.
+    Raises:
+        UserError: the description is none, or the user chose another value.
+    """
+    before = flatten(dataclasses.asdict(config))
+    for key, value in description.items():
+        _assign(config, [key], value, f"{origin}")
+    told, after = [], flatten(dataclasses.asdict(config))
+    for key, value in flatten(describe(config, description)).items():
+        if before.get(key) != value and key not in TUNABLE:
+            if key in chosen:
+                raise UserError(f"--set {key}={before[key]}: the weights of {origin.parent} were trained with {key}: {value}")
+            told.append(f"{key}: {value}" + (f" (configuration: {before[key]})" if key in before else ""))
+    for key in TUNABLE & before.keys() & after.keys():
+        _assign(config, key.split("."), before[key], f"{origin}")
+    return told
 
 
 def _apply_file(config, path, seen):
@@ -223,18 +286,28 @@ def _assign(target, keys, value, where):
         close = difflib.get_close_matches(name, fields, n=1)
         raise UserError(f"{where}: unknown key {name!r}" + (f"; did you mean {close[0]!r}?" if close else
                                                             f"; known are {', '.join(fields)}"))
-    current = getattr(target, name)
-    if dataclasses.is_dataclass(current):
-        if rest:
-            return _assign(current, rest, value, where)
-        if not isinstance(value, dict):
+    if dataclasses.is_dataclass(getattr(target, name)):
+        if not rest and not isinstance(value, dict):
             raise UserError(f"{where}: {name!r} is a block of keys")
-        for key, inner in value.items():
-            _assign(current, [str(key)], inner, f"{where}, in {name!r}")
+        values = {".".join(rest): value} if rest else {str(key): inner for key, inner in value.items()}
+        where = where if rest else f"{where}, in {name!r}"
+        if name in KINDS and "kind" in values:
+            _choose_kind(target, name, values.pop("kind"), where)
+        for key, inner in values.items():
+            _assign(getattr(target, name), key.split("."), inner, where)
         return None
     if rest:
         raise UserError(f"{where}: {name!r} has no keys below it")
     setattr(target, name, _checked(fields[name], value, where))
+
+
+def _choose_kind(config, name, kind, where):
+    """Give a block the keys of another kind, with their defaults; of the same kind it stays as it is."""
+    kinds = KINDS[name]
+    if not isinstance(kind, str) or kind not in kinds:
+        raise UserError(f"{where}: 'kind' must be one of {', '.join(kinds)}")
+    if getattr(config, name).kind != kind:
+        setattr(config, name, kinds[kind]())
 
 
 def _is_text(value):

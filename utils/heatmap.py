@@ -1,4 +1,4 @@
-"""Joint heatmaps (SPEC section 4)."""
+"""Joint heatmaps (published system, "Heatmaps")."""
 import torch
 
 INV_STD = 14.3          # published width; a joint's blob has a standard deviation of 0.049, 3.2 pixels of 128

@@ -1,7 +1,7 @@
-"""Several processes that train together, started by `torchrun`; one alone gets by without any of it.
+"""Distributed training: several processes started by `torchrun`; one alone gets by without any of it.
 
 Every process holds the same weights, the same random state and its share of each batch. Gradients are averaged by
-DistributedDataParallel; what the processes have to agree on besides goes over gloo, on the CPU.
+DistributedDataParallel (DDP); what the processes have to agree on besides goes over gloo, on the CPU.
 """
 import os
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ PATIENCE = timedelta(hours=1)         # the others wait while the first process 
 
 @contextmanager
 def job():
-    """Be one of the processes that `torchrun` started, if it did, for the time of a `with` block.
+    """Join the process group that `torchrun` started, if it did, for the time of a `with` block.
 
     Raises:
         FailedRun: another process of the job is gone.
@@ -44,7 +44,7 @@ def _first_line(error):
     return str(error).strip().partition("\n")[0]
 
 
-def count():
+def world_size():
     """Number of processes."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
@@ -54,8 +54,8 @@ def rank():
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
-def is_first():
-    """Whether this is the process that writes, draws and talks."""
+def is_rank_zero():
+    """Whether this is rank zero, which writes, draws and talks."""
     return rank() == 0
 
 
@@ -64,41 +64,41 @@ def local_device():
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
 
 
-def share(batch_size):
+def shard(batch_size):
     """The slice of a batch that this process works on."""
-    own = batch_size // count()
+    own = batch_size // world_size()
     return slice(rank() * own, (rank() + 1) * own)
 
 
-def greatest(number):
+def all_reduce_max(number):
     """The greatest of the processes' integers, at every process."""
-    if count() == 1:
+    if world_size() == 1:
         return number
     value = torch.tensor(number)
     distributed.all_reduce(value, distributed.ReduceOp.MAX)
     return int(value)
 
 
-def mean(values):
+def all_reduce_mean(values):
     """The mean over the processes of a list of 0-dim tensors; a list of floats."""
     total = torch.stack([value.detach().float() for value in values]).cpu()
-    if count() > 1:
+    if world_size() > 1:
         distributed.all_reduce(total)
-    return (total / count()).tolist()
+    return (total / world_size()).tolist()
 
 
-def together(module):
+def ddp(module):
     """`module` so that a backward pass through its call averages the gradients of all processes."""
-    if count() == 1:
+    if world_size() == 1:
         return module
     # buffers are the batch norms' running statistics, which training does not read: those of the first process count
     return DistributedDataParallel(module, broadcast_buffers=False, gradient_as_bucket_view=True)
 
 
-def first_goes_ahead(work):
-    """Do `work()` in the first process and then in the others: what the first one made, they find."""
+def rank_zero_first(work):
+    """Do `work()` in rank zero and then in the others: what the first one made, they find."""
     for turn in (True, False):
-        if is_first() == turn:
+        if is_rank_zero() == turn:
             work()
-        if count() > 1:
+        if world_size() > 1:
             distributed.barrier()

@@ -10,13 +10,13 @@ from torchvision.models import vgg19
 from dataset.image_loader2 import PennActionPairs, as_image
 from dataset.pair_list import TRAIN_LIST
 from dataset.penn_action import build
-from dataset.synthetic import make
+from dataset.synthetic.layout import make
 from trainer_actvae_p2inetwork import Trainer, draw_picks
 from utils.benchmark import in_turns
 from utils.config import Config, load_config
 from utils.heatmap import gaussian_maps
 
-SIZE, BATCH = 128, 4
+SIZE, BATCH, TARGETS, STEPS = 128, 4, 5, 4
 BF16_FLAG = "avx512_bf16"
 
 
@@ -43,7 +43,7 @@ def published_iteration(trainer, batch):
         return gaussian_maps(pose, config.imsize)
 
     def paint(pose):
-        return trainer.generator(images[:, 0], torch.cat([maps(poses[:, 0]), maps(pose)], 1), action)
+        return trainer.generator(images[:, 0], poses[:, 0], pose, action)
 
     def zero():
         trainer.generator.zero_grad()
@@ -55,7 +55,7 @@ def published_iteration(trainer, batch):
         trainer.optimizers[name].step()
 
     def run():
-        first, frame, second = draw_picks(trainer.random)
+        first, frame, second = draw_picks(trainer.random, TARGETS, STEPS)
         for fake_pose, target in ((poses[:, first + 1], first + 1),
                                   (trainer.actvae.rollout(poses[:, 0], action).pose[:, frame], frame + 1)):
             zero()

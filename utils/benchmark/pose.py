@@ -12,14 +12,16 @@ import torch.nn.functional as F
 from dataset.image_loader2 import PennActionPairs
 from dataset.pair_list import ACTIONS, write_list
 from dataset.penn_action import Annotation, windows
-from trainer_actvae import ROLLOUT_TARGETS, STEPS, Trainer
+from network_actvae import ActVAE
+from trainer_actvae import Trainer
 from utils.benchmark import in_turns
 from utils.config import Config
-from utils.engine import training_batches
-from utils.pose_test import sample_rows
+from utils.evaluation.poses import sample_rows
+from utils.training.batches import training_batches
 
 TEST_ROWS, SAMPLES = 1672, 20        # of the published test list; samples a row
 TURNS = 15
+STEPS, ROLLOUT_TARGETS = 4, ActVAE.rollout_targets(5)
 
 
 def matrix_products(batch, z_dim, condition, joints):
@@ -120,5 +122,5 @@ def main():
     print(f"saving a snapshot              {saving * 1e3:8.0f} ms    {100 * saving / (steps * step):.2f} % of the {steps} steps "
           "between two")
     start = time.perf_counter()
-    sample_rows(trainer, trainer.model, data, range(TEST_ROWS), SAMPLES, seed=7, progress=True)
+    sample_rows(trainer, data, range(TEST_ROWS), SAMPLES, STEPS, seed=7, progress=True)
     print(f"sampling {TEST_ROWS} rows x {SAMPLES}       {time.perf_counter() - start:8.1f} s")

@@ -17,10 +17,10 @@ def worker():
     """Print the seconds of a step; run by `torchrun`, each process on its share of the batch."""
     config = Config()
     with processes.job():
-        trainer, rows = Trainer(config), config.batch_size // processes.count()
+        trainer, rows = Trainer(config), config.batch_size // processes.world_size()
         batch = {"poses": torch.rand(rows, 6, 13, 2) * 2 - 1, "action": torch.arange(rows) % 9}
         seconds = in_turns({"": lambda: trainer.update(batch)}, TURNS)[""]
-        if processes.is_first():
+        if processes.is_rank_zero():
             print(seconds)
 
 

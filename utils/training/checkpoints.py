@@ -1,36 +1,45 @@
-"""Checkpoint files in the published names and format (SPEC section 6), and one more for what those leave out.
+"""Checkpoint files in the published names and format (published system, "Files"), and two more for what those leave out.
 
 A snapshot is a set of files `<epoch:04d>_<part>_<iteration:08d>.pt`, each `{'a': state_dict}`, one for every part. Beside
-them lie `optimizer.pt` (of the newest snapshot) and `<epoch:04d>_training_state_<iteration:08d>.pt`, which makes resuming
-exact: optimizers, seed and random state of that very snapshot.
+them lie `optimizer.pt` (of the newest snapshot), `<epoch:04d>_training_state_<iteration:08d>.pt`, which makes resuming
+exact: optimizers, seed and random state of that very snapshot, and `<epoch:04d>_networks_<iteration:08d>.json`: what the
+networks mean (their kinds and sizes, the action names, the picture size), see :func:`utils.config.describe`.
 """
+import json
 import re
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
 from utils.errors import FailedRun, UserError
-from utils.files import atomic_write
+from utils.files import atomic_write, write_json
 
-STATE = "training_state"
+STATE, NETWORKS = "training_state", "networks"
 KEPT_STATES = 2           # older training states are of no use; the published files all stay
-NAME = re.compile(r"(\d{4,})_(\w+?)_(\d{8,})\.pt")
-UNFINISHED = re.compile(r"\..+\.pt\.\w+")           # what a killed process was writing, see `atomic_write`
+NAME = re.compile(r"(\d{4,})_(\w+?)_(\d{8,})\.(?:pt|json)")
+UNFINISHED = re.compile(r"\..+\.(?:pt|json)\.\w+")     # what a killed process was writing, see `atomic_write`
 
 
 class Snapshot(NamedTuple):
     iteration: int
     epoch: int
-    files: dict           # part -> Path
+    files: dict           # part -> Path, with STATE and NETWORKS where they are there
 
 
 def save_torch(path, value):
     """`torch.save`, whole or not at all."""
+    with _writing(path), atomic_write(path, "wb") as file:
+        torch.save(value, file)
+
+
+@contextmanager
+def _writing(path):
+    """What goes wrong while a checkpoint file is written, in one line."""
     try:
-        with atomic_write(path, "wb") as file:
-            torch.save(value, file)
+        yield
     except (OSError, RuntimeError) as error:
         if isinstance(error.__context__, OSError):     # a full disk, of which torch makes a RuntimeError
             error = error.__context__
@@ -62,12 +71,20 @@ def _reason(error):
 
 
 def load_part(path, module):
-    """Fill `module` from a published checkpoint file, strictly. Raises :class:`UserError` on other names, shapes or values."""
+    """Fill `module` from a checkpoint file, strictly: the published `{'a': state_dict}`, or a bare state dict.
+
+    `module.`, which DistributedDataParallel puts before every name, is taken off.
+
+    Raises:
+        UserError: on other names, shapes or values.
+    """
     value = load_torch(path)
-    weights = value.get("a") if isinstance(value, dict) else None
-    if not isinstance(weights, dict) or not all(isinstance(name, str) and isinstance(tensor, torch.Tensor)
-                                                for name, tensor in weights.items()):
+    weights = value.get("a", value) if isinstance(value, dict) else None
+    if not isinstance(weights, dict) or not weights or not all(isinstance(name, str) and isinstance(tensor, torch.Tensor)
+                                                               for name, tensor in weights.items()):
         raise UserError(f"{path}: expected the published format {{'a': state_dict}}")
+    if all(name.startswith("module.") for name in weights):
+        weights = {name.removeprefix("module."): tensor for name, tensor in weights.items()}
     expected = module.state_dict()
     for name in sorted(expected.keys() | weights.keys()):
         if name not in weights or name not in expected:
@@ -120,7 +137,7 @@ def load_optimizer(path, optimizer, saved):
 def _numbered_files(folder):
     """(iteration, epoch) -> {part: Path} of all snapshots in a folder, complete or not, oldest first."""
     found = {}
-    for path in Path(folder).glob("*.pt"):
+    for path in Path(folder).glob("*_*_*.*"):
         match = NAME.fullmatch(path.name)
         if match:
             found.setdefault((int(match[3]), int(match[1])), {})[match[2]] = path
@@ -132,16 +149,18 @@ def find_snapshots(folder, parts):
     return [Snapshot(*number, files) for number, files in _numbered_files(folder).items() if set(parts) <= set(files)]
 
 
-def newest_snapshot(folder, parts):
-    """The newest complete :class:`Snapshot`; raises :class:`UserError` where there is none."""
-    snapshots = find_snapshots(folder, parts)
-    if not snapshots:
-        raise UserError(f"{folder}: no complete checkpoint here (needs <epoch>_<part>_<iteration>.pt for "
-                        f"{' and '.join(parts)})")
-    return snapshots[-1]
+def read_networks(path):
+    """What `save_snapshot` wrote as `networks`: the description of the networks. Raises :class:`UserError`."""
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not the description of a snapshot's networks ({_reason(error)})") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: not the description of a snapshot's networks")
+    return value
 
 
-def save_snapshot(folder, iteration, epoch, parts, optimizers, state, keep_last=0, keep_every=0):
+def save_snapshot(folder, iteration, epoch, parts, optimizers, state, networks, keep_last=0, keep_every=0):
     """Write one snapshot; then remove what is no longer of use, see :func:`remove_old`.
 
     Args:
@@ -149,6 +168,7 @@ def save_snapshot(folder, iteration, epoch, parts, optimizers, state, keep_last=
         parts: published part name -> module.
         optimizers: published name -> optimizer.
         state: further training state (plain values and tensors).
+        networks: their description (:func:`utils.config.describe`).
     Raises:
         FailedRun: it could not be written; earlier ones are as they were.
     """
@@ -156,10 +176,12 @@ def save_snapshot(folder, iteration, epoch, parts, optimizers, state, keep_last=
     folder.mkdir(parents=True, exist_ok=True)
     optimizer_states = {name: optimizer.state_dict() for name, optimizer in optimizers.items()}
 
-    def path(part):
-        return folder / f"{epoch:04d}_{part}_{iteration:08d}.pt"
+    def path(part, ending="pt"):
+        return folder / f"{epoch:04d}_{part}_{iteration:08d}.{ending}"
 
-    # the state first: as soon as all parts are there, the snapshot counts
+    # the parts last: as soon as all of them are there, the snapshot counts
+    with _writing(path(NETWORKS, "json")):
+        write_json(path(NETWORKS, "json"), networks)
     save_torch(path(STATE), {**state, "optimizers": optimizer_states})
     for name, module in parts.items():
         save_torch(path(name), {"a": module.state_dict()})
@@ -180,7 +202,7 @@ def remove_old(folder, parts, keep_last=0, keep_every=0):
     for number, files in _numbered_files(folder).items():
         milestone = number in complete and keep_every and number[0] % keep_every == 0
         unfinished = number not in complete and number < complete[-1] and STATE in files          # our own, interrupted
-        for part in (*parts, STATE):
+        for part in (*parts, NETWORKS, STATE):
             outdated = number < (first_state if part == STATE else first_kept) and not milestone
             if part in files and (outdated or unfinished):
                 files[part].unlink(missing_ok=True)

@@ -14,10 +14,10 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
 
     def forward(self, x):
         """(B, width, S, S) -> (B, width, S, S)."""
-        if not self.training or processes.count() == 1:
+        if not self.training or processes.world_size() == 1:
             return super().forward(x)
         shape = (1, -1, 1, 1)
-        count = x.numel() // x.shape[1] * processes.count()
+        count = x.numel() // x.shape[1] * processes.world_size()
         with torch.autocast(x.device.type, enabled=False):
             wide = x.to(torch.promote_types(x.dtype, torch.float32))
             mean = all_reduce(wide.sum((0, 2, 3))) / count                                      # (width,)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-HEAD, SHOULDERS, ELBOWS, WRISTS, HIPS, KNEES, ANKLES = 0, (1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12)
-MIRROR = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11]
+from utils.skeleton import ANKLES, MIRROR, WRISTS
+
 CLIP_STEPS = 32                        # downstream, a clip is 33 frames: 32 steps of nframes // 33 frames
 ANKLE_HEIGHT, FOOT = 0.04, 0.085       # body heights
 STRETCH = 0.995                        # no limb gets straighter than this share of its length
@@ -380,5 +380,5 @@ def mirrored(motion):
     """The same performance by a left-handed person."""
     flip = np.array([-1, 1, 1])
     tool = motion.tool * flip if motion.tool is not None else None
-    return Motion(motion.joints[:, MIRROR] * flip, motion.toes[:, ::-1] * flip, motion.head_axes * flip, tool,
+    return Motion(motion.joints[:, list(MIRROR)] * flip, motion.toes[:, ::-1] * flip, motion.head_axes * flip, tool,
                   motion.ball * flip, free_hand=1)

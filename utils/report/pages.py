@@ -2,9 +2,8 @@
 from html import escape
 from typing import NamedTuple
 
-import torch
-
 from utils.files import write_text
+from utils.skeleton import FIGURE, SHOULDERS, to_pixels
 
 STYLE = """
 :root { color-scheme: dark; --line: #2b2f36; --soft: #9aa4b2; --accent: #ffb454; }
@@ -23,11 +22,8 @@ th:first-child, td:first-child { text-align: left; } thead th { color: var(--sof
 .cells img.strip { width: auto; }
 .sheet { max-width: 100%; border-radius: 6px; }
 """
-HIGHLIGHTS = 6            # rows of an action on the gallery's first page
 FAN = 20                  # most samples drawn over each other
 SECONDS = 2.5             # of one turn of a drawn motion
-# the drawn figure as connected lines; -1 is the middle of the shoulders
-FIGURE = ((5, 3, 1, 2, 4, 6), (1, 7, 8, 2), (7, 9, 11), (8, 10, 12), (0, -1))
 METRIC_COLUMNS = (("ade", "ADE, mean of samples"), ("ade_best", "ADE, best sample"), ("zero_velocity_ade", "ADE, standing still"),
                   ("fde", "FDE, mean of samples"), ("fde_best", "FDE, best sample"),
                   ("zero_velocity_fde", "FDE, standing still"), ("apd", "diversity (APD)"))
@@ -55,8 +51,8 @@ def image(path, css=""):
 
 def _figure_path(pose, size):
     """SVG path data of one pose (13, 2), normalised."""
-    points = ((pose + 1) / 2 * size).tolist()
-    points.append([(left + right) / 2 for left, right in zip(points[1], points[2])])
+    points = to_pixels(pose, size).tolist()
+    points.append([(left + right) / 2 for left, right in zip(*(points[joint] for joint in SHOULDERS))])        # NECK
     return "".join("M" + "L".join(f"{points[joint][0]:.1f} {points[joint][1]:.1f}" for joint in line) for line in FIGURE)
 
 
@@ -132,8 +128,3 @@ def write_run_page(run, legend):
     write_text(run.path / "index.html", page(run.name, (
         f"<h1>{escape(run.name)}</h1><p>" + " · ".join(f'<a href="{name}">{label}</a>' for name, label in links)
         + f"</p><p>{escape(legend)}</p>{''.join(sheets)}")))
-
-
-def as_sequence(source, motion):
-    """The source pose (13, 2) put before a motion (..., T, 13, 2)."""
-    return torch.cat([source.expand(*motion.shape[:-3], 1, -1, -1), motion], -3)

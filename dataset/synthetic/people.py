@@ -9,22 +9,8 @@ import cv2
 import numpy as np
 
 from dataset.pair_list import ACTIONS
-from dataset.synthetic_motion import (
-    ANKLES,
-    ELBOWS,
-    HANGING,
-    HEAD,
-    HIPS,
-    KNEES,
-    MIRROR,
-    SHOULDERS,
-    WRISTS,
-    Build,
-    mirrored,
-    perform,
-    unit,
-)
-from dataset.synthetic_scene import (
+from dataset.synthetic.motion import HANGING, Build, mirrored, perform, unit
+from dataset.synthetic.scene import (
     CIRCLE,
     IRON,
     LEATHER,
@@ -43,6 +29,7 @@ from dataset.synthetic_scene import (
     polygon,
     shadow,
 )
+from utils.skeleton import ANKLES, ELBOWS, HEAD, HIPS, KNEES, MIRROR, SHOULDERS, WRISTS
 
 SIZES = ((480, 360), (480, 270), (360, 480))          # width, height of a frame
 SIZE_SHARES = (0.4, 0.4, 0.2)
@@ -337,4 +324,4 @@ def draw_video(seed, action, index, frames, people=0):
     backdrop = background(scene, size, ground[..., 1].mean(), camera.scale, person)
     painter = Painter(action, motion, build, look, camera, backdrop)
     view = ("front", "right", "back", "left")[round(yaw / 90) % 4]
-    return (painter.frame(t) for t in range(nframes)), camera.project(motion.joints)[0][:, MIRROR], size, view
+    return (painter.frame(t) for t in range(nframes)), camera.project(motion.joints)[0][:, list(MIRROR)], size, view

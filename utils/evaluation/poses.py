@@ -1,0 +1,117 @@
+"""Evaluation of a pose module: sample sheets, metrics, the published GIFs, a gallery."""
+import torch
+from tqdm import tqdm
+
+from utils.evaluation.metrics import pose_metrics
+from utils.evaluation.results import FAKE, REAL, drawing, highlights, metrics_file, new_results, write_overview
+from utils.evaluation.sampling import source_rows, spread
+from utils.files import write_json
+from utils.report.drawing import as_sequence, draw_poses, grid, smooth
+from utils.report.media import write_gif
+from utils.report.pages import FAN, Card, image, metric_table, moving_figures, write_gallery
+
+PROGRESS_ROWS = 64        # sampled between two steps of the progress bar
+GIF_SAMPLES = 2           # sampled sequences a row that are drawn, as published
+OVERVIEW_SIZE = 96        # pixels of a cell of overview.gif
+QUICK_ROWS, QUICK_SAMPLES = 256, 5
+
+
+def sample_rows(trainer, dataset, rows, samples, steps, seed=0, progress=False):
+    """Sampled futures of some rows of a list, (len(rows), samples, steps, J, 2) on the CPU."""
+    futures = []
+    with tqdm(total=len(rows), desc="sampling", unit="row", disable=not progress) as bar:
+        for first in range(0, len(rows), PROGRESS_ROWS):
+            source = source_rows(dataset, rows[first:first + PROGRESS_ROWS])
+            futures.append(trainer.predict(source, samples, steps, seed, painted=0).poses)
+            bar.update(len(source.rows))
+    return torch.cat(futures)
+
+
+class PoseEvaluation:
+    """How well a pose module predicts. Args of its methods: a trainer with loaded weights, a list's data."""
+
+    module = "poses"
+    words = ": ADE {ade:.2f} px, best of 5 {ade_best:.2f}, standing still {zero_velocity_ade:.2f}"
+    legend = "Each line of a sheet: the source, what really happened in the next frames, and two sampled futures."
+
+    def sheet(self, trainer, dataset, count):
+        """A picture of `count` rows of a list: source, ground truth, two samples."""
+        rows, steps = spread(len(dataset), count), trainer.pose_module.steps(dataset.targets)
+        lines = []
+        for row, samples in zip(rows, sample_rows(trainer, dataset, rows, GIF_SAMPLES, steps)):
+            sequence = draw_poses(dataset.poses[row, :steps + 1], dataset.imsize)
+            lines.append([sequence[0], None, *sequence[1:], *(cell for sample in draw_poses(samples, dataset.imsize)
+                                                              for cell in (None, *sample))])
+        return grid(lines)
+
+    def quick_metrics(self, trainer, dataset):
+        """Overall pose metrics, in pixels of the crop, over a small even part of a list."""
+        rows, steps = spread(len(dataset), QUICK_ROWS), trainer.pose_module.steps(dataset.targets)
+        poses = dataset.poses[rows]
+        values = pose_metrics(sample_rows(trainer, dataset, rows, QUICK_SAMPLES, steps), poses[:, 1:steps + 1], poses[:, 0])
+        return {name: float(value.mean()) * dataset.imsize / 2 for name, value in values.items()}
+
+    def test(self, trainer, dataset, request, log):
+        """Sample the test list, measure it, write GIFs, `metrics.json` and the gallery.
+
+        Args:
+            dataset: :class:`dataset.image_loader2_test.PennActionTestPairs`.
+            request: :class:`utils.evaluation.results.Request`.
+            log: logger.
+        Returns:
+            the content of `metrics.json`.
+        """
+        rows, folder = spread(len(dataset), request.limit), request.folder
+        steps = request.steps or trainer.pose_module.steps(dataset.targets)
+        futures = sample_rows(trainer, dataset, rows, max(request.samples, GIF_SAMPLES), steps, request.seed, progress=True)
+        poses, action = dataset.poses[rows], dataset.action[rows]
+        values = pose_metrics(futures[:, :request.samples], poses[:, 1:steps + 1], poses[:, 0])
+        metrics = metrics_file(self.module, trainer, dataset, rows, steps, request, values)
+        shown, one_each = highlights(action)
+        drawn = range(len(rows)) if request.gifs == "all" else sorted(shown)
+        with new_results(folder) as part:
+            cards = []
+            with drawing(len(drawn)) as draw:
+                for index in drawn:
+                    draw(write_row, part, dataset.row_stem(rows[index]), poses[index, 1:steps + 1], futures[index, :GIF_SAMPLES],
+                         dataset.imsize)
+                    cards.append(row_card(dataset, rows[index], poses[index, :steps + 1], futures[index], values["ade"][index],
+                                          index in shown))
+            write_json(part / "metrics.json", metrics)
+            write_gallery(part, "Sampled motion", f"{len(rows)} rows of {dataset.rows.path.name}, {request.samples} samples "
+                          f"each, from {request.origin} (iteration {trainer.iteration}). Distances in pixels of the "
+                          f"{dataset.imsize} px picture.", metric_table(metrics), cards)
+            write_overview(part / "overview.gif", [
+                [(words, draw_poses(smooth(motion), OVERVIEW_SIZE)) for words, motion in (
+                    (dataset.rows.actions[action[index]].replace("_", " "), poses[index, :steps + 1]),
+                    *((f"sample {number + 1}", as_sequence(poses[index, 0], future))
+                      for number, future in enumerate(futures[index, :GIF_SAMPLES])))] for index in one_each])
+        overall = metrics["overall"]["pixels"]
+        log.info("%d rows, %d samples each, pixels of the %d px crop: ADE %.2f, best of %d %.2f; FDE %.2f, best %.2f; "
+                 "diversity %.1f; standing still: ADE %.2f, FDE %.2f", len(rows), request.samples, dataset.imsize, overall["ade"],
+                 request.samples, overall["ade_best"], overall["fde"], overall["fde_best"], overall["apd"],
+                 overall["zero_velocity_ade"], overall["zero_velocity_fde"])
+        log.info("gallery: %s", folder / "index.html")
+        return metrics
+
+
+def row_files(stem, samples=GIF_SAMPLES):
+    """The GIFs of a row under their published names: (caption, path in the results)."""
+    return [("what happened", f"{REAL}/{stem}.gif"),
+            *((f"sample {number + 1}", f"{FAKE}/{stem}_{number}.gif") for number in range(samples))]
+
+
+def write_row(folder, stem, truth, samples, size):
+    """The GIFs of one row: truth (T, J, 2), samples (n, T, J, 2)."""
+    for (_, path), motion in zip(row_files(stem, len(samples)), (truth, *samples)):
+        write_gif(folder / path, draw_poses(motion, size))
+
+
+def row_card(dataset, row, poses, futures, ade, highlight):
+    """A row's cards for the gallery: with its GIFs, and for the first page (or None) with all samples as moving figures."""
+    card = Card(dataset.rows.actions[dataset.action[row]], dataset.row_title(row), f"ADE {ade * dataset.imsize / 2:.1f} px",
+                [(label, image(path)) for label, path in row_files(dataset.row_stem(row))])
+    if not highlight:
+        return card, None
+    fan = moving_figures(as_sequence(poses[0], futures[:FAN]), poses)
+    return card, card._replace(cells=[*card.cells, (f"{min(FAN, len(futures))} samples, truth in white", fan)])
