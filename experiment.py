@@ -24,16 +24,21 @@ def run_script(description, trainer_class, evaluation, extend=None):
         extend: adds options of the script's own to a parser.
     """
     options = parse_options(description, extend)
+    with processes.job():
+        return run_module(options, trainer_class, evaluation)
+
+
+def run_module(options, trainer_class, evaluation):
+    """Train or test, as the options say, with the run's folder locked for others."""
     run = RunFolder(options.config, options.name, options.output_path)
     config = load_config(options.config, options.set)
     idle = [key for key in chosen_keys(options) if key.partition(".")[0] in trainer_class.unused]
     if idle:
         warnings.warn(f"without effect in this module: {', '.join(f'--set {key}' for key in sorted(idle))}", stacklevel=1)
-    with processes.job():
-        try:
-            return (test_module if options.test else train_module)(options, config, run, trainer_class, evaluation)
-        finally:
-            run.unlock()
+    try:
+        return (test_module if options.test else train_module)(options, config, run, trainer_class, evaluation)
+    finally:
+        run.unlock()
 
 
 def train_module(options, config, run, trainer_class, evaluation):
@@ -57,6 +62,8 @@ def train_module(options, config, run, trainer_class, evaluation):
         if trainer.paints and config.cache:
             processes.rank_zero_first(lambda rows=rows: rows.use_cache(config.cache_dir))
     run.lock("training")
+    if options.iteration and options.resume:
+        run.set_aside(trainer.iteration)
     run.create(config)
     if trainer.seed != options.seed:
         run.log.info("going on with the run's own seed %d", trainer.seed)

@@ -3,9 +3,9 @@
     python train_actvae.py --config config/Penn_actvae.yaml --name _test
     python train_actvae.py --config config/Penn_actvae.yaml --name _test --test --resume
 """
+import utils.errors  # first: while the others import, Ctrl-C is one line already
 from experiment import run_script
 from trainer_actvae import Trainer
-from utils.errors import command
 from utils.evaluation.poses import PoseEvaluation
 
 
@@ -14,4 +14,4 @@ def main():
 
 
 if __name__ == "__main__":
-    command(main)
+    utils.errors.command(main)

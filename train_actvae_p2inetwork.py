@@ -4,9 +4,9 @@
         --vae_path outputs/Penn_actvae_test/checkpoints
     python train_actvae_p2inetwork.py --config config/Penn_actvae_p2inetwork.yaml --name _generate --test --resume
 """
+import utils.errors  # first: while the others import, Ctrl-C is one line already
 from experiment import run_script
 from trainer_actvae_p2inetwork import Trainer
-from utils.errors import command
 from utils.evaluation.images import ImageEvaluation
 
 
@@ -19,4 +19,4 @@ def main():
 
 
 if __name__ == "__main__":
-    command(main)
+    utils.errors.command(main)

@@ -16,6 +16,7 @@ from utils.errors import UserError
 from utils.files import write_text
 from utils.report.media import write_image
 from utils.report.pages import write_run_page
+from utils.training.checkpoints import find_snapshots
 from utils.training.tensorboard import EventFile
 
 __all__ = ["RunFolder", "load_config"]
@@ -67,6 +68,17 @@ class RunFolder:
             raise UserError(f"{self.checkpoints}: no complete checkpoint here to go on from")
         if trained and not resume:
             raise UserError(f"{self.path} holds a trained run; continue it with --resume or choose another --name")
+
+    def set_aside(self, iteration):
+        """Move the snapshots after an iteration that is gone back to out of the way, to `checkpoints/after_<iteration>/`."""
+        newer = [file for snapshot in find_snapshots(self.checkpoints, ()) if snapshot.iteration > iteration
+                 for file in snapshot.files.values()]
+        if newer and processes.is_rank_zero():
+            place = self.checkpoints / f"after_{iteration:08d}"
+            place.mkdir(exist_ok=True)
+            for file in newer:
+                file.replace(place / file.name)
+            self.log.info("going back to iteration %d; the snapshots after it are in %s now", iteration, place)
 
     def lock(self, purpose):
         """Make this the only process that trains (or tests) in this folder, as long as it lives.

@@ -1,10 +1,11 @@
-"""Prepared pictures of a list, each distinct (frame, crop) decoded once and kept in a memory-mapped file.
+"""Prepared pictures of a list, each distinct (frame, crop) decoded once and kept in one file.
 
 Overlapping windows share their frames, and every epoch wants them again. The file's name holds a hash of everything that
 the pictures depend on (paths, sizes and times of the frame files, crops, picture size), so another list or crop makes
 another cache. One process builds it under a lock, in a temporary file that takes the name when it is complete: a second
 process waits, and a killed one leaves nothing that counts. Every picture carries a check sum that is compared when it is
-first read.
+first read. The file is read, not mapped into memory: one that is cut short while in use is an error then, not the end of the
+process.
 """
 import fcntl
 import hashlib
@@ -47,12 +48,12 @@ class FrameCache:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not self.path.exists():
                 self._build_locked(prepare)
-            self.frames = np.lib.format.open_memmap(self.path, "r")         # (M,) of self.type
+            frames = np.lib.format.open_memmap(self.path, "r")              # (M,) of self.type; for its header only
         except (OSError, ValueError) as error:
             raise UserError(f"{self.path}: the frame cache cannot be used ({error}); remove it or set cache_dir") from None
-        if self.frames.shape != (self.count,) or self.frames.dtype != self.type:
+        if frames.shape != (self.count,) or frames.dtype != self.type:
             raise self._damaged()
-        self.pictures = self.frames["picture"]                              # (M, S, S, 3), nothing is read yet
+        self.start, self.file = frames.offset, open(self.path, "rb")        # noqa: SIM115
         self.checked = np.zeros(self.count, bool)                           # pictures whose sum was compared
 
     def _damaged(self):
@@ -81,8 +82,9 @@ class FrameCache:
         free = shutil.disk_usage(self.folder).free
         logging.getLogger("actvae").info("frame cache: %d pictures, %.0f MB, in %s", count, need / 1e6, self.path)
         if need + SPARE > free:
-            raise FailedRun(f"{self.folder}: the frame cache needs {need / 1e6:.0f} MB but {free / 1e6:.0f} MB are free; "
-                           f"name another folder with cache_dir, or turn it off with cache: false")
+            raise FailedRun(f"{self.folder}: the frame cache needs {need / 1e6:.0f} MB but {free / 1e6:.0f} MB are free "
+                            f"(and {SPARE / 1e6:.0f} MB must stay so); name another folder with cache_dir, or turn it off with "
+                            "cache: false")
         part = self.path.with_suffix(".part")
         try:
             with open(part, "wb") as file, ThreadPoolExecutor() as threads, \
@@ -103,9 +105,22 @@ class FrameCache:
 
     def __getitem__(self, indices):
         """Pictures (..., S, S, 3) uint8 of an index or an array of them. Raises :class:`UserError` if one is damaged."""
-        if not self.checked[indices].all():
-            for place in np.atleast_1d(indices).ravel():
-                if zlib.crc32(np.ascontiguousarray(self.pictures[place])) != self.frames["crc32"][place]:
+        indices = np.asarray(indices)
+        frames = np.empty(indices.size, self.type)
+        for number, place in enumerate(indices.ravel().tolist()):
+            data = os.pread(self.file.fileno(), self.type.itemsize, self.start + place * self.type.itemsize)
+            if len(data) < self.type.itemsize:
+                raise self._damaged()
+            frames[number] = np.frombuffer(data, self.type)[0]
+            if not self.checked[place]:
+                if zlib.crc32(np.ascontiguousarray(frames["picture"][number])) != frames["crc32"][number]:
                     raise self._damaged()
                 self.checked[place] = True
-        return np.ascontiguousarray(self.pictures[indices])
+        return np.ascontiguousarray(frames["picture"]).reshape(*indices.shape, *self.type["picture"].shape)
+
+    def __getstate__(self):
+        return {**self.__dict__, "file": None}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self.file = open(self.path, "rb")                                   # noqa: SIM115

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -92,12 +93,12 @@ def test_overlapping_windows_share_their_frames(place):
     data = place.data()
     assert data.cached.tolist() == [list(range(row, row + 6)) for row in range(ROWS)]
     path, = place.files()
-    assert data.cache.frames.shape == (FRAMES,) and path.stat().st_size == 192 + FRAMES * (SIZE * SIZE * 3 + 4)
+    assert data.cache.count == FRAMES and path.stat().st_size == 192 + FRAMES * (SIZE * SIZE * 3 + 4)
     fields = place.lines[0].split(",")
     fields[8] = str(int(fields[8]) + 9)                   # the same frames in another crop are others
     place.write(",".join(fields), place.lines[0])
     data = place.data()
-    assert len(data.cache.frames) == FRAMES + 6 == len(np.unique(data.cached))
+    assert data.cache.count == FRAMES + 6 == len(np.unique(data.cached))
     assert same(data[ROWS], place.data(cached=False)[ROWS]) and same(data[ROWS + 1], data[0])
 
 
@@ -107,7 +108,7 @@ def test_a_warm_epoch_decodes_nothing(place, no_decoder):
     with pytest.raises(AssertionError, match="was decoded"):
         place.data(cached=False)[0]
     data, config = place.data(), SimpleNamespace(train_epoch=1, batch_size=3, workers=4, cache=True)
-    _, loader = training_batches(data, config, 7, draw_picks)
+    _, loader = training_batches(data, config, 7, partial(draw_picks, targets=5, steps=4))
     assert [batch["images"].shape for batch in loader] == [(3, 4, 3, SIZE, SIZE)] * 2
     assert loader.num_workers == 0
 
@@ -226,7 +227,8 @@ def test_too_little_disk(place, monkeypatch, run_script):
     with monkeypatch.context() as patch:
         patch.setattr(ImageFile, "load", None)            # told before the first picture is decoded
         line = fails(run_script, 1, place.data)
-    assert f"{place.cache}: the frame cache needs 0 MB but 67 MB are free; " in line and "cache: false" in line
+    assert f"{place.cache}: the frame cache needs 0 MB but 67 MB are free (and 67 MB must stay so); " in line
+    assert "cache: false" in line
     assert not place.files()
     free.free = need
     place.data()
@@ -247,7 +249,7 @@ def test_disk_full_while_writing(place, monkeypatch, run_script):
             place.data()
     assert str(place.cache) in line and "No space left on device" in line
     assert not place.files()
-    assert len(place.data().cache.frames) == FRAMES
+    assert place.data().cache.count == FRAMES
 
 
 @pytest.mark.parametrize("damage", [

@@ -57,6 +57,8 @@ def replaced_folder(folder):
     part.mkdir(parents=True)
     try:
         yield part
+        if folder.is_symlink():                                  # what it leads to is somebody's own
+            folder.unlink()
         if folder.exists():
             folder.rename(old)
         try:

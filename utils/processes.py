@@ -4,6 +4,7 @@ Every process holds the same weights, the same random state and its share of eac
 DistributedDataParallel (DDP); what the processes have to agree on besides goes over gloo, on the CPU.
 """
 import os
+import warnings
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -32,12 +33,23 @@ def job():
         raise UserError(f"WORLD_SIZE is set, but there is no job to join ({_first_line(error)}); start with torchrun") from None
     try:
         yield
+    except UserError as error:
+        error.told = _told_elsewhere(str(error))
+        raise
     except RuntimeError as error:                   # whatever the transport says, mostly that the other end has closed
         if not isinstance(error, distributed.DistError) and "gloo" not in str(error):
             raise
         raise FailedRun("another process of this job is gone; --resume goes on from the newest snapshot "
                         f"({_first_line(error)})") from None
     distributed.destroy_process_group()
+
+
+def _told_elsewhere(message):
+    """Whether another process of this job came first with this message."""
+    try:
+        return distributed.distributed_c10d._get_default_store().add(f"told {message}", 1) > 1
+    except Exception:                               # whatever the transport says; better twice than never
+        return False
 
 
 def _first_line(error):
@@ -91,8 +103,10 @@ def ddp(module):
     """`module` so that a backward pass through its call averages the gradients of all processes."""
     if world_size() == 1:
         return module
-    # buffers are the batch norms' running statistics, which training does not read: those of the first process count
-    return DistributedDataParallel(module, broadcast_buffers=False, gradient_as_bucket_view=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")             # torch 2.14 deprecates broadcast_buffers; older ones know no other name
+        # buffers are the batch norms' running statistics, which training does not read: those of rank zero count
+        return DistributedDataParallel(module, broadcast_buffers=False, gradient_as_bucket_view=True)
 
 
 def rank_zero_first(work):
