@@ -54,6 +54,8 @@ def train_module(options, config, run, trainer_class, evaluation):
                                                 steps=trainer.pose_module.steps(data.targets))
     sampler, loader = training_batches(data, config, trainer.seed, draw_picks)
     sampler.go_on(trainer.iteration, trainer.place.get("per_epoch"), trainer.place.get("ahead", 0))
+    trainer.total = sampler.total
+    trainer.set_learning_rate()
     if trainer.iteration >= sampler.total:
         run.create()
         run.log.info("nothing to do: all %d epochs are trained; raise train_epoch to go on", config.train_epoch)

@@ -246,7 +246,7 @@ class Trainer(BaseTrainer):
         source, source_pose, poses, action = (value.to(self.device) for value in (source, source_pose, poses, action))
         rows = torch.arange(len(poses), device=self.device).repeat_interleave(poses.shape[1])        # (B * T,)
         painted = []
-        with evaluating(self.generator) as generator, self.autocast():
+        with self.averaged(), evaluating(self.generator) as generator, self.autocast():
             for row, pose in zip(rows.split(PAINT_BATCH), poses.flatten(0, 1).split(PAINT_BATCH)):
                 painted.append(generator(source[row], source_pose[row], pose, action[row]))
         return torch.cat(painted).unflatten(0, poses.shape[:2])

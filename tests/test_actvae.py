@@ -207,3 +207,40 @@ def test_epochs_shuffle_drop_the_rest_and_continue_anywhere():
     assert list(batches) == second[1:] and len(batches) == 2
     assert first == list(EpochBatches(rows=11, batch_size=3, seed=5))
     assert math.prod(map(len, first)) == 27
+
+
+def test_mean_weights_are_tested_and_kept_and_training_goes_on_with_the_last(tmp_path):
+    changes = {"ema": 0.9, "optimizer": "adamw", "lr": 0.01, "lr_policy": "cosine", "warmup_iter": 2, "max_norm": 1.0}
+    batch, noise = random_batch(), torch.randn(3, 5, 4, 8)
+    first, plain = Trainer(small_config(**changes)), Trainer(small_config(**{**changes, "ema": 0.0}))
+    for trainer in (first, plain):
+        trainer.total = 20
+        for _ in range(3):
+            trainer.update(batch, noise)
+    assert all(torch.equal(value, weights(plain)[name]) for name, value in weights(first).items())        # training is the same
+    with first.averaged():
+        mean = {name: value.clone() for name, value in weights(first).items()}
+    assert any(not torch.equal(value, mean[name]) for name, value in weights(first).items())
+    first.save(tmp_path, 3, 0)
+    saved = load_torch(tmp_path / "0000_im_encode_vae_00000003.pt")["a"]
+    assert all(torch.equal(value, mean[f"im_encode_vae.{name}"]) for name, value in saved.items())
+    other = Trainer(small_config(**changes))
+    other.total = 20
+    other.resume(tmp_path)
+    for trainer in (first, other):
+        trainer.update(batch, noise)
+    assert all(torch.equal(value, weights(other)[name]) for name, value in weights(first).items())
+    tested = Trainer(small_config(ema=0.9))
+    tested.resume(tmp_path, weights_only=True)
+    assert all(torch.equal(value, mean[name]) for name, value in weights(tested).items())
+
+
+def test_learning_rate_rises_and_falls():
+    trainer, rates = Trainer(small_config(lr=1.0, lr_policy="cosine", warmup_iter=3)), []
+    trainer.total = 8
+    trainer.set_learning_rate()
+    for _ in range(9):
+        rates.append(next(iter(trainer.optimizers.values())).param_groups[0]["lr"])
+        trainer.end_iteration()
+    expected = [(1 + math.cos(math.pi * step / 8)) / 2 * min(1, (step + 1) / 4) for step in range(9)]
+    assert rates == pytest.approx(expected)

@@ -199,7 +199,7 @@ def test_good_values(load, text, key, value):
     ("generator: {norm_momentum: 1.5}", "in 'generator': 'norm_momentum' must be at most 1"),
     ("lr: 0", "'lr' must be more than 0"),
     ("lr: -1e-4", "'lr' must be more than 0"), (f"lr: {10 ** 400}", "'lr' must be a number"),
-    ("lr_policy: cosine", "'lr_policy' must be one of step, constant"), ("precision: 16", "'precision' must be text"),
+    ("lr_policy: linear", "'lr_policy' must be one of step, constant, cosine"), ("precision: 16", "'precision' must be text"),
     ("data_root: 5", "'data_root' must be text"), ("data_root: ''", "'data_root' must be text"),
     ('data_root: "a\\0b"', "'data_root' must be text"),
     ('train_data_list: "\\ud800"', "'train_data_list' must be text"),

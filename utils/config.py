@@ -113,7 +113,11 @@ class Config:
     beta1: float = _number(0.5, low=0)
     beta2: float = _number(0.999, low=0)
     weight_decay: float = _number(0.0001, low=0)
-    lr_policy: str = _number("step", choices=("step", "constant"))
+    optimizer: str = _number("adam", choices=("adam", "adamw", "muon"))
+    lr_policy: str = _number("step", choices=("step", "constant", "cosine"))
+    warmup_iter: int = _number(0, low=0)             # over which the learning rate rises from 0
+    max_norm: float = _number(0.0, low=0)            # of the gradients; 0: they are taken as they are
+    ema: float = _number(0.0, low=0, high=0.99999)   # decay of the mean of the weights that is tested and kept; 0: none
     step_size: int = _number(100000, low=1)
     gamma: float = _number(0.5, above=0)
 

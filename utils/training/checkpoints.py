@@ -16,6 +16,7 @@ import torch
 
 from utils.errors import FailedRun, UserError
 from utils.files import atomic_write, write_json
+from utils.training.muon import Muon
 
 STATE, NETWORKS = "training_state", "networks"
 KEPT_STATES = 2           # older training states are of no use; the published files all stay
@@ -106,15 +107,16 @@ def _is_plain(tensor, like):
 
 
 def load_optimizer(path, optimizer, saved):
-    """Fill an Adam from its saved state: the moments only; its numbers (`lr`, `betas`, ...) stay as they are.
+    """Fill an Adam or Muon from its saved state: the moments only; its numbers (`lr`, `betas`, ...) stay as they are.
 
     Args:
         path: of the file, for messages.
-        optimizer: Adam.
-        saved: `state_dict()` of an Adam for the same parameters, of whatever version of PyTorch.
+        optimizer: Adam, AdamW or Muon.
+        saved: `state_dict()` of one for the same parameters, of whatever version of PyTorch.
     Raises:
         UserError: state of other parameters, or none at all.
     """
+    names = {"momentum"} if isinstance(optimizer, Muon) else {"step", "exp_avg", "exp_avg_sq"}
     expected = optimizer.state_dict()
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     try:
@@ -122,11 +124,12 @@ def load_optimizer(path, optimizer, saved):
         if groups[0] != groups[1] or not saved["state"].keys() <= set(range(len(parameters))):
             raise ValueError("it is of other parameters")
         for number, entry in saved["state"].items():
-            entry["step"] = torch.as_tensor(entry["step"], dtype=torch.float32)        # an int in files of old versions
-            if entry.keys() != {"step", "exp_avg", "exp_avg_sq"}:
+            if "step" in names:
+                entry["step"] = torch.as_tensor(entry["step"], dtype=torch.float32)    # an int in files of old versions
+            if entry.keys() != names:
                 raise ValueError(f"parameter {number} lacks a moment or has one too many")
             for name, value in entry.items():
-                like = entry["step"].new_zeros(()) if name == "step" else parameters[number]
+                like = torch.zeros(()) if name == "step" else parameters[number]
                 if value.shape != like.shape or not _is_plain(value, like):
                     raise ValueError(f"{name} of parameter {number} has another shape or kind")
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:

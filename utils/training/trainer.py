@@ -1,15 +1,18 @@
 """What the trainers of both modules share: device, precision, optimizers, checkpoints."""
 import copy
+import math
 import warnings
+from contextlib import contextmanager
 
 import torch
-from torch.optim import Adam
+from torch.optim import Adam, AdamW
 
 from utils import processes
 from utils.config import adopt, describe
 from utils.errors import FailedRun, UserError
 from utils.evaluation.sampling import Prediction, Source, row_noise
 from utils.training.checkpoints import STATE, load_optimizer, load_part, load_torch, save_snapshot
+from utils.training.muon import Muon
 from utils.training.weights import find_weights, part_names
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -69,6 +72,8 @@ class BaseTrainer:
         self.random = torch.Generator().manual_seed(seed)                    # all noise of training; on the CPU, so
         # that a run is the same on every device
         self.parts, self.optimizers = {}, {}
+        self.averages, self._averaged = {}, 0                                # part -> name -> mean; whether they are in place
+        self.total = None                                                    # iterations, which a cosine policy must know
         self.iteration, self.seed = 0, seed
         self.place = {}                                                      # in the training list, see `EpochBatches`
         torch.manual_seed(seed)                                              # initial weights
@@ -88,16 +93,53 @@ class BaseTrainer:
             raise UserError(f"rows of {targets} target cannot be used with the pose module {self.config.actvae.kind}, which "
                             "wants one more than it predicts; write longer ones with `python -m dataset.penn_action --horizon`")
 
-    def add_optimizer(self, name, module):
-        """Adam with the published numbers (published system, "ACT-VAE")."""
-        config = self.config
-        self.optimizers[name] = Adam(module.parameters(), lr=config.lr, betas=(config.beta1, config.beta2),
+    def add_optimizer(self, part, module):
+        """An optimizer for a part: Adam with the published numbers (published system, "ACT-VAE"), or what `optimizer` names.
+
+        `muon` takes the inner matrices and convolutions, see :mod:`utils.training.muon`, and Adam the rest; the network's
+        `outer` names its first and last layers.
+        """
+        config, parameters = self.config, list(module.parameters())
+        if config.optimizer == "muon":
+            outer = getattr(module, "outer", ())
+            inner = [value for name, value in module.named_parameters()
+                     if value.ndim > 1 and name.partition(".")[0] not in outer]
+            self.optimizers[f"{part}.muon"] = Muon(inner, config.lr)
+            parameters = [value for value in parameters if not any(value is other for other in inner)]
+        kind = AdamW if config.optimizer == "adamw" else Adam
+        self.optimizers[part] = kind(parameters, lr=config.lr, betas=(config.beta1, config.beta2),
                                      weight_decay=config.weight_decay, fused=True)
+        if config.ema:
+            self.averages[part] = {name: value.detach().clone() for name, value in module.named_parameters()}
+
+    def optimizers_of(self, parts):
+        """The optimizers of some parts."""
+        return [optimizer for name, optimizer in self.optimizers.items() if name.partition(".")[0] in parts]
+
+    @contextmanager
+    def averaged(self):
+        """The trained parts with the mean of their weights (`ema`) instead of the last ones, for the time of a `with` block."""
+        last = {}
+        if not self._averaged:
+            for part, averages in self.averages.items():
+                for name, value in self.parts[part].named_parameters():
+                    last[value], value.data = value.data, averages[name]
+        self._averaged += 1
+        try:
+            yield
+        finally:
+            self._averaged -= 1
+            for value, data in last.items():
+                value.data = data
 
     def _learning_rate(self):
         """The learning rate of the next iteration."""
-        config = self.config
-        return config.lr * (config.gamma ** (self.iteration // config.step_size) if config.lr_policy == "step" else 1)
+        config, factor = self.config, 1.0
+        if config.lr_policy == "step":
+            factor = config.gamma ** (self.iteration // config.step_size)
+        elif config.lr_policy == "cosine" and self.total:
+            factor = (1 + math.cos(math.pi * min(1, self.iteration / self.total))) / 2
+        return config.lr * factor * min(1, (self.iteration + 1) / (config.warmup_iter + 1))
 
     def autocast(self):
         """Context in which the networks run in the configured precision."""
@@ -110,16 +152,22 @@ class BaseTrainer:
             NotFinite: in any of the processes; the optimizers have not been stepped. In fp16 gradients may overflow: then
                 the scaler leaves out the step by itself and scales the next loss less.
         """
-        for name in names:
-            self.optimizers[name].zero_grad(set_to_none=True)
+        optimizers = self.optimizers_of(names)
+        for optimizer in optimizers:
+            optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
+        if self.config.max_norm:
+            for optimizer in optimizers:
+                self.scaler.unscale_(optimizer)
+            torch.nn.utils.clip_grad_norm_([value for name in names for value in self.parts[name].parameters()],
+                                           self.config.max_norm)
         finite = loss.isfinite()
         if not self.scaler.is_enabled():
             finite = finite & torch.nn.utils.get_total_norm(self._gradients(names)).isfinite()
         if processes.all_reduce_max(int(not finite)):
             raise NotFinite("the loss is not finite" if not loss.isfinite() else "a gradient is not finite")
-        for name in names:
-            self.scaler.step(self.optimizers[name])
+        for optimizer in optimizers:
+            self.scaler.step(optimizer)
         scale = self.scaler.get_scale()
         self.scaler.update()
         if self.scaler.get_scale() < scale <= SMALLEST_SCALE:
@@ -127,7 +175,7 @@ class BaseTrainer:
             raise NotFinite("gradients overflow however little the loss is scaled")
 
     def _gradients(self, names):
-        return [parameter.grad for name in names for group in self.optimizers[name].param_groups
+        return [parameter.grad for optimizer in self.optimizers_of(names) for group in optimizer.param_groups
                 for parameter in group["params"] if parameter.grad is not None]
 
     def buffers(self):
@@ -172,7 +220,7 @@ class BaseTrainer:
         for pose, action, rows in zip(*(value.split(chunk) for value in (source.pose, source.action, source.rows))):
             noise = row_noise(seed, rows.tolist(), n, shape).to(self.device, pose.dtype)              # (b, n, L, Z)
             pose, action = (value.to(self.device).repeat_interleave(n, 0) for value in (pose, action))
-            with self.autocast():
+            with self.averaged(), self.autocast():
                 predicted = module.predict(pose, action, steps, noise.flatten(0, 1))                 # (b * n, T, J, 2)
             poses.append(predicted.to(pose.dtype).unflatten(0, (len(rows), n)).cpu())
         return Prediction(torch.cat(poses), None)
@@ -197,6 +245,14 @@ class BaseTrainer:
     def end_iteration(self):
         """Count the iteration; the learning rate follows, after the optimizers have stepped (defect D8)."""
         self.iteration += 1
+        for part, averages in self.averages.items():
+            last = dict(self.parts[part].named_parameters())
+            torch._foreach_lerp_(list(averages.values()), [last[name].detach() for name in averages],
+                                 1 - min(self.config.ema, self.iteration / (self.iteration + 9)))
+        self.set_learning_rate()
+
+    def set_learning_rate(self):
+        """Give the optimizers the learning rate of the next iteration."""
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = self._learning_rate()
@@ -207,12 +263,13 @@ class BaseTrainer:
             if not torch.nn.utils.get_total_norm(module.parameters()).isfinite():
                 raise FailedRun(f"the weights of {name} are not finite after iteration {iteration}, so they were not saved; "
                                 "earlier snapshots are as they were")
-        save_snapshot(checkpoint_dir, iteration, epoch, self.parts, self.optimizers, {
-            "seed": self.seed,
-            "scaler": self.scaler.state_dict(),
-            "random": self.random.get_state(),
-            "place": self.place,
-        }, describe(self.config, self.keys), self.config.keep_last, self.config.keep_every)
+        last = {part: {name: value.detach().clone() for name, value in self.parts[part].named_parameters()}
+                for part in self.averages}
+        state = {"seed": self.seed, "scaler": self.scaler.state_dict(), "random": self.random.get_state(), "place": self.place,
+                 "last": last}
+        with self.averaged():
+            save_snapshot(checkpoint_dir, iteration, epoch, self.parts, self.optimizers, state, describe(self.config, self.keys),
+                          self.config.keep_last, self.config.keep_every)
 
     def resume(self, checkpoint_dir, weights_only=False, iteration=None):
         """Go on from the newest complete snapshot of a folder, or from that of an iteration.
@@ -258,6 +315,7 @@ class BaseTrainer:
                 self.seed = check_seed(state["seed"])
                 self.random.set_state(state["random"])
                 self.place = dict(state.get("place", {}))
+                self._restore_last_weights(state.get("last", {}))
                 if state["scaler"]:
                     self.scaler.load_state_dict({name: type(value)(state["scaler"][name])
                                                  for name, value in self.scaler.state_dict().items()})
@@ -265,8 +323,16 @@ class BaseTrainer:
             raise UserError(f"{path}: not the training state of this configuration ({error})") from None
         for name, optimizer in self.optimizers.items():
             load_optimizer(path, optimizer, saved.get(name))
-            for group in optimizer.param_groups:
-                group["lr"] = self._learning_rate()
+        self.set_learning_rate()
+
+    @torch.no_grad()
+    def _restore_last_weights(self, last):
+        """What the parts' files hold is the mean of the weights, where there is one; training goes on with the last weights."""
+        for part, averages in self.averages.items():
+            for name, value in self.parts[part].named_parameters():
+                averages[name] = value.detach().clone()
+                if part in last:
+                    value.copy_(last[part][name])
 
     def load_pretrained(self, folder, iteration=None):
         """Load trained weights, not the optimizers: of a run, a checkpoints folder, or a folder like the authors' `pretrain/`.
