@@ -301,3 +301,15 @@ def test_horizon_of_longer_rows(scene, penn_root, tmp_path):
     assert scene.run("--test", "--resume", "--samples", 2, "--steps", 9).status == 0 and metrics(scene)["steps"] == 9
     outcome = scene.run("--test", "--resume", "--steps", 10)
     assert outcome.status == 2 and "hold 9 targets" in outcome.err and "--horizon 10" in outcome.err
+
+
+def test_options_that_are_no_text_are_one_line(scene):
+    done = subprocess.run([sys.executable, "train_actvae.py", "--config", CONFIG, "--output_path", scene.out, "--name", b"_\xff"],
+                          cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and "bytes that are no UTF-8 text in" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_home_is_expanded(scene, monkeypatch):
+    monkeypatch.setenv("HOME", str(scene.folder))
+    assert scene.run("--output_path", "~/elsewhere", overrides=["train_data_list=~/list.txt"]).status == 0
+    assert (scene.folder / "elsewhere/outputs/Penn_actvae/checkpoints").is_dir()

@@ -5,6 +5,7 @@ The blocks `actvae` and `generator` belong to what `kind` in them names: each ki
 import dataclasses
 import difflib
 import math
+import os
 import re
 import warnings
 from dataclasses import dataclass, field
@@ -136,6 +137,7 @@ class Config:
     sync_batchnorm: bool = False
 
 
+PATHS = ("data_root", "train_data_list", "test_data_list", "cache_dir", "vgg_weights")
 # Keys of the authors' files that never had an effect, or that would undo what their code really does (defect D12:
 # `model.z_dim: 64` and `init: kaiming` while 512 and gaussian run). Of `dis`, two values are checked.
 WITHOUT_EFFECT = ("image_encode", "dec_im", "image_vae", "dis", "model", "init", "image_display_iter")
@@ -166,6 +168,8 @@ def load_config(path, overrides=()):
         except Exception:                # as for files, below
             raise UserError(f"--set {override}: {text!r} is not a value in YAML") from None
         _assign(config, key.strip().split("."), value, f"--set {override}")
+    for name in PATHS:
+        setattr(config, name, os.path.expanduser(getattr(config, name)))
     for name in ("beta1", "beta2"):
         if getattr(config, name) >= 1:
             raise UserError(f"{path}: {name} must be under 1, it is {getattr(config, name)}")

@@ -1,6 +1,7 @@
 """The command line that both training scripts share (published system, "Files")."""
 import argparse
 import os
+import sys
 import warnings
 
 
@@ -26,7 +27,13 @@ def parse_options(description, extend=None):
                                                                  "all, as the published system does (default: gallery)")
     if extend:
         extend(parser)
+    broken = [word for word in sys.argv[1:] if not _is_text(word)]
+    if broken:
+        parser.error(f"bytes that are no UTF-8 text in {' '.join(map(ascii, broken))}")
     options = parser.parse_args()
+    for name in ("config", "output_path", "pretrain", "vae_path"):
+        if getattr(options, name, None):
+            setattr(options, name, os.path.expanduser(getattr(options, name)))
     if options.test and options.resume == bool(options.pretrain):
         parser.error("--test needs weights: either --resume (this run's newest checkpoint) or --pretrain DIR")
     if options.test and int(os.environ.get("WORLD_SIZE", 1)) > 1:
@@ -42,3 +49,11 @@ def parse_options(description, extend=None):
     if idle and not options.test:
         warnings.warn(f"without effect in training: {', '.join(idle)}", stacklevel=2)
     return options
+
+
+def _is_text(word):
+    try:
+        word.encode("utf-8")
+    except UnicodeEncodeError:                 # what the system handed over was no UTF-8
+        return False
+    return True

@@ -115,7 +115,7 @@ def main():
     """Print the ratios."""
     config = Config(vgg_weights="random", batch_size=BATCH, imsize=SIZE)
     logging.getLogger("actvae").setLevel(logging.ERROR)                        # random VGG weights are meant here
-    print(f"{SIZE} px, batch {BATCH}, full width, fp32")
+    print(f"{SIZE} px, batch {BATCH}, full width, fp32; first the iterations, some minutes, then frames and painting", flush=True)
     ours, theirs, layout = (Trainer(dataclasses.replace(config, channels_last=last)) for last in (False, False, True))
     batch = {"poses": torch.rand(BATCH, 6, 13, 2) * 2 - 1, "action": torch.arange(BATCH),
              "images": torch.rand(BATCH, 6, 3, SIZE, SIZE) * 2 - 1, "masks": torch.ones(BATCH, 5, 1, SIZE, SIZE)}
@@ -128,16 +128,16 @@ def main():
         candidates["iteration, ours, bf16 autocast"] = lambda: low.update(batch)
     else:
         print("bf16 autocast left out: this CPU has no bf16 instructions and would emulate them")
-    times = in_turns(candidates, turns=3, warm=1)
+    times = in_turns(candidates, turns=3, warm=1, tell=lambda line: print(line, flush=True))
     for name, seconds in times.items():
-        print(f"{name:<34}{seconds:8.2f} s   {seconds / times['iteration, the published way']:.2f}")
+        print(f"{name:<34}{seconds:8.2f} s   {seconds / times['iteration, the published way']:.2f}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         decoding, cached = frames(Path(folder))
-    print(f"frames a second: {decoding:.0f} decoded, {cached:.0f} from a warm cache: {cached / decoding:.0f} times")
+    print(f"frames a second: {decoding:.0f} decoded, {cached:.0f} from a warm cache: {cached / decoding:.0f} times", flush=True)
     small = load_config(Path(__file__).parents[2] / "config/demo_p2i.yaml")
     for words, changed in (("full width, 128 px", config), ("demo's width, 64 px", small)):
         speed = painting(changed)
         print(f"pictures painted a second, {words}: {speed['single']:.1f} one by one, {speed['row']:.1f} a row at a time, "
               f"{speed['batched']:.1f} batched: {speed['batched'] / speed['single']:.2f} and "
-              f"{speed['batched'] / speed['row']:.2f} times")
+              f"{speed['batched'] / speed['row']:.2f} times", flush=True)
 

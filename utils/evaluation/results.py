@@ -4,6 +4,8 @@ import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -21,22 +23,16 @@ OVERVIEW_FPS, OVERVIEW_HOLD = 10, 4
 WORTH_PROCESSES = 400     # rows to draw from which starting further processes pays
 
 
-class Request:
-    """What a test was asked for.
+class Request(NamedTuple):
+    """What a test was asked for."""
 
-    Args:
-        folder: for the results.
-        origin: where the weights come from, for `metrics.json`.
-        samples: K a row.
-        steps: T, or None for what the module takes of the list's rows.
-        seed: of the noise.
-        limit: only so many rows, spread over the list; None: all.
-        gifs: `all` draws every row, as published; else only those that the gallery's first page shows.
-    """
-
-    def __init__(self, folder, origin=None, samples=20, steps=None, seed=7, limit=None, gifs="gallery"):
-        self.folder, self.origin, self.samples, self.steps = folder, origin, samples, steps
-        self.seed, self.limit, self.gifs = seed, limit, gifs
+    folder: Path                         # for the results
+    origin: str | None = None            # where the weights come from, for `metrics.json`
+    samples: int = 20                    # K a row
+    steps: int | None = None             # T; None: what the module takes of the list's rows
+    seed: int = 7                        # of the noise
+    limit: int | None = None             # only so many rows, spread over the list; None: all
+    gifs: str = "gallery"                # `all` draws every row, as published; else those that the gallery's first page shows
 
 
 def results_folder(run, module, limit):
