@@ -1,8 +1,8 @@
 """Files written whole or not at all."""
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,20 +11,22 @@ from pathlib import Path
 def atomic_write(path, mode="w", sync=True):
     """Open a temporary file beside `path`, `.<name>.<random>`; it takes the name only when everything was written.
 
-    `sync` makes sure that the content is on the disk by then, power cut or not; files that can be made again do without.
+    Its rights are those that the umask leaves. `sync` makes sure that the content is on the disk by then, power cut or not;
+    files that can be made again do without.
     """
     path = Path(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    # not mkstemp: its files are their owner's alone, while a file made by open() has the rights that the umask leaves
+    file = open(part, mode.replace("w", "x"), encoding=None if "b" in mode else "utf-8")  # noqa: SIM115
     try:
-        with open(handle, mode, encoding=None if "b" in mode else "utf-8") as file:
+        with file:
             yield file
             if sync:
                 file.flush()
                 os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
+        os.replace(part, path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
 
 
