@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+HDF5 = b"\x89HDF\r\n"        # what such a file begins with, where MATLAB put no header of its own
 HEADER = 128                  # bytes; the last two tell the byte order
 MATRIX, COMPRESSED = 14, 15   # types of elements
 NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
@@ -29,6 +30,9 @@ def read_mat(path):
         OSError: unreadable file.
     """
     data = Path(path).read_bytes()
+    if data.startswith((b"MATLAB 7.3", HDF5)):
+        raise ValueError("this is MATLAB 7.3's format, HDF5, which is not read here; save it with '-v7' in MATLAB or with "
+                         "scipy.io.savemat")
     order = {b"IM": "<", b"MI": ">"}.get(data[HEADER - 2:HEADER])
     if order is None:
         raise ValueError("no MATLAB 5 header")

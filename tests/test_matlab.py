@@ -72,4 +72,10 @@ def test_made_files_are_right_where_undamaged(read):
     with pytest.raises(ValueError, match="longer than the file"):
         read(HEADER + struct.pack("<II", 15, len(bomb)) + bomb)
     with pytest.raises(ValueError, match="no MATLAB 5 header"):
-        read(b"MATLAB 7.3")
+        read(b"MATLAB 4")
+
+
+@pytest.mark.parametrize("header", [b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM", b""])
+def test_files_of_matlab_7_3_are_named_with_the_way_out(read, header):
+    with pytest.raises(ValueError, match=r"MATLAB 7\.3's format, HDF5.*'-v7' in MATLAB or with scipy\.io\.savemat"):
+        read(header + bytes(384 if header else 0) + b"\x89HDF\r\n\x1a\n" + bytes(100))
