@@ -23,7 +23,7 @@ from utils.errors import FailedRun, UserError
 
 SPARE = 64 << 20          # bytes that must stay free on the disk
 CHUNK = 64                # frames decoded between two writes
-VERSION = 2               # goes up whenever the file's format or the preparation of the pictures changes
+VERSION = 3               # goes up whenever the file's format or the preparation of the pictures changes
 
 
 class FrameCache:
@@ -32,7 +32,7 @@ class FrameCache:
     Args:
         folder: where cache files lie.
         paths: M distinct frame files.
-        crops: (M, 4) clamped crop boxes.
+        crops: of each frame the integers that its picture depends on beside the file: clamped crop box, whether it is turned.
         size: S, side of the pictures.
         prepare: function of an index 0..M-1 that decodes and letterboxes that frame to (S, S, 3) uint8.
     Raises:

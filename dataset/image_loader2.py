@@ -1,5 +1,6 @@
 """The training data: windows of a pair list as poses and, for the pose-to-image module, pictures and masks."""
 import os
+import stat
 import warnings
 from pathlib import Path
 
@@ -12,10 +13,14 @@ from dataset import transform
 from dataset.frame_cache import FrameCache
 from dataset.matlab import read_mat
 from dataset.pair_list import ACTIONS, read_list, resolve_frame
+from dataset.penn_action import BROKEN, FORMATS, frame_files, frame_names, frame_reading, orientation
 from utils.errors import UserError
 from utils.pictures import as_image
 
-FORMATS = ("JPEG", "PNG", "BMP", "WEBP")         # no others: Pillow hands some of them to other programs
+TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+         5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+         8: Image.Transpose.ROTATE_90}            # EXIF's orientation -> what sets it upright
+SAME_POSE = 1e-3          # pixels between a pose in a list and in its annotation; lists have six decimals
 
 
 class FrameError(UserError):
@@ -28,17 +33,46 @@ def open_frame(path, row_name):
         return Image.open(path, formats=FORMATS)
     except FileNotFoundError:
         raise FrameError(f"{row_name}: frame {path} is missing; is data_root right?") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except BROKEN as error:
         raise FrameError(f"{row_name}: frame {path} is not a readable picture ({error})") from None
 
 
-def read_frame(path, row_name):
-    """A frame file as (h, w, 3) uint8 RGB. Raises :class:`FrameError` for a missing, truncated or foreign file."""
+def as_rgb(image):
+    """Pillow's picture of any kind as one of mode RGB that looks the same.
+
+    16 bit grey is scaled, where `convert` would clip it at 255. What is transparent gets the colour of a picture's margin, where
+    `convert` would show what stands below.
+    """
+    if image.mode.startswith("I"):
+        return Image.fromarray(np.round(np.clip(np.asarray(image), 0, 65535) / 257).astype(np.uint8)).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        ground = Image.new("RGBA", image.size, tuple(round(value) for value in transform.PAD_RGB))
+        return Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def read_frame(path, row_name, turned=True):
+    """A frame file as (h, w, 3) uint8 RGB, set upright by its EXIF orientation if `turned`.
+
+    Raises :class:`FrameError` for a missing, truncated or foreign file.
+    """
     with open_frame(path, row_name) as image:
         try:
-            return np.asarray(image.convert("RGB"))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            turn = orientation(image) if turned else 1
+            picture = as_rgb(image)
+            return np.asarray(picture.transpose(TURNS[turn]) if turn > 1 else picture)
+        except BROKEN as error:
             raise FrameError(f"{row_name}: frame {path} cannot be decoded ({error})") from None
+
+
+def unusable(path):
+    """What keeps a path from being a file that can be read, in words, or None."""
+    try:
+        return None if stat.S_ISREG(os.stat(path).st_mode) else "is no file"
+    except (FileNotFoundError, NotADirectoryError):
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
 
 
 class PennActionPairs(Dataset):
@@ -46,27 +80,29 @@ class PennActionPairs(Dataset):
 
     The poses of the whole list are prepared once, in one vectorised transform. For that the size of each video's
     frames is needed: it is read from the header of a frame (no pixel is decoded), without images first from
-    `labels/VVVV.mat`. Where neither is there the crop boxes are taken to lie inside their images.
+    `labels/VVVV.mat`. Where neither is there the crop boxes are taken to lie inside their images. With images and labels both
+    are compared, once a video: frames of another size, too many or out of step with their poses are refused.
 
     An item is a dict: `poses` (T + 1, 13, 2) float32 in [-1, 1), source first, and `action` int64; with images also
     `images` (T + 1, 3, S, S) float32 in [-1, 1], source first, and `masks` (T, 1, S, S) float32, of the T targets.
 
     Args:
         data_list: path of the list.
-        data_root: folder that holds `frames/` and `labels/`.
+        data_root: folder that holds `frames/` and `labels/`. In both paths `~` is the home folder.
         imsize: S, side of the prepared pictures in pixels.
         images: whether items carry pictures; without, no picture is opened for them.
         actions: action names by id.
     Raises:
-        ListError, FrameError: bad list, a crop outside its image or, with images, a missing frame.
+        ListError, FrameError: bad list, a crop outside its image or, with images, a missing frame or frames that do not fit
+            their annotation.
     """
 
     def __init__(self, data_list, data_root, imsize, images=True, actions=ACTIONS):
         self.rows = read_list(data_list, actions)
-        self.data_root, self.imsize, self.images = data_root, imsize, images
+        self.data_root, self.imsize, self.images = os.path.expanduser(data_root), imsize, images
         if images:
             self._check_frames_exist()
-        self.image_size = self._image_sizes()
+        self.image_size, self.turned = self._image_sizes()
         self.crop = transform.clamp_box(self.rows.crop, self.image_size)
         empty = (self.crop[:, 0] >= self.crop[:, 2]) | (self.crop[:, 1] >= self.crop[:, 3])
         if empty.any():
@@ -120,7 +156,7 @@ class PennActionPairs(Dataset):
     def _prepare(self, row, frame):
         """One frame of a row, decoded and letterboxed: (S, S, 3) uint8."""
         path, size = self.frame_path(row, frame), tuple(self.image_size[row])
-        picture = read_frame(path, self.row_name(row))
+        picture = read_frame(path, self.row_name(row), self.turned[row])
         if picture.shape[:2] != size:
             raise FrameError(f"{self.row_name(row)}: frame {path} is {picture.shape[1]} x {picture.shape[0]} pixels but others "
                              f"of its video are {size[1]} x {size[0]}")
@@ -138,41 +174,78 @@ class PennActionPairs(Dataset):
                     first_use.append((row, frame))
                 self.cached[row, frame] = place
         self.cache = FrameCache(folder, [self.frame_path(*use) for use in first_use],
-                                [self.crop[row] for row, _ in first_use], self.imsize,
+                                [(*self.crop[row], self.turned[row]) for row, _ in first_use], self.imsize,
                                 lambda place: self._prepare(*first_use[place]))
 
     def _check_frames_exist(self):
         seen = set()
         for row, paths in enumerate(self.rows.frames):
             for frame, path in enumerate(paths):
-                if path not in seen and not os.path.isfile(self.frame_path(row, frame)):
-                    raise self.rows.error(row, f"frame {self.frame_path(row, frame)} is missing; "
+                problem = None if path in seen else unusable(self.frame_path(row, frame))
+                if problem:
+                    raise self.rows.error(row, f"frame {self.frame_path(row, frame)} {problem}; "
                                                f"data_root is {str(self.data_root)!r}", frame)
                 seen.add(path)
 
     def _image_sizes(self):
-        """(N, 2) int64 sizes (h, w) of the rows' frames, looked up once a video."""
+        """(N, 2) int64 sizes (h, w) of the rows' frames and (N,) bool, whether their EXIF orientation is applied; looked up once
+        a video."""
         sizes, unknown = {}, np.iinfo(np.int32).max
         for row, (source, *_) in enumerate(self.rows.frames):
             video = source.rpartition("/")[0]
             if video not in sizes:
-                sizes[video] = self._video_size(row) or (unknown, unknown)
-        missing = sum(size[0] == unknown for size in sizes.values())
+                sizes[video] = self._video_size(row) or ((unknown, unknown), True)
+        missing = sum(height == unknown for (height, _), _ in sizes.values())
         if missing:
             warnings.warn(f"{self.rows.path}: neither labels nor frames of {missing} of {len(sizes)} videos are under "
                           f"data_root {str(self.data_root)!r}; their crop boxes are taken to lie inside the images",
                           stacklevel=3)
-        return np.array([sizes[source.rpartition("/")[0]] for source, *_ in self.rows.frames])
+        found = [sizes[source.rpartition("/")[0]] for source, *_ in self.rows.frames]
+        return np.array([size for size, _ in found]), np.array([turned for _, turned in found])
 
     def _video_size(self, row):
+        """Size (h, w) of a row's frames and whether their EXIF orientation is applied, or None where nothing tells."""
         frame = self.frame_path(row, 0)
-        if not self.images:
-            label = Path(self.data_root) / "labels" / f"{frame.parent.name}.mat"
-            try:
-                height, width = read_mat(label)["dimensions"].ravel()[:2]
-                return int(height), int(width)
-            except (OSError, ValueError, KeyError, AttributeError, OverflowError):     # of no use: the frame itself is asked
-                if not os.path.isfile(frame):
-                    return None
+        size, joints = self._annotation(frame.parent.name)
+        if not self.images and (size or not os.path.isfile(frame)):
+            return size and (size, True)
+        shown = self._poses_of(row, joints)
+        if len(shown):
+            self._check_frames(row, frame, shown, len(joints))
         with open_frame(frame, self.row_name(row)) as image:
-            return image.height, image.width
+            try:
+                return frame_reading(image, size if len(shown) else None)
+            except ValueError as problem:
+                raise self.rows.error(row, f"video {frame.parent.name}: {problem}; the poses would lie beside the people", 0) \
+                    from None
+
+    def _annotation(self, video):
+        """Size (h, w) and, with images, joints (n, 13, 2) of `labels/VIDEO.mat`; None for both where it is of no use."""
+        try:
+            mat = read_mat(Path(self.data_root) / "labels" / f"{video}.mat")
+            height, width = mat["dimensions"].ravel()[:2]
+            return (int(height), int(width)), np.stack([mat["x"], mat["y"]], -1) if self.images else None
+        except (OSError, ValueError, KeyError, AttributeError, OverflowError):
+            return None, None
+
+    def _poses_of(self, row, joints):
+        """Places of the annotation's joints (n, 13, 2) that are the row's source; none if the list has its poses from elsewhere,
+        so that the annotation says nothing about its frames."""
+        source = self.rows.poses[row, 0]
+        if joints is None or joints.shape[1:] != source.shape:
+            return np.empty(0, int)
+        return np.flatnonzero(np.abs(joints - source).max((1, 2)) < SAME_POSE)
+
+    def _check_frames(self, row, frame, shown, poses):
+        """A row's source must be the frame of one of the poses (places from 0) that the annotation has for it."""
+        try:
+            files = frame_files(frame_names(frame.parent), poses)
+        except OSError as error:
+            raise self.rows.error(row, f"folder {frame.parent} cannot be read ({error.strerror})", 0) from None
+        except ValueError as problem:
+            raise self.rows.error(row, f"video {frame.parent.name}: {problem}", 0) from None
+        numbers = {name: number for number, name in files.items()}
+        if frame.name in numbers and numbers[frame.name] - 1 not in shown:
+            raise self.rows.error(row, f"video {frame.parent.name}: {frame.name} is the frame of pose {numbers[frame.name]}, but "
+                                       f"the row has pose {shown[0] + 1} (the frames begin with {files[min(files)]}); make the "
+                                       "list again", 0)

@@ -103,6 +103,11 @@ class PairList(NamedTuple):
         return np.array([window.numbers for window in self.windows()])
 
 
+def video_name(name):
+    """The name by which a video is known: numbers with four digits, however they are written, and other names as they are."""
+    return f"{int(name):04d}" if re.fullmatch(r"\d{1,9}", name) else name
+
+
 class Window(NamedTuple):
     """Where a row comes from. Names need not be numbers."""
 
@@ -124,7 +129,7 @@ class Window(NamedTuple):
         number, following = (re.search(r"(\d{1,9})(?=\.\w+$|$)", frame) for frame in (name, other))
         known = re.fullmatch(r"\d{1,9}", video)
         first = int(number[1]) if number else -1
-        return cls(f"{int(video):04d}" if known else video, str(first) if number else name.rpartition(".")[0] or name,
+        return cls(video_name(video), str(first) if number else name.rpartition(".")[0] or name,
                    (int(video) if known else -1, first, int(following[1]) - first if number and following else 0))
 
 
@@ -186,12 +191,12 @@ def read_list(path, actions=ACTIONS):
     """Read and check a whole list.
 
     Args:
-        path: text file, one row a line; empty lines are passed over.
+        path: text file, one row a line; empty lines are passed over, `~` is the home folder.
         actions: action names by id.
     Raises:
         ListError: missing, empty or undecodable file, a bad row, with line and field, or rows of different length.
     """
-    path = Path(path)
+    path = Path(os.path.expanduser(path))
     try:
         data = path.read_bytes()
         text = data.decode("utf-8-sig")
@@ -213,8 +218,25 @@ def read_list(path, actions=ACTIONS):
                     hashlib.sha256(data).hexdigest())
 
 
+def check_text(text):
+    """Raises :class:`UserError` if a name or path cannot stand in a list."""
+    if re.search(r"[,\n\r\0]", text):
+        raise UserError(f"{text!r} cannot stand in a list, whose fields end at commas and line breaks; give it another name")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{text!r} cannot stand in a list: the name is not UTF-8 text; give it another one") from None
+
+
+def check_rows(rows):
+    """Raises :class:`UserError` if an action or a path of :class:`Row` s cannot stand in a list."""
+    for text in dict.fromkeys(text for row in rows for text in (row.action, *row.frames)):
+        check_text(text)
+
+
 def write_list(path, rows):
-    """Write :class:`Row` s to a list file, whole or not at all."""
+    """Write :class:`Row` s to a list file, whole or not at all; raises :class:`UserError` as :func:`check_rows`."""
+    check_rows(rows)
     with atomic_write(path) as file:
         file.writelines(format_row(row) + "\n" for row in rows)
 

@@ -2,33 +2,41 @@
 
     python -m dataset.penn_action --root DIR --out data_lists/
 
-DIR holds `labels/NNNN.mat` and, if at hand, `frames/NNNN/NNNNNN.jpg`. How windows follow from annotations:
-data_lists/README.md.
+DIR holds `labels/NNNN.mat` and, if at hand, `frames/NNNN/NNNNNN.jpg`, or own videos under any names, `labels/NAME.mat` and
+numbered pictures in `frames/NAME/`. How windows follow from annotations: data_lists/README.md.
 """
 import argparse
+import os
 import re
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
 from dataset.matlab import read_mat
-from dataset.pair_list import ACTIONS, TEST_LIST, TRAIN_LIST, Row, write_list
+from dataset.pair_list import ACTIONS, TEST_LIST, TRAIN_LIST, Row, check_rows, check_text, video_name, write_list
 from utils.errors import UserError, command
 from utils.skeleton import JOINTS
 
 CLIP = 33                 # frames of a video's clip, as published
 HORIZON = 5               # targets of a window, as published
 MIN_VISIBLE = 10          # visible joints that a source frame needs
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")        # of frames, in capitals too
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP")         # no others: Pillow hands some of them to other programs
+BROKEN = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)      # what Pillow raises for files that are no picture
+ORIENTATION = 0x0112      # tag of EXIF
+MISSING = "frame missing on disk"
+EXAMPLES = 3              # videos that the summary names for a reason
 
 
 class Annotation(NamedTuple):
     """One video's annotation. Joints in pixels of the frame."""
 
-    video: str               # folder name, four digits
-    action: str
+    video: str               # name of its folder of frames, in Penn Action four digits
+    action: str              # as written, see `action_id`
     train: bool
     joints: np.ndarray       # (nframes, 13, 2) float64
     visibility: np.ndarray   # (nframes, 13) bool
@@ -80,7 +88,7 @@ class Rules(NamedTuple):
     visible_boxes: bool = False  # boxes leave invisible joints out
 
 
-def windows(annotation, action_id, present=None, **rules):
+def windows(annotation, action_id, files=None, **rules):
     """The windows of one video.
 
     Clip frames lie `gap = max(1, nframes // clip)` apart; window k holds the clip frames k..k+horizon. A video shorter
@@ -89,7 +97,7 @@ def windows(annotation, action_id, present=None, **rules):
     Args:
         annotation: :class:`Annotation`.
         action_id: id to write.
-        present: frame numbers (from 1) that are on disk, or None for all.
+        files: frame number (from 1) -> file name of those on disk, or None for all, under Penn Action's names.
         rules: fields of :class:`Rules`, default the published ones.
     Returns:
         (list of :class:`Row`, Counter of what was dropped by reason).
@@ -107,80 +115,261 @@ def windows(annotation, action_id, present=None, **rules):
     x1, y1, x2, y2 = np.clip(crop, 0, np.array(annotation.size)[[1, 0, 1, 0]] - 1)
     if x1 >= x2 or y1 >= y2:
         return rows, Counter({"crop box empty or outside the image": held})
+    name = "{:06d}.jpg".format if files is None else files.get
     for start in range(0, held * gap, gap):
         frames = np.arange(start, start + gap * (horizon + 1), gap)
         if annotation.visibility[start].sum() < rules.min_visible:
             dropped[f"source with fewer than {rules.min_visible} visible joints"] += 1
-        elif present is not None and not present.issuperset(frames + 1):
-            dropped["frame missing on disk"] += 1
+        elif files is not None and not files.keys() >= set(frames + 1):
+            dropped[MISSING] += 1
         else:
-            rows.append(Row(tuple(f"frames/{annotation.video}/{frame + 1:06d}.jpg" for frame in frames),
+            rows.append(Row(tuple(f"frames/{annotation.video}/{name(frame + 1)}" for frame in frames),
                             annotation.action, action_id, crop,
                             np.stack([outer_box(annotation.joints[frame], visible[frame]) for frame in frames[1:]]),
                             annotation.joints[frames]))
     return rows, dropped
 
 
-def frames_on_disk(root, video):
-    """Numbers of the frames of a video under `root/frames`, or None where that folder is not there at all."""
-    if not (root / "frames").is_dir():
-        return None
-    return {int(path.stem) for path in (root / "frames" / video).glob("*.jpg") if path.stem.isdecimal()}
+def frame_names(folder):
+    """Names of the pictures in a folder, sorted; hidden files, as macOS leaves them, are none. Raises OSError."""
+    return sorted(name for name in os.listdir(folder) if name.lower().endswith(SUFFIXES) and not name.startswith("."))
+
+
+def frame_files(names, poses):
+    """Which file shows which pose of a video.
+
+    The last number in a name counts, without its suffix. Numbers 1..poses are those of the poses, whichever are there. Others,
+    as from 0 on, tell no more than the order, which will do if there are as many frames as poses.
+
+    Args:
+        names: of the pictures in the video's folder; those without a number are passed over.
+        poses: how many the video's annotation holds.
+    Returns:
+        dict, number of a pose, from 1 -> file name.
+    Raises:
+        ValueError: frames and poses do not belong together for certain; the text tells the numbers.
+    """
+    numbered = {}
+    for name in names:
+        number = re.search(r"(\d+)\D*$", Path(name).stem)
+        if number and numbered.setdefault(int(number[1]), name) != name:
+            raise ValueError(f"both {numbered[int(number[1])]} and {name} are frame {int(number[1])}")
+    count, first, last = len(numbered), min(numbered, default=1), max(numbered, default=1)
+    if count > poses:
+        raise ValueError(f"{count} frames on disk for {poses} poses")
+    if first >= 1 and last <= poses:
+        return numbered
+    if count < poses:
+        raise ValueError(f"{count} frames on disk, numbered {first}..{last}, for {poses} poses: which pose is which frame's?")
+    return dict(enumerate((numbered[number] for number in sorted(numbered)), 1))
+
+
+def orientation(image):
+    """EXIF's orientation of an opened picture, 1..8; 1, which is upright, where there is none."""
+    if "exif" not in image.info:                 # before getexif(), which decodes a whole PNG to look for it
+        return 1
+    try:
+        turn = image.getexif().get(ORIENTATION, 1)
+    except Exception:                            # EXIF that is damaged, in a picture that need not be: whatever Pillow meets
+        return 1
+    return turn if turn in range(1, 9) else 1
+
+
+def frame_reading(image, size=None):
+    """How an opened frame is to be read, so that the poses are where they belong in it.
+
+    Annotators see a frame as viewers show it, turned by its EXIF orientation, or as it is stored: the annotation's size tells.
+
+    Args:
+        image: Pillow's, not decoded yet.
+        size: (h, w) in the annotation, or None if that is unknown: then it is read as viewers show it.
+    Returns:
+        its size (h, w) read so, and whether its orientation is applied.
+    Raises:
+        ValueError: it has another size, turned or not; the text tells both.
+    """
+    stored = (image.height, image.width)
+    shown = stored[::-1] if orientation(image) > 4 else stored
+    for found, turned in ((shown, True), (stored, False)):
+        if size is None or found == tuple(size):
+            return found, turned
+    raise ValueError(f"frames are {image.width} x {image.height} pixels, but by the annotation's dimensions (height, width, ..) "
+                     f"{size[1]} x {size[0]}")
+
+
+def frames_on_disk(root, annotation):
+    """Frame number (from 1) -> name of the file in `root/frames/VIDEO`, or None where `root/frames` is not there at all.
+
+    Raises:
+        ValueError: the frames do not fit the annotation, in number or size; the text tells the numbers.
+        UserError: a folder that cannot be read.
+    """
+    folder = root / "frames" / annotation.video
+    try:
+        if not (root / "frames").is_dir():
+            return None
+        names = frame_names(folder)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise UserError(f"{folder}: this folder of frames cannot be read ({error.strerror})") from None
+    files = frame_files(names, len(annotation.joints))
+    if files:
+        first = files[min(files)]
+        try:
+            image = Image.open(folder / first, formats=FORMATS)
+        except BROKEN:
+            raise ValueError(f"{first} is not a readable picture") from None
+        with image:
+            frame_reading(image, annotation.size)
+    return files
+
+
+class Dropped:
+    """What is left out of the lists: how much by reason and action, and some of the videos with what is wrong with them."""
+
+    def __init__(self):
+        self.numbers, self.examples = {}, {}
+
+    def add(self, reason, action, number=1, example=None):
+        self.numbers.setdefault(reason, Counter())[action] += number
+        if example:
+            self.examples.setdefault(reason, []).append(example)
+
+    def lines(self):
+        """A line for each reason."""
+        for reason, by_action in sorted(self.numbers.items()):
+            examples = self.examples.get(reason, [])
+            told = "; ".join([*examples[:EXAMPLES], *(["..."] if len(examples) > EXAMPLES else [])])
+            numbers = ", ".join(f"{in_line(action)} {number}" for action, number in sorted(by_action.items()))
+            yield f"dropped, {reason}: {numbers}" + (f" ({told})" if told else "")
+
+
+def in_line(name):
+    """A name as it is, or in quotes with escapes where it would break up a line of names."""
+    return name if name.isprintable() and name == name.strip() and "," not in name else repr(name)
+
+
+def plain(action):
+    """An action's name without what does not count when names are compared: case and blanks around it or repeated."""
+    return " ".join(action.split()).casefold()
 
 
 def read_test_videos(path):
-    """Video numbers, one a line, as four-digit names."""
+    """The names of test videos, one a line, numbers with four digits."""
     try:
-        lines = Path(path).read_text(encoding="utf-8").split("\n")
+        lines = Path(path).read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot read the test videos ({error})") from None
-    for number, line in enumerate(lines, 1):
-        if line.strip() and not re.fullmatch(r"\d+", line.strip()):
-            raise UserError(f"{path}:{number}: {line.strip()!r} is not a video number")
-    return {f"{int(line):04d}" for line in lines if line.strip()}
+    return {video_name(line.strip()) for line in lines if line.strip()}
+
+
+def find_labels(root):
+    """The annotation files under `root/labels`, sorted. Raises :class:`UserError` if there is none."""
+    folder = root / "labels"
+    try:
+        # `._NAME.mat` are no annotations: macOS leaves them beside files that it copies
+        labels = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".mat" and not path.name.startswith("."))
+    except FileNotFoundError:
+        labels = []
+    except OSError as error:
+        raise UserError(f"{folder}: this folder of annotations cannot be read ({error.strerror})") from None
+    if not labels:
+        raise UserError(f"{folder} holds no .mat annotation; --root is the folder that holds labels/ (and frames/)")
+    return labels
+
+
+def known_actions(actions):
+    """Plain name -> id. Raises :class:`UserError` for names that a list cannot hold or that are the same."""
+    for action in actions:
+        check_text(action)
+    ids = {plain(action): number for number, action in enumerate(actions)}
+    if "" in ids or len(ids) < len(actions):
+        raise UserError(f"--actions {','.join(actions)}: different names are needed, with a comma between them; case and blanks "
+                        "do not count")
+    return ids
+
+
+class Found(NamedTuple):
+    """What comes out of annotations."""
+
+    rows: dict                     # train or not -> list of Row
+    videos: Counter                # (action, train or not) -> videos that give windows
+    windows: Counter               # (action, train or not) -> windows
+    spellings: Counter             # (action, how an annotation spells it) -> videos
+    dropped: Dropped
+
+
+class NoWindows(UserError):
+    """A list would be empty; `summary` has the lines that tell why."""
+
+    def __init__(self, message, summary):
+        super().__init__(message)
+        self.summary = summary
+
+
+def collect(root, labels, chosen, actions, rules):
+    """:class:`Found` in annotation files. `chosen` has the names of the test videos; None: the annotations' flags tell."""
+    found, ids = Found({True: [], False: []}, Counter(), Counter(), Counter(), Dropped()), known_actions(actions)
+    for label in tqdm(labels, desc="annotations", unit="video"):
+        annotation = read_annotation(label)
+        number = ids.get(plain(annotation.action))
+        if number is None:
+            found.dropped.add("videos of other actions", annotation.action)
+            continue
+        action = actions[number]
+        found.spellings[action, annotation.action] += annotation.action != action
+        try:
+            files = frames_on_disk(root, annotation)
+        except ValueError as problem:
+            found.dropped.add("video whose frames do not fit its annotation", action, example=f"{annotation.video}: {problem}")
+            continue
+        train = video_name(annotation.video) not in chosen if chosen is not None else annotation.train
+        made, lost = windows(annotation._replace(action=action), number, files, **rules)
+        found.rows[train].extend(made)
+        found.videos[action, train] += bool(made)
+        found.windows[action, train] += len(made)
+        for reason, count in lost.items():
+            lacking = reason == MISSING and f"{annotation.video}: {len(files)} frames on disk for {len(annotation.joints)} poses"
+            found.dropped.add(reason, action, count, lacking)
+    return found
 
 
 def build(root, out, test_videos=None, actions=ACTIONS, **rules):
     """Write both lists under `out`, by fields of :class:`Rules`; returns the lines of the summary.
 
-    Raises :class:`UserError` before it writes.
+    Raises :class:`UserError` before it writes, :class:`NoWindows` if a list would be empty.
     """
-    root, out = Path(root), Path(out)
-    labels = sorted((root / "labels").glob("*.mat"))
-    if not labels:
-        raise UserError(f"{root / 'labels'} holds no .mat annotation; --root is the folder that holds labels/ (and frames/)")
-    if "" in actions or len(set(actions)) < len(actions):
-        raise UserError(f"--actions {','.join(actions)}: different names are needed, with a comma between them")
-    chosen = read_test_videos(test_videos) if test_videos else None
-    rows, videos, found, dropped = {True: [], False: []}, Counter(), Counter(), {}
-    for label in tqdm(labels, desc="annotations", unit="video"):
-        annotation = read_annotation(label)
-        if annotation.action not in actions:
-            dropped.setdefault("videos of other actions", Counter())[annotation.action] += 1
-            continue
-        train = annotation.video not in chosen if chosen is not None else annotation.train
-        made, lost = windows(annotation, actions.index(annotation.action), frames_on_disk(root, annotation.video), **rules)
-        rows[train] += made
-        videos[annotation.action, train] += bool(made)
-        found[annotation.action, train] += len(made)
-        for reason, number in lost.items():
-            dropped.setdefault(reason, Counter())[annotation.action] += number
+    root, out = (Path(os.path.expanduser(folder)) for folder in (root, out))
+    labels = find_labels(root)
+    chosen = read_test_videos(os.path.expanduser(test_videos)) if test_videos else None
+    found = collect(root, labels, chosen, actions, rules)
+    summary = list(_summary(actions, found, chosen, {video_name(label.stem) for label in labels}))
     for train, what in ((True, "training"), (False, "test")):
-        if not rows[train]:
-            raise UserError(f"no {what} window comes out of {root / 'labels'}" + (
-                f" with the {len(chosen)} test videos of {test_videos}" if chosen else "") + "; nothing is written")
+        if not found.rows[train]:
+            raise NoWindows(f"no {what} window comes out of {root / 'labels'}" + (
+                f" with the {len(chosen)} test videos of {test_videos}" if chosen else "") + "; nothing is written", summary)
+        check_rows(found.rows[train])
     try:
         out.mkdir(parents=True, exist_ok=True)
         for train, name in ((True, TRAIN_LIST), (False, TEST_LIST)):
-            write_list(out / name, rows[train])
+            write_list(out / name, found.rows[train])
     except OSError as error:
         raise UserError(f"{out}: the lists cannot be written here ({error.strerror})") from None
-    missing = (chosen or set()) - {label.stem for label in labels}
-    return [*_table(actions, videos, found),
-            *(f"dropped, {reason}: " + ", ".join(f"{action} {number}" for action, number in sorted(by_action.items()))
-              for reason, by_action in sorted(dropped.items())),
-            *([f"{len(missing)} of the {len(chosen)} test videos have no annotation here"] if missing else []),
-            f"wrote {out / TRAIN_LIST} and {out / TEST_LIST}"]
+    return [*summary, f"wrote {out / TRAIN_LIST} and {out / TEST_LIST}"]
+
+
+def _summary(actions, found, chosen, videos):
+    """Lines that tell what was found; `videos` has the names of all that have an annotation."""
+    yield from _table(actions, found.videos, found.windows)
+    for (action, spelling), number in sorted(found.spellings.items()):
+        if number:
+            yield f"taken for {action}: {spelling!r} {number}"
+    yield from found.dropped.lines()
+    missing = sorted((chosen or set()) - videos)
+    if missing:
+        yield (f"{len(missing)} of the {len(chosen)} test videos have no annotation here: "
+               + ", ".join([*map(in_line, missing[:EXAMPLES]), *(["..."] if len(missing) > EXAMPLES else [])]))
 
 
 def _table(actions, videos, found):
@@ -195,7 +384,7 @@ def main():
     parser = argparse.ArgumentParser(description="Turn Penn Action annotations into training and test lists.")
     parser.add_argument("--root", required=True, help="folder that holds labels/ and, if at hand, frames/")
     parser.add_argument("--out", default="data_lists", help="folder for the two lists (default: %(default)s)")
-    parser.add_argument("--test_videos", metavar="FILE", help="video numbers of the test split, one a line; "
+    parser.add_argument("--test_videos", metavar="FILE", help="numbers or names of the test split's videos, one a line; "
                                                               "default: the annotations' own train flag")
     parser.add_argument("--actions", type=lambda text: tuple(map(str.strip, text.split(","))), default=ACTIONS, metavar="A,B,...",
                         help="action names in the order of their ids (default: the nine of the paper)")
@@ -211,8 +400,17 @@ def main():
         parser.error("--windows must be at least 1")
     if options.horizon < 1 or (options.windows is None and options.horizon >= CLIP):
         parser.error(f"--horizon must lie in 1..{CLIP - 1}, or be given with --windows")
-    print("\n".join(build(options.root, options.out, options.test_videos, options.actions, horizon=options.horizon,
-                          count=options.windows, min_visible=options.min_visible, visible_boxes=options.visible_boxes)))
+    try:
+        _tell(build(options.root, options.out, options.test_videos, options.actions, horizon=options.horizon,
+                    count=options.windows, min_visible=options.min_visible, visible_boxes=options.visible_boxes))
+    except NoWindows as error:
+        _tell(error.summary)
+        raise
+
+
+def _tell(lines):
+    # paths and names may hold bytes that are no UTF-8, which printing would stumble over
+    print("\n".join(lines).encode("utf-8", "backslashreplace").decode())
 
 
 if __name__ == "__main__":

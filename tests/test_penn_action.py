@@ -1,6 +1,7 @@
 """How lists follow from annotations."""
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,8 +100,9 @@ def test_windows_and_visible_joints_can_be_chosen():
 
 
 def test_windows_with_a_frame_missing_on_disk_are_dropped():
-    rows, dropped = windows(annotation(33), 7, present=set(range(1, 34)) - {10})
-    assert starts(rows) == [*range(1, 5), *range(11, 29)] and dropped == {"frame missing on disk": 6}
+    rows, dropped = windows(annotation(33), 7, {number: f"{number}.png" for number in range(1, 34) if number != 10})
+    assert [int(Path(row.frames[0]).stem) for row in rows] == [*range(1, 5), *range(11, 29)]
+    assert dropped == {"frame missing on disk": 6}
 
 
 def test_crop_outside_the_image_is_dropped():
@@ -119,7 +121,7 @@ def test_split_by_flag_or_by_video_numbers(penn_root, lists, tmp_path):
     (tmp_path / "videos.txt").write_text("0002\n\n4\n9999\n")
     summary = build(penn_root, tmp_path, tmp_path / "videos.txt")
     assert videos(tmp_path / TRAIN_LIST) == ["0001", "0003"] and videos(tmp_path / TEST_LIST) == ["0002", "0004"]
-    assert "1 of the 3 test videos have no annotation here" in summary
+    assert "1 of the 3 test videos have no annotation here: 9999" in summary
 
 
 def test_summary_tells_what_was_made_and_what_was_dropped(tmp_path, write_label):
@@ -140,8 +142,8 @@ def test_frames_folder_that_lacks_frames_drops_their_windows(penn_root, tmp_path
     (root / "frames/0001/000001.jpg").unlink()
     shutil.rmtree(root / "frames/0002")
     summary = build(root, tmp_path / "lists")
-    assert "dropped, frame missing on disk: pullup 1, squat 28" in summary or \
-           "dropped, frame missing on disk: pullup 28, squat 1" in summary
+    assert ("dropped, frame missing on disk: pullup 1, squat 28 (0001: 35 frames on disk for 36 poses; "
+            "0002: 0 frames on disk for 36 poses)") in summary
     assert len(read_list(tmp_path / "lists" / TRAIN_LIST).lines) == 27
 
 
@@ -193,8 +195,7 @@ def test_unreadable_annotation_is_told_and_keeps_the_old_lists(penn_root, lists,
     assert {path: path.read_bytes() for path in out.iterdir()} == before
 
 
-@pytest.mark.parametrize("text, message", [("12\nabc\n", r"videos\.txt:2: 'abc' is not a video number"),
-                                           (None, "cannot read the test videos"),
+@pytest.mark.parametrize("text, message", [(None, "cannot read the test videos"),
                                            ("1\n2\n3\n4\n", "no training window"), ("77\n", "no test window")])
 def test_test_videos_that_give_no_split(penn_root, tmp_path, text, message):
     if text is not None:
