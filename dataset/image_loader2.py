@@ -71,8 +71,8 @@ def unusable(path):
         return None if stat.S_ISREG(os.stat(path).st_mode) else "is no file"
     except (FileNotFoundError, NotADirectoryError):
         return "is missing"
-    except OSError as error:
-        return f"cannot be read ({error.strerror})"
+    except (OSError, ValueError) as error:               # ValueError: a zero byte in data_root
+        return f"cannot be read ({getattr(error, 'strerror', error)})"
 
 
 class PennActionPairs(Dataset):

@@ -126,7 +126,7 @@ class Window(NamedTuple):
         """The window with these paths of the source and the first target."""
         (video, name), (_, other) = (re.split(r"[/\\]", path)[-2:] if re.search(r"[/\\]", path) else ("", path)
                                      for path in (source, target))
-        number, following = (re.search(r"(\d{1,9})(?=\.\w+$|$)", frame) for frame in (name, other))
+        number, following = (re.search(r"(\d{1,9})\D*$", re.sub(r"\.\w+$", "", frame)) for frame in (name, other))
         known = re.fullmatch(r"\d{1,9}", video)
         first = int(number[1]) if number else -1
         return cls(video_name(video), str(first) if number else name.rpartition(".")[0] or name,

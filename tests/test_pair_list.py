@@ -192,6 +192,7 @@ def test_frame_numbers_of_the_published_rows():
 @pytest.mark.parametrize("path, stem, numbers", [
     ("frames/0149/000001.jpg", "0149_0001", (149, 1, 1)), ("frames/v149/frame_0003.png", "v149_0003", (-1, 3, -1)),
     ("frames/my video/1.jpg", "my_video_0001", (-1, 1, 1)), ("frames/0149/first.jpg", "0149_first", (149, -1, 0)),
+    ("frames/v2/003_rgb.png", "v2_0003", (-1, 3, -1)), ("frames/7/take2_05.png", "0007_0005", (7, 5, -3)),
     ("000001.jpg", "_0001", (-1, 1, 1)), ("frames\\0149\\7.bmp", "0149_0007", (149, 7, -5)),
     ("frames/99999999999999999999/000001.jpg", "99999999999999999999_0001", (-1, 1, 1))])
 def test_names_need_not_be_numbers(path, stem, numbers):
