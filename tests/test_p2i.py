@@ -14,6 +14,7 @@ from trainer_actvae_p2inetwork import Trainer, draw_picks
 from utils.config import Config, load_config
 from utils.errors import UserError
 from utils.heatmap import gaussian_maps
+from utils.layers import evaluating
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "config" / "Penn_actvae_p2inetwork.yaml"
@@ -410,3 +411,21 @@ def test_a_size_divisible_by_four_is_enough():
     for name in ("images", "masks"):
         batch[name] = torch.rand(*batch[name].shape[:3], 20, 20)
     assert all(torch.isfinite(loss) for loss in trainer.update(batch).values())
+
+
+def test_a_short_run_is_painted_with_its_own_statistics():
+    """With the published momentum of 0.001 the running statistics are still those of the start; training does not change."""
+    trainer, batch = small_trainer("image_loss.adversarial=0"), small_batch(count=8)
+    layer, seen = trainer.generator.model_stream1_up_2_bn.bn, []
+    layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
+    for number in range(30):
+        trainer.update(small_batch(count=8, seed=number))
+    mean = torch.stack([value.mean((0, 2, 3)) for value in seen]).mean(0)
+    variance = torch.stack([value.var((0, 2, 3)) for value in seen]).mean(0)
+    kept = {name: value.clone() for name, value in trainer.generator.state_dict().items()}
+    assert (layer.running_var - variance).abs().max() > 0.5 * (1 - variance).abs().max()                  # the published ones
+    with evaluating(trainer.generator):
+        torch.testing.assert_close(layer.running_mean, mean, rtol=0.05, atol=0.02)
+        torch.testing.assert_close(layer.running_var, variance, rtol=0.05, atol=0.02)
+        trainer.generator(batch["images"][:, 0], batch["poses"][:, 0], batch["poses"][:, 1], batch["action"])
+    assert trainer.generator.training and same(kept, trainer.generator.state_dict())
