@@ -23,9 +23,10 @@ demo: .venv/installed
 test: .venv/installed
 	$(PY) -m pytest
 
-# What would break it: many kills, and 10,000 examples of every test of "any" input. About half an hour.
+# What would break it: many kills and signals, outputs and disks that fill up, and 10,000 examples of every test of "any" input.
 torture: .venv/installed
-	$(PY) -m pytest -s --kills 50 --hypothesis-profile=torture -k "killed_again or test_any_"
+	$(PY) -m pytest -s --kills 50 --hypothesis-profile=torture \
+		-k "killed_again or test_any_ or signals_to_the_whole_group or output_that_cannot or disk_that_fills_up"
 
 lint: .venv/installed
 	$(PY) -m ruff check .
@@ -37,6 +38,7 @@ bench: .venv/installed
 
 .venv/installed: requirements.txt
 	$(PYTHON) -m venv .venv
+	@echo "installing into .venv: some minutes, about 6 GB on Linux (PyTorch with its CUDA libraries) ..."
 	$(PY) -m pip install --quiet --requirement requirements.txt
 	touch $@
 
