@@ -80,7 +80,7 @@ def training_batches(dataset, config, seed, draw_picks=None):
         raise UserError(f"{dataset.rows.path}: its {len(dataset)} rows are fewer than a batch of {config.batch_size}")
     if config.batch_size % processes.world_size():
         raise UserError(f"batch_size {config.batch_size} cannot be shared out among {processes.world_size()} processes")
-    workers = config.workers if dataset.images and not config.cache else 0        # else all is in memory or mapped
+    workers = config.workers if dataset.images and not config.cache else 0        # else all is in memory or cached
     return sampler, DataLoader(dataset, batch_sampler=sampler, num_workers=workers, worker_init_fn=_leave_signals_to_the_trainer)
 
 
