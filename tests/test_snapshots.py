@@ -313,3 +313,14 @@ def test_home_is_expanded(scene, monkeypatch):
     monkeypatch.setenv("HOME", str(scene.folder))
     assert scene.run("--output_path", "~/elsewhere", overrides=["train_data_list=~/list.txt"]).status == 0
     assert (scene.folder / "elsewhere/outputs/Penn_actvae/checkpoints").is_dir()
+
+
+def test_many_rows_are_drawn_by_several_processes(scene, monkeypatch):
+    from utils.evaluation import results
+    scene.save_run()
+    pictures = []
+    for worth in (10_000, 1):
+        monkeypatch.setattr(results, "WORTH_PROCESSES", worth)
+        assert scene.run("--test", "--resume", "--samples", 2, "--limit", 5, "--gifs", "all").status == 0
+        pictures.append({path.name: path.read_bytes() for path in (scene.run_folder / "test").rglob("*.gif")})
+    assert len(pictures[0]) == 16 and pictures[0] == pictures[1]
