@@ -54,7 +54,7 @@ class Scene:
 
     def __init__(self, folder, script, config, overrides, lines, run_script):
         self.folder, self.script, self.config = folder, script, config
-        self.tiny, self.lines, self.run_script = overrides, lines, run_script
+        self.tiny, self.lines, self.run_script = list(overrides), lines, run_script
         self.out, self.list = folder / "out", folder / "list.txt"
         self.run_folder = self.out / "outputs" / Path(config).stem
         self.checkpoints = self.run_folder / "checkpoints"
