@@ -54,14 +54,15 @@ class Detector:
         weights: file with the model's state dict, or None for torchvision's (COCO), downloaded once.
         device: where it runs.
         min_score: score that a person needs.
+        ways_out: what to do without weights, for messages; commands have different options.
         settings: of torchvision's model, e.g. `min_size`, `box_detections_per_img`.
     Raises:
         UserError: the weights cannot be had, or are those of something else; the message names the ways out.
     """
 
-    def __init__(self, weights=None, device="cpu", min_score=MIN_SCORE, **settings):
+    def __init__(self, weights=None, device="cpu", min_score=MIN_SCORE, ways_out=WAYS_OUT, **settings):
         from torchvision.models.detection import keypointrcnn_resnet50_fpn  # slow to import, seldom used
-        state = _coco_weights() if weights is None else _weights_of_file(weights)
+        state = _coco_weights(ways_out) if weights is None else _weights_of_file(weights, ways_out)
         settings = {"box_detections_per_img": 20, **settings, "box_score_thresh": min_score}
         self.model = keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None, **settings)
         try:
@@ -69,7 +70,7 @@ class Detector:
         except RuntimeError as error:
             reason = " ".join(str(error).split("\n")[1:2]).strip()
             raise UserError(f"{weights or 'the downloaded weights'}: not the weights of torchvision's "
-                            f"keypointrcnn_resnet50_fpn ({reason}); {WAYS_OUT}") from None
+                            f"keypointrcnn_resnet50_fpn ({reason}); {ways_out}") from None
         self.model.eval().requires_grad_(False).to(device)
         self.device = device
 
@@ -90,23 +91,23 @@ def by_size(people):
     return sorted(people, key=lambda person: -person.size)
 
 
-def _coco_weights():
+def _coco_weights(ways_out):
     from torchvision.models.detection import KeypointRCNN_ResNet50_FPN_Weights
     try:
         return KeypointRCNN_ResNet50_FPN_Weights.COCO_V1.get_state_dict(progress=True, check_hash=True, map_location="cpu",
                                                                         weights_only=True)
     except Exception as error:                 # no network, no room, a broken file in the cache: each its own kind
         reason = str(error).strip().split("\n")[0] or type(error).__name__
-        raise UserError(f"Keypoint R-CNN's weights could not be downloaded ({reason}); {WAYS_OUT}") from None
+        raise UserError(f"Keypoint R-CNN's weights could not be downloaded ({reason}); {ways_out}") from None
 
 
-def _weights_of_file(path):
+def _weights_of_file(path, ways_out):
     if not Path(path).is_file():
-        raise UserError(f"{path}: there is no such file of detector weights; {WAYS_OUT}")
+        raise UserError(f"{path}: there is no such file of detector weights; {ways_out}")
     try:
         weights = load_torch(path)
     except UserError as error:
-        raise UserError(f"{error}; {WAYS_OUT}") from None
+        raise UserError(f"{error}; {ways_out}") from None
     if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
-        raise UserError(f"{path}: expected a state dict, names and tensors; {WAYS_OUT}")
+        raise UserError(f"{path}: expected a state dict, names and tensors; {ways_out}")
     return weights

@@ -68,7 +68,8 @@ class Page:
 
     def place(self, joint):
         """Where a joint is on the screen."""
-        box = self.browser.execute_script("const r = document.querySelectorAll('.joint .dot')[arguments[0]].getBoundingClientRect();"
+        box = self.browser.execute_script("const dots = document.querySelectorAll('.joint .dot'),"
+                                          "r = dots[arguments[0]].getBoundingClientRect();"
                                           "return [r.x + r.width / 2, r.y + r.height / 2]", joint)
         return np.array(box)
 
@@ -193,7 +194,8 @@ def test_a_large_photo_is_embedded_small_in_its_own_coordinates(browser, tmp_pat
     write_pose_editor(tmp_path / "pose.html", photo)
     assert (tmp_path / "pose.html").stat().st_size < 200_000
     page = Page(browser, tmp_path / "pose.html")
-    width = page.browser.execute_async_script("const i = new Image(); i.onload = () => arguments[0](i.naturalWidth); i.src = S.photo")
+    width = page.browser.execute_async_script("const i = new Image(); i.src = S.photo;"
+                                              "i.onload = () => arguments[0](i.naturalWidth)")
     assert width == LARGEST_SIDE
     joints, _ = page.pose()
     np.testing.assert_allclose(joints, standing_pose((3000, 4000)), atol=0.01)

@@ -1,37 +1,19 @@
 """Synthetic videos on disk: frames and annotations in Penn Action's layout."""
-import io
 import json
 import os
 from pathlib import Path
 
-import cv2
-import numpy as np
-import scipy.io
 from tqdm import tqdm
 
 from dataset.pair_list import ACTIONS
+from dataset.penn_layout import label_bytes, write_frame
 from dataset.synthetic.people import draw_video
 from utils.errors import UserError
 from utils.files import write_bytes
 
 TEST_VIDEOS = 2                                       # of each action, the last ones
-JPEG_QUALITY = 90
 MANIFEST, MAKER = "synthetic.json", "dataset.synthetic"
 VERSION = 1                                           # goes up whenever the pictures change
-MAT_HEADER = b"MATLAB 5.0 MAT-file, synthetic demo data".ljust(116)     # scipy's own holds the date
-
-
-def label_bytes(action, view, joints, size, train):
-    """Penn Action's annotation of a video as the bytes of a .mat file. joints (n, 13, 2) pixels, size (w, h)."""
-    last = np.array(size) - 1
-    inside = ((joints >= 0) & (joints <= last)).all(-1)
-    box = np.concatenate([joints.min(1), joints.max(1)], -1).clip(0, np.tile(last, 2))
-    content = io.BytesIO()
-    scipy.io.savemat(content, {
-        "action": action, "pose": view, "x": joints[..., 0], "y": joints[..., 1],
-        "visibility": inside.astype(np.uint8), "train": 1 if train else -1, "bbox": box,
-        "dimensions": np.array([[size[1], size[0], len(joints)]]), "nframes": len(joints)})
-    return MAT_HEADER + content.getvalue()[len(MAT_HEADER):]
 
 
 def write_video(out, number, action, train, video):
@@ -40,8 +22,7 @@ def write_video(out, number, action, train, video):
     folder = out / "frames" / f"{number:04d}"
     folder.mkdir(parents=True, exist_ok=True)
     for frame, picture in enumerate(pictures, 1):
-        _, data = cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
-        write_bytes(folder / f"{frame:06d}.jpg", data.tobytes())
+        write_frame(folder, frame, picture)
     write_bytes(out / "labels" / f"{number:04d}.mat", label_bytes(action, view, joints, size, train))
 
 

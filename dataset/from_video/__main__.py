@@ -1,0 +1,133 @@
+"""Own videos -> Penn Action's layout.
+
+    python -m dataset.from_video VIDEOS... --actions actions.csv --out DIR
+
+The CSV says what each video shows: columns `file` and `action`, and maybe `start` and `end` in seconds and `split` (train, test).
+What is finished is not done again: the command can be stopped and started as often as need be.
+"""
+import argparse
+import sys
+from collections import Counter
+
+import cv2
+import torch
+from tqdm import tqdm
+
+from dataset.detector import MIN_SCORE, Detector
+from dataset.from_video.actions import find_videos, match, read_actions
+from dataset.from_video.convert import USABLE, Settings, convert
+from dataset.from_video.poses import find_poses
+from dataset.from_video.records import Records, identity
+from dataset.penn_action import CLIP
+from utils.errors import FailedRun, UserError, command
+
+WAYS_OUT = ("give a local file with --detector_weights PATH, or poses of your own: NAME.json or NAME.csv beside each video or in "
+            "--poses DIR")
+
+
+def run(options, make_detector):
+    """Convert every clip of the CSV. Returns the exit status: 1 if a clip or video could not be used, 2 if none could.
+
+    Args:
+        options: the command line, see :func:`main`.
+        make_detector: () -> object with `detect(picture)`; called when the first clip without poses comes.
+    """
+    clips, videos = read_actions(options.actions), find_videos(options.videos)
+    settings = Settings(options.clip, options.every_frame, options.longest_side, options.partial)
+    records, detector = Records(options.out), []
+    origin = {"settings": settings._asdict(), "detector": str(options.detector_weights or "coco"), "min_score": options.min_score}
+
+    def detect(picture):
+        if not detector:
+            detector.append(make_detector())
+        return detector[0].detect(picture)
+
+    problems, used, results = [], set(), {}
+    bar = tqdm(clips, desc="videos", unit="clip", disable=len(clips) == 1)
+    for clip in bar:
+        begun = False
+        try:
+            video = match(clip, videos)
+            used.add(video)
+            poses = find_poses(video, options.poses)
+            key = origin | {"video": identity(video), "poses": poses and identity(poses), "part": [clip.start, str(clip.end)]}
+            known = records.finished(clip, key)
+            if known is None:
+                records.drop(clip)                                            # what an interrupted or different run left
+                begun = True
+                notes, numbers = convert(clip, video, records.out, settings, detect, poses)
+                known = records.finish(clip, key, notes, numbers)
+                tqdm.write(f"{clip.name}: {numbers['kept']} frames kept, {numbers['looked']} looked at"
+                           + "".join(f"; {note}" for note in notes), file=sys.stdout)
+            results[clip.name] = known
+        except DetectorError:
+            raise
+        except UserError as error:
+            if begun:
+                records.drop(clip)
+            problems.append(str(error))
+            tqdm.write(f"error: {error}", file=sys.stderr)
+    for video in [video for video, named in videos.items() if named and video not in used]:
+        problems.append(f"{video}: " + (f"no row of {options.actions} is about it" if video.is_file() else "there is no such file"))
+        tqdm.write(f"error: {problems[-1]}", file=sys.stderr)
+    records.report(clips, results, problems)
+    print(summary(clips, results, problems, records))
+    if not results:
+        return UserError.status
+    return FailedRun.status if problems else 0
+
+
+class DetectorError(UserError):
+    """No detector: no clip without poses can be converted."""
+
+
+def summary(clips, results, problems, records):
+    """What came out and what to do next, as text."""
+    done, out, others = [clip for clip in clips if clip.name in results], records.out, records.others(clips)
+    if not done:
+        return f"{out}: no clip could be used"
+    counts = Counter((clip.action, clip.train) for clip in done)
+    actions = list(dict.fromkeys(clip.action for clip in done))
+    lines = [f"{action}: {counts[action, True]} for training, {counts[action, False]} for testing" for action in actions]
+    return "\n".join([f"{len(done)} of {len(clips)} clips in {out}, {len(problems)} problem{'s' * (len(problems) != 1)}; "
+                      f"see index.html and report.txt there", *lines,
+                      *([f"also there, of rows that are no longer in the CSV: {', '.join(others)}"] if others else []),
+                      "next: python -m dataset.penn_action "
+                      f"--root {out} --out {out}/lists --actions {','.join(actions)}"])
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m dataset.from_video", description="Own videos -> Penn Action's layout.")
+    parser.add_argument("videos", nargs="+", help="video files, or folders of them")
+    parser.add_argument("--actions", required=True, metavar="CSV",
+                        help="what they show: columns file, action and maybe start, end (seconds) and split (train or test)")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the data set; new, empty or of an earlier run")
+    parser.add_argument("--poses", metavar="DIR", help="folder of poses to take instead of a detector's, NAME.json or "
+                                                      "NAME.csv (they may also lie beside NAME.mp4)")
+    parser.add_argument("--detector_weights", metavar="PATH", help="local file of torchvision's keypointrcnn_resnet50_fpn "
+                                                                   "(default: downloaded once)")
+    parser.add_argument("--min_score", type=float, default=MIN_SCORE, help="score that a person needs (default: %(default)s)")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu",
+                        help="of the detector (default: %(default)s)")
+    parser.add_argument("--clip", type=int, default=CLIP, help="frames to take of a clip: --windows and --horizon of "
+                                                               "dataset.penn_action together (default: %(default)s)")
+    parser.add_argument("--every_frame", action="store_true", help="take all frames")
+    parser.add_argument("--longest_side", type=int, default=1280,
+                        help="pixels; larger frames are made smaller (default: %(default)s)")
+    parser.add_argument("--partial", action="store_true", help="keep what there is of somebody who comes late or leaves")
+    options = parser.parse_args()
+    if options.clip < USABLE or options.longest_side < 16:
+        parser.error(f"--clip must be at least {USABLE}, --longest_side at least 16")
+    cv2.setNumThreads(1)                                                      # the detector has the cores
+
+    def make_detector():
+        try:
+            return Detector(options.detector_weights, options.device, options.min_score, ways_out=WAYS_OUT)
+        except UserError as error:
+            raise DetectorError(str(error)) from None
+
+    return run(options, make_detector)
+
+
+if __name__ == "__main__":
+    command(main)

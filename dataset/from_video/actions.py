@@ -1,0 +1,146 @@
+"""What a user says about the videos: a CSV with a row for each clip."""
+import csv
+import math
+import re
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+from utils.errors import UserError
+
+COLUMNS = ("file", "action", "start", "end", "split")
+NEEDED = COLUMNS[:2]
+SPLITS = {"train": True, "test": False}
+TEST_EACH = 5                # without a split, of so many clips of an action the last is for testing
+ENDINGS = {".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".3gp", ".wmv", ".mts"}
+EXAMPLE = "its first line names the columns, e.g. `file,action,start,end,split`, of which the last three may be left out"
+
+
+class Clip(NamedTuple):
+    """A row of the CSV: a part of a video that shows one action."""
+
+    place: str               # CSV and line, for messages
+    file: str                # as written
+    action: str
+    start: float             # seconds
+    end: float               # seconds, inf: to the end
+    train: bool
+    name: str                # of its folder of frames
+
+
+def read_actions(path):
+    """The rows of a CSV (columns `file`, `action` and maybe `start`, `end` in seconds, `split`) as :class:`Clip` s.
+
+    Raises :class:`UserError` with the line for whatever cannot be understood.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            rows = [(reader.line_num, row) for row in reader if any(field.strip() for field in row)]
+    except OSError as error:
+        raise UserError(f"{path}: cannot read the actions ({error.strerror})") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        reason = "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error
+        raise UserError(f"{path}: not a CSV of actions ({reason})") from None
+    if not rows:
+        raise UserError(f"{path}: empty; {EXAMPLE}")
+    header = [name.strip().lower() for name in rows[0][1]]
+    wrong = [f"there is no column {name!r}" for name in NEEDED if name not in header] + [
+        f"{name!r} is no column" for name in header if name not in COLUMNS] + [
+        f"column {name!r} is there twice" for name, times in Counter(header).items() if times > 1]
+    if wrong:
+        raise UserError(f"{path}:{rows[0][0]}: {wrong[0]}; {EXAMPLE}")
+    clips = [_clip(f"{path}:{line}", header, row) for line, row in rows[1:]]
+    if not clips:
+        raise UserError(f"{path}: there is no row below the line of column names")
+    return _with_names(_with_splits(clips))
+
+
+def _clip(place, header, row):
+    if len(row) != len(header):
+        raise UserError(f"{place}: {len(row)} fields, the first line has {len(header)} columns")
+    values = dict.fromkeys(COLUMNS, "") | {name: field.strip() for name, field in zip(header, row)}
+    for name in NEEDED:
+        if not values[name] or not values[name].isprintable():
+            raise UserError(f"{place}: {name} is {'missing' if not values[name] else 'no text of one line'}")
+    if "," in values["action"]:
+        raise UserError(f"{place}: action {values['action']!r} holds a comma, which lists of windows cannot hold")
+    start, end = (_seconds(values[name], default, f"{place}: {name}") for name, default in (("start", 0.0), ("end", math.inf)))
+    if not start < end:
+        raise UserError(f"{place}: the end, {end:g} s, is not after the start, {start:g} s")
+    split = values["split"].lower()
+    if split and split not in SPLITS:
+        raise UserError(f"{place}: split is {split!r}, expected train, test or nothing")
+    return Clip(place, values["file"], values["action"], start, end, SPLITS.get(split), "")
+
+
+def _seconds(text, default, place):
+    """Seconds: `12.5`, or minutes and seconds: `1:05.2`."""
+    if not text:
+        return default
+    match = re.fullmatch(r"(?:(\d{1,4}):)?(\d{1,6}(?:\.\d{0,6})?|\.\d{1,6})", text, re.ASCII)
+    if not match:
+        raise UserError(f"{place} is {text!r}, expected seconds (12.5) or minutes and seconds (1:05.2)")
+    return 60 * int(match[1] or 0) + float(match[2])
+
+
+def _with_splits(clips):
+    """Clips without a split get one: of each action the last of every TEST_EACH, or of fewer, if there are two."""
+    free = {}
+    for number, clip in enumerate(clips):
+        if clip.train is None:
+            free.setdefault(clip.action, []).append(number)
+    tests = {group[-1] for numbers in free.values() for at in range(0, len(numbers), TEST_EACH)
+             if len(group := numbers[at:at + TEST_EACH]) == TEST_EACH or (at == 0 and len(group) > 1)}
+    return [clip if clip.train is not None else clip._replace(train=number not in tests) for number, clip in enumerate(clips)]
+
+
+def _with_names(clips):
+    """Clips get the names of their folders: the video's, with the seconds of a part, and `_2` where it is taken."""
+    taken, named, known = set(), [], {}
+    for clip in clips:
+        if (clip.file, clip.start, clip.end) in known:
+            raise UserError(f"{clip.place}: the same part of {clip.file} is already in {known[clip.file, clip.start, clip.end]}")
+        known[clip.file, clip.start, clip.end] = clip.place
+        stem = re.sub(r"[^\w-]", "_", Path(clip.file.replace("\\", "/")).stem, flags=re.ASCII)[:80] or "video"
+        if clip.start or math.isfinite(clip.end):
+            stem += f"_{clip.start:g}" + (f"-{clip.end:g}s" if math.isfinite(clip.end) else "s")
+        elif re.fullmatch(r"\d{1,9}", stem):
+            stem = f"{int(stem):04d}"                        # as the annotations' own videos are called
+        stem = stem.replace(".", "_")
+        name, number = stem, 1
+        while name.lower() in taken:                         # disks that do not tell A from a
+            number += 1
+            name = f"{stem}_{number}"
+        taken.add(name.lower())
+        named.append(clip._replace(name=name))
+    return named
+
+
+def find_videos(paths):
+    """Video files of a command line, resolved -> whether they were named themselves, not only their folder.
+
+    Of a folder all files that end like videos are meant. Raises :class:`UserError` for one without any.
+    """
+    found = {}
+    for path in map(Path, paths):
+        if path.is_dir():
+            inside = sorted(file for file in path.iterdir() if file.suffix.lower() in ENDINGS and file.is_file())
+            if not inside:
+                raise UserError(f"{path}: no video in this folder (looked for {' '.join(sorted(ENDINGS))})")
+            found = {file.resolve(): False for file in inside} | found
+        else:
+            found[path.resolve()] = True                     # one that is missing is told when its turn comes
+    return found
+
+
+def match(clip, videos):
+    """The one of `videos` that a clip's row means: its last folders and name are those. Raises :class:`UserError`."""
+    parts = tuple(part for part in Path(clip.file.replace("\\", "/")).parts if part not in (".", ".."))
+    fitting = [video for video in videos if parts and video.parts[-len(parts):] == parts]
+    if len(fitting) != 1:
+        raise UserError(f"{clip.place}: {clip.file}: " + ("no such file among the videos given" if not fitting else
+                                                          f"{len(fitting)} of the videos given are called so; name its folder"))
+    if not fitting[0].is_file():
+        raise UserError(f"{clip.place}: {fitting[0]}: there is no such file")
+    return fitting[0]

@@ -1,0 +1,174 @@
+"""One clip of a video -> its frames, annotation and contact sheet in Penn Action's layout."""
+from typing import NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from dataset.from_video.poses import read_given
+from dataset.from_video.reading import read_frames, read_index
+from dataset.from_video.tracking import MAX_GAP, Track, clean, main_person, runs
+from dataset.penn_action import CLIP, HORIZON
+from dataset.penn_layout import label_bytes, write_frame
+from utils.errors import UserError
+from utils.files import write_bytes
+from utils.report.media import write_image
+from utils.report.skeletons import contact_sheet, draw_skeleton
+
+USABLE = HORIZON + 1         # frames in a row that make one window
+TRACKING = 0.25              # seconds: somebody is followed from one look to the next if they are no further apart
+MOST_BETWEEN = 4             # looks for a frame of the clip, at most
+LONG = 0.5                   # seconds between frames of a clip that are worth a word
+SHEET = 12                   # frames on a contact sheet
+SHEET_CELL = 320             # pixels
+
+
+class Settings(NamedTuple):
+    """What the command line says about all clips."""
+
+    clip: int = CLIP
+    every_frame: bool = False
+    longest_side: int = 1280
+    partial: bool = False
+
+
+class Plan(NamedTuple):
+    """Which frames of a clip are needed; numbers from 0 within the clip."""
+
+    nframes: int
+    gap: int                 # frames between two of the clip, as dataset.penn_action takes them
+    kept: np.ndarray         # that are written
+    looked: np.ndarray       # that are looked at, the ones kept among them
+    apart: float             # seconds between two of the clip
+
+
+def plan(times, clip=CLIP, every_frame=False):
+    """The :class:`Plan` for frames at `times` (n,) seconds."""
+    nframes = len(times)
+    gap = max(1, nframes // clip)
+    step = gap * float(np.median(np.diff(times))) if nframes > 1 else 0.0
+    if every_frame:
+        everything = np.arange(nframes)
+        return Plan(nframes, gap, everything, everything, step)
+    kept = np.arange(min(clip, (nframes - 1) // gap + 1)) * gap
+    between = int(min(gap, MOST_BETWEEN, max(1, np.ceil(step / TRACKING - 1e-6))))
+    looked = np.round(np.arange((len(kept) - 1) * between + 1) * gap / between).astype(int)
+    return Plan(nframes, gap, kept, looked, step)
+
+
+def convert(clip, video, out, settings, detect, poses=None):
+    """Write `frames/NAME/`, `sheets/NAME.jpg` and, last, `labels/NAME.mat` of a clip.
+
+    Args:
+        clip: :class:`dataset.from_video.actions.Clip`.
+        video: its file.
+        out: folder of the data set.
+        settings: :class:`Settings`.
+        detect: picture (h, w, 3) uint8 RGB -> list of :class:`dataset.detector.Person`; not called if `poses` are given.
+        poses: file of poses, or None.
+    Returns:
+        list of sentences about what was dropped, dict of numbers.
+    Raises:
+        UserError: a clip that cannot be used, in one line.
+    """
+    index = read_index(video)
+    chosen = np.flatnonzero((index.times >= clip.start - 1e-6) & (index.times < clip.end))
+    if len(chosen) < USABLE:
+        raise UserError(f"{clip.place}: {video}: fewer than {USABLE} usable frames: {len(chosen)} from {clip.start:g} s to "
+                        f"{min(clip.end, index.times[-1]):g} s")
+    times = index.times[chosen]
+    todo = plan(times, settings.clip, settings.every_frame)
+    given = None if poses is None else [values[chosen] for values in read_given(poses, len(index.times))]
+    folder = out / "frames" / clip.name
+    folder.mkdir(parents=True, exist_ok=True)
+    found, cells, size, ratio = {}, {}, None, 1.0
+    on_sheet = todo.kept[np.unique(np.linspace(0, len(todo.kept) - 1, SHEET).round().astype(int))]
+    wanted = todo.looked if given is None else todo.kept
+    with tqdm(total=len(wanted), desc=clip.name[:30], unit="frame", leave=False) as bar:
+        for number, picture, ratio in read_frames(video, index, chosen[wanted], settings.longest_side):
+            number -= chosen[0]
+            if size is None and given is not None:                            # now the size is known, they are checked against it
+                read_given(poses, len(index.times), tuple(round(side / ratio) for side in picture.shape[:2]))
+            if size is not None and size != picture.shape[:2]:
+                raise UserError(f"{clip.place}: {video}: the size of its frames changes in the middle")
+            size = picture.shape[:2]
+            found[number] = detect(picture) if given is None else []
+            if number in todo.kept:
+                write_frame(folder, number + 1, picture[..., ::-1])
+            if number in on_sheet:
+                cells[number] = picture
+            bar.update()
+    if size is None:
+        raise UserError(f"{clip.place}: {video}: not one of the frames needed can be decoded")
+    looked = wanted if given is None else np.arange(todo.nframes)
+    track = _track(looked, times, found) if given is None else _given_track(given, ratio)
+    joints, visible, usable = _spread(track, looked, todo, set(found))
+    notes = _check(clip, video, track.present, times[looked], todo, usable, settings)
+    for path in folder.glob("[0-9]*.jpg"):
+        if not usable[int(path.stem) - 1]:
+            path.unlink()
+    h, w = size
+    visible &= ((joints >= 0) & (joints <= (w - 1, h - 1))).all(-1)
+    (out / "sheets").mkdir(exist_ok=True)
+    write_image(out / "sheets" / f"{clip.name}.jpg", contact_sheet(
+        [draw_skeleton(picture, joints[number], visible[number]) if usable[number] else picture // 3
+         for number, picture in sorted(cells.items())], cell=SHEET_CELL))
+    (out / "labels").mkdir(exist_ok=True)
+    write_bytes(out / "labels" / f"{clip.name}.mat", label_bytes(clip.action, "front", joints, (w, h), clip.train, visible))
+    return notes, {"frames": todo.nframes, "gap": todo.gap, "looked": len(wanted), "kept": int(usable[todo.kept].sum()),
+                   "filled": int((track.present & ~track.visible.any(1)).sum()),
+                   "visible": round(float(visible[usable].mean()), 3)}
+
+
+def _track(looked, times, found):
+    people = [found.get(number, []) for number in looked]
+    return clean(main_person(people, times[looked]), times[looked])
+
+
+def _given_track(given, ratio):
+    """Poses of somebody's own are taken as they are."""
+    joints, visible = given
+    present = np.isfinite(joints).all((1, 2))
+    return Track(np.where(present[:, None, None], joints * ratio, 0), visible & present[:, None], present)
+
+
+def _spread(track, looked, todo, decoded):
+    """The track at all frames of the clip: in line between the frames looked at, where nothing counts as visible.
+
+    Returns:
+        joints (n, 13, 2), visible (n, 13) bool, and usable (n,) bool: the frames to keep.
+    """
+    joints, visible = np.zeros((todo.nframes, 13, 2)), np.zeros((todo.nframes, 13), bool)
+    if track.present.any():
+        for joint in range(13):
+            for axis in range(2):
+                joints[:, joint, axis] = np.interp(np.arange(todo.nframes), looked[track.present],
+                                                   track.joints[track.present, joint, axis])
+    visible[looked] = track.visible & track.present[:, None]
+    usable = np.zeros(todo.nframes, bool)
+    usable[looked[track.present]] = True
+    wanted = np.zeros(todo.nframes, bool)
+    wanted[[number for number in todo.kept if number in decoded]] = True
+    return joints, visible, usable & wanted
+
+
+def _check(clip, video, present, times, todo, usable, settings):
+    """Sentences about what is missing; a clip that is too short or whose person leaves raises :class:`UserError`."""
+    place, there = f"{clip.place}: {video}", runs(present)
+    if not there:
+        raise UserError(f"{place}: nobody is found in it")
+    shown = times - times[0] + clip.start                                     # seconds of the video
+    first, last = there[0][0], there[-1][1] - 1
+    away = [text for text, gone in (
+        (f"the person comes into the picture only at {shown[first]:.1f} s", times[first] - times[0]),
+        (f"the person leaves the picture after {shown[last]:.1f} s", times[-1] - times[last])) if gone > MAX_GAP]
+    most, missing = max((stop - start for start, stop in runs(usable[todo.kept])), default=0), int((~usable[todo.kept]).sum())
+    if most < USABLE:
+        raise UserError(f"{place}: fewer than {USABLE} usable frames in a row ({most} of {len(todo.kept)})"
+                        + (f": {' and '.join(away)}" if away else ""))
+    if away and not settings.partial:
+        raise UserError(f"{place}: {' and '.join(away)}; give start and end in the CSV, or --partial to keep what there is")
+    return [*away, *(f"nobody from {shown[stop - 1]:.1f} s to {shown[start]:.1f} s"
+                     for (_, stop), (start, _) in zip(there[:-1], there[1:])),
+            *([f"{missing} of {len(todo.kept)} frames dropped"] if missing else []),
+            *([f"its frames lie {todo.apart:.1f} s apart; start and end in the CSV make them follow closer"]
+              if todo.apart > LONG else [])]

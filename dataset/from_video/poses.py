@@ -1,0 +1,101 @@
+"""Poses that somebody already has, instead of a detector's: a JSON or CSV for each video."""
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
+
+from utils.pose_file import COORDINATE_LIMIT, PoseError, check_inside, read_poses
+from utils.skeleton import JOINTS
+
+COLUMNS = ("frame", "joint", "x", "y", "visible")
+NEEDED = COLUMNS[:4]
+MOST_FRAMES = 1_000_000
+VISIBLE = {"1": True, "0": False, "true": True, "false": False, "": True}
+
+
+def find_poses(video, folder=None):
+    """The pose file of a video, `NAME.json` or `NAME.csv` in `folder` or else beside it, or None."""
+    places = ([Path(folder)] if folder else []) + [video.parent]
+    return next((path for place in places for ending in (".json", ".csv")
+                 if (path := place / f"{video.stem}{ending}").is_file()), None)
+
+
+def read_given(path, nframes, size=None):
+    """The poses of a whole video.
+
+    Args:
+        path: JSON (utils/pose_file.py: a pose or null for each frame) or CSV (columns `frame` from 1, `joint` by name or
+            number from 0, `x`, `y` and maybe `visible`).
+        nframes: frames that the video has.
+        size: (h, w) of its frames as they are shown, in which visible joints must lie; None leaves that unchecked.
+    Returns:
+        joints (nframes, 13, 2) pixels, NaN where there is no pose, and visible (nframes, 13) bool.
+    Raises:
+        PoseError: with file and place.
+    """
+    joints, visible = read_csv(path, size) if path.suffix == ".csv" else read_poses(path, size)
+    if len(joints) > nframes:
+        raise PoseError(f"{path}: poses for {len(joints)} frames, but the video has {nframes}")
+    missing = nframes - len(joints)
+    return (np.concatenate([joints, np.full((missing, len(JOINTS), 2), np.nan)]),
+            np.concatenate([visible, np.zeros((missing, len(JOINTS)), bool)]))
+
+
+def read_csv(path, size=None):
+    """A CSV of joints -> joints (T, 13, 2), NaN for frames that are not in it, and visible (T, 13); T is the last frame.
+
+    A joint that is left out of a frame's rows is not visible; its place is the middle of the frame's other joints.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            rows = [(reader.line_num, row) for row in reader if any(field.strip() for field in row)]
+    except OSError as error:
+        raise PoseError(f"{path}: cannot read this pose file ({error.strerror})") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise PoseError(f"{path}: not a CSV of joints ({'not UTF-8 text' if isinstance(error, UnicodeDecodeError) else error})") \
+            from None
+    header = [name.strip().lower() for name in rows[0][1]] if rows else []
+    if not set(NEEDED) <= set(header) <= set(COLUMNS) or len(set(header)) < len(header) or len(rows) < 2:
+        raise PoseError(f"{path}: expected a first line `frame,joint,x,y` or `frame,joint,x,y,visible` and rows below it")
+    points = [_point(f"{path}:{line}", header, row) for line, row in rows[1:]]
+    frames = max(frame for frame, *_ in points)
+    joints, visible = np.full((frames, len(JOINTS), 2), np.nan), np.zeros((frames, len(JOINTS)), bool)
+    for (line, _), (frame, joint, point, seen) in zip(rows[1:], points):
+        if np.isfinite(joints[frame - 1, joint, 0]):
+            raise PoseError(f"{path}:{line}: {JOINTS[joint]} of frame {frame} is there twice")
+        joints[frame - 1, joint], visible[frame - 1, joint] = point, seen
+    known = np.isfinite(joints[..., 0])
+    for frame in np.flatnonzero(known.any(1)):
+        joints[frame, ~known[frame]] = joints[frame, known[frame]].mean(0)
+        if size is not None:
+            check_inside(joints[frame], visible[frame], size, f"{path}: frame {frame + 1}")
+    return joints, visible
+
+
+def _point(place, header, row):
+    """One row: frame, joint's number, (x, y), visible."""
+    if len(row) != len(header):
+        raise PoseError(f"{place}: {len(row)} fields, the first line has {len(header)} columns")
+    values = dict(zip(header, (field.strip() for field in row)))
+    frame, joint = values["frame"], values["joint"].lower()
+    if not re.fullmatch(r"[0-9]{1,7}", frame) or not 1 <= int(frame) <= MOST_FRAMES:
+        raise PoseError(f"{place}: frame is {frame[:30]!r}, expected a number; the first frame is 1")
+    number = JOINTS.index(joint) if joint in JOINTS else int(joint) if re.fullmatch(r"[0-9]{1,2}", joint) else len(JOINTS)
+    if number >= len(JOINTS):
+        raise PoseError(f"{place}: joint is {joint[:30]!r}, expected 0 to {len(JOINTS) - 1} or one of {', '.join(JOINTS)}")
+    point = []
+    for axis in "xy":
+        try:
+            point.append(float(values[axis]))
+        except ValueError:
+            raise PoseError(f"{place}: {axis} is {values[axis][:30]!r}, expected a number of pixels") from None
+        if not abs(point[-1]) < COORDINATE_LIMIT:                            # not (a < b) also catches nan
+            raise PoseError(f"{place}: {axis} is {values[axis][:30]}, which is no coordinate in pixels")
+    seen = values.get("visible", "").lower()
+    if seen not in VISIBLE:
+        raise PoseError(f"{place}: visible is {seen[:30]!r}, expected 1 or 0 (or true or false)")
+    return int(frame), number, point, VISIBLE[seen]
+
+

@@ -1,0 +1,95 @@
+"""Frames of a video file, by number and upright."""
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+import cv2
+import numpy as np
+
+from utils.errors import UserError
+
+LOCAL = {"protocol_whitelist": "file"}        # a playlist that calls itself a video opens nothing from elsewhere
+
+
+class VideoIndex(NamedTuple):
+    """When each frame of a video is shown."""
+
+    times: np.ndarray        # (n,) seconds from the first frame, ascending
+    stamps: dict | None      # presentation stamp -> number of the frame from 0; None for files without stamps
+
+    @property
+    def step(self):
+        """Seconds from frame to frame, typically."""
+        return float(np.median(np.diff(self.times))) if len(self.times) > 1 else 1.0
+
+
+def read_index(path):
+    """Look at a video's packets, decoding nothing -> :class:`VideoIndex`. Raises :class:`UserError`."""
+    try:
+        with av.open(str(path), options=LOCAL) as container:
+            stream = _stream(container, path)
+            packets = [packet.pts for packet in container.demux(stream) if packet.size and not packet.is_discard]
+            base, rate = stream.time_base, stream.average_rate or stream.guessed_rate or 30
+    except (OSError, ValueError, av.error.FFmpegError) as error:
+        raise _unreadable(path, error) from None
+    if not packets:
+        raise UserError(f"{path}: a video without a single frame")
+    if None in packets or base is None:
+        return VideoIndex(np.arange(len(packets)) / float(rate), None)
+    stamps = sorted(set(packets))
+    return VideoIndex((np.array(stamps, np.float64) - stamps[0]) * float(base), {stamp: at for at, stamp in enumerate(stamps)})
+
+
+def read_frames(path, index, wanted, longest_side=None):
+    """Decode a video once, as far as the last frame wanted.
+
+    Args:
+        path: video file.
+        index: its :class:`VideoIndex`.
+        wanted: ascending numbers of frames, from 0.
+        longest_side: pixels; larger frames are made smaller, to even sides.
+    Yields:
+        (number, (h, w, 3) uint8 RGB, upright, ratio to the video's own pixels). Frames that cannot be decoded are left out.
+    """
+    wanted, last, counted = set(map(int, wanted)), int(max(wanted)), -1
+    try:
+        with av.open(str(path), options=LOCAL) as container:
+            stream = _stream(container, path)
+            stream.thread_type = "AUTO"
+            if index.stamps is not None and min(wanted) > 0:
+                container.seek(next(stamp for stamp, at in index.stamps.items() if at == min(wanted)), stream=stream)
+            for packet in container.demux(stream):
+                try:
+                    frames = packet.decode()
+                except av.error.InvalidDataError:            # a damaged part; the others may be whole
+                    continue
+                for frame in frames:
+                    counted += 1
+                    number = counted if index.stamps is None else index.stamps.get(frame.pts)
+                    if number in wanted:
+                        yield number, *_upright(frame, longest_side)
+                    if number is not None and number >= last:
+                        return
+    except (OSError, ValueError, av.error.FFmpegError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _upright(frame, longest_side):
+    """A frame's pixels turned as phones say, and made smaller; and by what ratio."""
+    picture = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
+    ratio = min(1.0, longest_side / max(picture.shape[:2])) if longest_side else 1.0
+    if ratio < 1:
+        h, w = (max(2, 2 * round(side * ratio / 2)) for side in picture.shape[:2])
+        picture = cv2.resize(np.ascontiguousarray(picture), (w, h), interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(picture), ratio
+
+
+def _stream(container, path):
+    if not container.streams.video:
+        raise UserError(f"{path}: there is no video in this file")
+    return container.streams.video[0]
+
+
+def _unreadable(path, error):
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return UserError(f"{Path(path)}: this video cannot be opened ({reason.splitlines()[0]})")

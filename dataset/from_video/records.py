@@ -1,0 +1,101 @@
+"""What has been done in a data set's folder: a record for each finished clip, a report and a page with the contact sheets."""
+import json
+from html import escape
+from pathlib import Path
+
+from dataset.penn_action import read_annotation
+from dataset.penn_layout import label_bytes
+from utils.errors import UserError
+from utils.files import write_bytes, write_json, write_text
+from utils.report.pages import image, page
+
+MARK = "from_video.json"
+MAKER = {"maker": "dataset.from_video", "version": 1}
+
+
+def identity(path):
+    """What tells a file from an earlier one of its name."""
+    stat = path.stat()
+    return [path.name, stat.st_size, stat.st_mtime_ns]
+
+
+class Records:
+    """The folder `out`; made, or checked to be of an earlier run. Raises :class:`UserError` for somebody else's files."""
+
+    def __init__(self, out):
+        self.out, mark = Path(out), Path(out) / MARK
+        try:
+            if self.out.exists() and not (self.out.is_dir() and (not any(self.out.iterdir()) or _read(mark) == MAKER)):
+                raise UserError(f"{out}: not empty and not made by this command; choose another folder")
+            (self.out / "clips").mkdir(parents=True, exist_ok=True)
+            write_json(mark, MAKER)
+        except OSError as error:
+            raise UserError(f"{error.filename or out}: cannot write ({error.strerror})") from None
+
+    def _path(self, clip):
+        return self.out / "clips" / f"{clip.name}.json"
+
+    def finished(self, clip, key):
+        """The record of a clip that was finished from the same video in the same way, else None.
+
+        Where only its action or split has changed, the annotation is written anew.
+        """
+        record, label = _read(self._path(clip)), self.out / "labels" / f"{clip.name}.mat"
+        if not isinstance(record, dict) or record.get("key") != json.loads(json.dumps(key)) or not label.is_file():
+            return None
+        if (record["action"], record["train"]) != (clip.action, clip.train):
+            known = read_annotation(label)
+            write_bytes(label, label_bytes(clip.action, "front", known.joints, known.size[::-1], clip.train, known.visibility))
+            record |= {"action": clip.action, "train": clip.train}
+            write_json(self._path(clip), record)
+        return record
+
+    def finish(self, clip, key, notes, numbers):
+        """Write the record of a clip, the last of its files; returns it."""
+        record = {"key": key, "action": clip.action, "train": clip.train, "notes": notes, "numbers": numbers}
+        write_json(self._path(clip), record)
+        return record
+
+    def drop(self, clip):
+        """Remove all files of a clip; its record first."""
+        for path in (self._path(clip), self.out / "labels" / f"{clip.name}.mat", self.out / "sheets" / f"{clip.name}.jpg"):
+            path.unlink(missing_ok=True)
+        folder = self.out / "frames" / clip.name
+        if folder.is_dir():
+            for path in (*folder.glob("[0-9]*.jpg"), *folder.glob(".[0-9]*.jpg.*")):
+                path.unlink()
+            if not any(folder.iterdir()):
+                folder.rmdir()
+
+    def others(self, clips):
+        """Names of finished clips that are not among `clips`."""
+        return sorted({path.stem for path in (self.out / "clips").glob("*.json")} - {clip.name for clip in clips})
+
+    def report(self, clips, results, problems):
+        """Write `report.txt`, what was dropped and why, and `index.html`, the contact sheets."""
+        lines, cards = [], []
+        for clip in clips:
+            if clip.name in results:
+                record = results[clip.name]
+                numbers = record["numbers"]
+                text = "; ".join([f"{numbers['kept']} frames kept, every {numbers['gap']}. of {numbers['frames']}",
+                                  f"{numbers['filled']} filled", f"{numbers['visible']:.0%} of the joints visible",
+                                  *record["notes"]])
+                lines.append(f"{clip.name} ({clip.action}, {'train' if clip.train else 'test'}): {text}")
+                cards.append(f"<h2>{escape(clip.name)}</h2><p>{escape(clip.action)}, {'train' if clip.train else 'test'}: "
+                             f"{escape(text)}</p>{image(f'sheets/{clip.name}.jpg', 'sheet')}")
+        lines += [f"not used: {problem}" for problem in problems]
+        write_text(self.out / "report.txt", "".join(line + "\n" for line in lines))
+        bad = "".join(f"<li>{escape(problem)}</li>" for problem in problems)
+        write_text(self.out / "index.html", page("own videos", (
+            f"<h1>Own videos</h1><p>{len(results)} of {len(clips)} clips. Orange is the person's own right side (Penn Action's "
+            "left), blue the own left one; thin: not visible; dark: dropped.</p>"
+            + (f"<h2>not used</h2><ul>{bad}</ul>" if bad else "") + "".join(cards))))
+
+
+def _read(path):
+    """What a JSON file of ours holds, or None."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None

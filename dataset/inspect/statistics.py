@@ -1,0 +1,105 @@
+"""How a list's poses move, and which of its rows look wrong.
+
+Axes: N rows, T + 1 frames (source first), J = 13 joints, all in pixels of the frame. A row's *size* is the longer side of the box
+around all its joints: thresholds are shares of it, since people fill different parts of a frame.
+"""
+from typing import NamedTuple
+
+import numpy as np
+
+from utils.skeleton import ANKLES, ELBOWS, HIPS, KNEES, SHOULDERS, WRISTS
+
+STATIC = 0.004             # mean displacement a step under which a window stands still
+JUMP = 0.5                 # displacement of a joint in one step, beyond what the whole body moves
+BONE = 0.25                # change of a bone's length in one step: arms point at the camera, but not from one frame to the next
+SWAP_WIDTH = 0.06          # distance of two partners that are worth a comparison
+SWAP_GAIN = 0.4            # exchanged partners move less than this share of what they move as labelled
+OUTSIDE = 0.02             # share of the frame's longer side that a joint may lie outside: half a joint is no mistake
+PAIRS = (SHOULDERS, ELBOWS, WRISTS, HIPS, KNEES, ANKLES)
+GROUPS = {"arms": (SHOULDERS, ELBOWS, WRISTS), "legs": (HIPS, KNEES, ANKLES)}
+BONES = tuple((start, end) for first, second in ((SHOULDERS, ELBOWS), (ELBOWS, WRISTS), (HIPS, KNEES), (KNEES, ANKLES))
+              for start, end in zip(first, second))
+
+
+class Findings(NamedTuple):
+    """What was measured of N rows; reasons say how much is wrong, 0 where nothing is."""
+
+    displacement: np.ndarray   # (N,) mean displacement of a joint in one step, pixels
+    relative: np.ndarray       # (N,) the same, as share of the row's size
+    static: np.ndarray         # (N,) bool
+    reasons: dict              # name -> (N,) float, how bad; of rows to be told, > 0
+
+
+def measure(poses, frame_size=None, same_frame=None):
+    """Measure rows.
+
+    Args:
+        poses: (N, T + 1, 13, 2) pixels, source first.
+        frame_size: (N, 2) h, w of the rows' frames, NaN where unknown; None: unknown.
+        same_frame: (N,) bool, rows that name one frame twice; None: no row.
+    Returns:
+        :class:`Findings`.
+    """
+    flat = poses.reshape(len(poses), -1, 2)
+    size = np.maximum((flat.max(1) - flat.min(1)).max(-1), 1.0)[:, None]                     # (N, 1)
+    moves = np.diff(poses, axis=1)                                                           # (N, T, J, 2)
+    lengths = np.linalg.norm(moves, axis=-1)
+    displacement = lengths.mean((1, 2))
+    static = displacement / size[:, 0] < STATIC
+    own = np.linalg.norm(moves - np.median(moves, 2, keepdims=True), axis=-1).max((1, 2))    # beyond the body's move
+    reasons = {"stands still": static * (1 - displacement / size[:, 0]),
+               "a joint jumps": _beyond(own / size[:, 0], JUMP),
+               "a bone changes its length": _beyond(np.abs(np.diff(_bones(poses), axis=1)).max((1, 2)) / size[:, 0], BONE),
+               "sides are swapped between frames": swaps(poses, size)}
+    if same_frame is not None:
+        reasons["one frame is there twice"] = same_frame.astype(float)
+    if frame_size is not None:
+        limit = frame_size[:, None, None, ::-1]                                              # (N, 1, 1, 2) w, h
+        slack = OUTSIDE * np.nan_to_num(frame_size.max(1), nan=np.inf)
+        beyond = np.nan_to_num(np.maximum(-poses, poses - limit).max((1, 2, 3)), nan=-np.inf)
+        reasons["a joint lies outside the frame"] = np.where(beyond > slack, beyond / size[:, 0], 0)
+    return Findings(displacement, displacement / size[:, 0], static, reasons)
+
+
+def _beyond(value, limit):
+    return np.where(value > limit, value, 0.0)
+
+
+def _bones(poses):
+    """Lengths (N, T + 1, 8) of upper and lower arms and legs."""
+    return np.stack([np.linalg.norm(poses[:, :, start] - poses[:, :, end], axis=-1) for start, end in BONES], -1)
+
+
+def swaps(poses, size):
+    """(N,) how many pixels' worth of motion, as share of the size (N, 1), exchanging left and right would save in one step.
+
+    Arms and legs are judged apart: detectors swap one of them more often than both.
+    """
+    worst = np.zeros(len(poses))
+    for pairs in GROUPS.values():
+        left, right = (poses[:, :, [pair[side] for pair in pairs]] for side in (0, 1))       # (N, T + 1, 3, 2)
+        kept = _shift(left, left) + _shift(right, right)                                     # (N, T)
+        swapped = _shift(left, right) + _shift(right, left)
+        apart = np.linalg.norm(left - right, axis=-1).mean(-1)                               # (N, T + 1)
+        wide = np.minimum(apart[:, 1:], apart[:, :-1]) > SWAP_WIDTH * size
+        worst = np.maximum(worst, np.where(wide & (swapped < SWAP_GAIN * kept), (kept - swapped) / size, 0).max(1))
+    return worst
+
+
+def _shift(before, after):
+    """Mean displacement (N, T) from joints in a frame to joints in the next one."""
+    return np.linalg.norm(after[:, 1:] - before[:, :-1], axis=-1).mean(-1)
+
+
+def suspicious(findings):
+    """Row numbers that something is wrong with, the worst of each reason in turn -> {row: [reasons]}."""
+    found = {}
+    orders = [[(name, row) for row in np.argsort(-amount, kind="stable")[:np.count_nonzero(amount)].tolist()]
+              for name, amount in findings.reasons.items()]
+    for place in range(max(map(len, orders), default=0)):
+        for order in orders:
+            if place < len(order):
+                name, row = order[place]
+                found.setdefault(row, [])
+                found[row].append(name)
+    return found
