@@ -68,7 +68,8 @@ def run(options, make_detector):
             problems.append(str(error))
             tqdm.write(f"error: {error}", file=sys.stderr)
     for video in [video for video, named in videos.items() if named and video not in used]:
-        problems.append(f"{video}: " + (f"no row of {options.actions} is about it" if video.is_file() else "there is no such file"))
+        reason = f"no row of {options.actions} is about it" if video.is_file() else "there is no such file"
+        problems.append(f"{video}: {reason}")
         tqdm.write(f"error: {problems[-1]}", file=sys.stderr)
     records.report(clips, results, problems)
     print(summary(clips, results, problems, records))

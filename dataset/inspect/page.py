@@ -1,0 +1,114 @@
+"""The page of `dataset.inspect`, and the strips of pictures beside it."""
+from collections import Counter
+from html import escape
+
+import numpy as np
+
+from dataset.image_loader2 import FrameError, read_frame
+from dataset.inspect.statistics import suspicious
+from dataset.transform import picture_from_frame, pose_to_picture
+from utils.files import write_text
+from utils.report.drawing import grid
+from utils.report.media import write_image
+from utils.report.pages import image, page
+from utils.report.skeletons import draw_skeleton
+from utils.skeleton import to_pixels
+
+SIDE = 160                   # pixels of a picture
+MOST_FRAMES = 9              # of a strip: of longer windows some are left out
+GREY = 70                    # where there is no frame
+BINS = 12                    # of a histogram, from 0 to
+FASTEST = 0.12               # mean displacement in a step, share of the person's size
+
+
+def strip(pairs, row):
+    """A window's frames as training sees them with their poses in one line, and whether all frames were there."""
+    frames = np.unique(np.linspace(0, pairs.targets, min(MOST_FRAMES, pairs.targets + 1)).round().astype(int))
+    joints = to_pixels(pose_to_picture(pairs.rows.poses[row], pairs.crop[row], SIDE), SIDE)          # (T + 1, 13, 2)
+    cells, complete = [], True
+    for frame in frames:
+        try:
+            picture = read_frame(pairs.frame_path(row, frame), pairs.row_name(row))
+            h, w = picture.shape[:2]
+            x1, y1, x2, y2 = np.minimum(pairs.crop[row], [w, h, w, h])
+            picture = picture_from_frame(picture, (x1, y1, x2, y2), SIDE) if x1 < x2 and y1 < y2 else None
+        except FrameError:
+            picture = None
+        complete = complete and picture is not None
+        cells.append(draw_skeleton(np.full((SIDE, SIDE, 3), GREY, np.uint8) if picture is None else picture, joints[frame]))
+    return grid([cells], background=20)[:-2, :-2], complete
+
+
+def write_page(out, pairs, findings, rows=12, seed=7):
+    """Write page `out` and, beside it, a folder of its pictures, `<stem>_files`.
+
+    Args:
+        out: path of the page.
+        pairs: :class:`dataset.image_loader2.PennActionPairs` of the list.
+        findings: :class:`dataset.inspect.statistics.Findings` of its rows.
+        rows: how many random windows, and how many suspicious ones at most, are shown.
+        seed: of the choice.
+    Returns:
+        a line for the user.
+    """
+    folder, windows, odd = out.with_name(f"{out.stem}_files"), pairs.rows.windows(), suspicious(findings)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
+    for path in folder.glob("[0-9]" * 6 + ".jpg"):                            # of an earlier page
+        path.unlink()
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(pairs))[:rows]).tolist()
+    missing = 0
+
+    def card(row):
+        nonlocal missing
+        name = f"{row + 1:06d}.jpg"
+        if not (folder / name).exists():
+            picture, complete = strip(pairs, row)
+            missing += not complete
+            write_image(folder / name, picture)
+        reasons = ", ".join(odd.get(row, ()))
+        return (f'<div class="card"><header><span>{escape(pairs.rows.actions[pairs.rows.action[row]])}, '
+                f"{escape(windows[row].stem)}, line {pairs.rows.lines[row]}</span>"
+                f"<span>{escape(reasons)}</span></header>{image(f'{folder.name}/{name}', 'sheet')}</div>")
+
+    random = "".join(map(card, chosen))
+    worst = "".join(map(card, list(odd)[:rows]))
+    counts = Counter(reason for reasons in odd.values() for reason in reasons)
+    told = "".join(f"<tr><td>{escape(name)}</td><td>{counts[name]}</td><td>{counts[name] / len(pairs):.1%}</td></tr>"
+                   for name in findings.reasons)
+    grey = f"<p>Of {missing} of the windows shown, frames are not on this disk: their poses stand on grey.</p>" if missing else ""
+    title = f"{pairs.rows.path.name}: {len(pairs)} windows of {pairs.targets + 1} frames"
+    style = "<style>.cards { grid-template-columns: 1fr } .bars { height: 28px; width: 140px; fill: var(--accent) }</style>"
+    write_text(out, page(title, (
+        f"{style}<h1>{escape(title)}</h1><p>{escape(str(pairs.rows.path))}. Orange is the person's own right side (Penn Action's "
+        f"left), blue the own left one. Pictures are the crops that training sees.</p>{grey}"
+        f"<h2>Actions</h2>{_action_table(pairs, findings, windows, odd)}"
+        f"<h2>Suspicious rows</h2><table><thead><tr><th>what</th><th>rows</th><th>share</th></tr></thead>"
+        f"<tbody>{told}</tbody></table>"
+        f'<div class="cards" style="margin-top:1rem">{worst}</div>'
+        f'<h2>{len(chosen)} random windows</h2><div class="cards">{random}</div>')))
+    return f"{out}: {len(pairs)} rows, {len(odd)} of them suspicious" + "".join(
+        f"\n{name}: {number}" for name, number in counts.most_common())
+
+
+def _action_table(pairs, findings, windows, odd):
+    lines, odd_rows = [], np.isin(np.arange(len(pairs)), list(odd))
+    videos = np.array([window.video for window in windows])
+    groups = [(name, pairs.rows.action == number) for number, name in enumerate(pairs.rows.actions)]
+    for name, of in (*((name, of) for name, of in groups if of.any()), ("all", np.ones(len(pairs), bool))):
+        lines.append(f"<tr><td>{escape(name)}</td><td>{of.sum()}</td><td>{len(set(videos[of]))}</td>"
+                     f"<td>{findings.displacement[of].mean():.1f} px</td><td>{findings.relative[of].mean():.2%}</td>"
+                     f"<td>{_histogram(findings.relative[of])}</td><td>{findings.static[of].mean():.1%}</td>"
+                     f"<td>{odd_rows[of].sum()}</td></tr>")
+    heads = ("action", "rows", "videos", "motion a step", "of the person's size", f"0 to {FASTEST:.0%}", "static windows",
+             "suspicious")
+    return (f"<table><thead><tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr></thead>"
+            f"<tbody>{''.join(lines)}</tbody></table>")
+
+
+def _histogram(values):
+    """Bars of how often a motion is how large, as SVG."""
+    counts, _ = np.histogram(values.clip(0, FASTEST * (1 - 1e-9)), BINS, (0, FASTEST))
+    bars = "".join(f'<rect x="{number}" y="{1 - share:.3f}" width=".86" height="{share:.3f}"/>'
+                   for number, share in enumerate(counts / counts.max()))
+    return f'<svg class="bars" viewBox="0 0 {BINS} 1" preserveAspectRatio="none">{bars}</svg>'
