@@ -123,6 +123,7 @@ def test_finished_videos_are_not_done_again_interrupted_ones_are(scene):
     done = len(scene.detector.calls)
     (scene.out / "clips/two.json").unlink()                           # what a killed run leaves
     (scene.out / "frames/two/000099.jpg").write_bytes(b"")
+    (scene.out / "found/two.json").write_text("{")
     assert scene.run(BOTH).status == 0 and len(scene.detector.calls) == done + 33
     assert not (scene.out / "frames/two/000099.jpg").exists()
     renamed = BOTH.replace("two.mp4,hop,test", "two.mp4,leap,train")
@@ -131,7 +132,22 @@ def test_finished_videos_are_not_done_again_interrupted_ones_are(scene):
     assert label.action == "leap" and label.train
     outcome = scene.run("file,action\none.mp4,hop\n", videos=[scene.videos / "one.mp4"])
     assert outcome.status == 0 and "no longer in the CSV: two" in outcome.out
-    assert scene.run(BOTH, "--every_frame").status == 0 and len(scene.detector.calls) == done + 33 + NFRAMES + 40
+    assert scene.run(BOTH, "--every_frame").status == 0             # only what nobody has looked at yet
+    assert len(scene.detector.calls) == done + 33 + NFRAMES - 33 + 40 - 33
+
+
+def test_a_stopped_run_keeps_what_the_detector_found(scene):
+    ask, calls = scene.detector.detect, scene.detector.calls
+
+    def stopped(picture):
+        if len(calls) == 10:
+            raise KeyboardInterrupt
+        return ask(picture)
+
+    scene.detector.detect = stopped
+    assert scene.run(BOTH).status == 130 and not (scene.out / "labels/one.mat").exists()
+    scene.detector.detect = ask
+    assert scene.run(BOTH).status == 0 and len(calls) == 66
 
 
 def test_a_bad_item_is_told_and_the_others_finish(scene):
@@ -161,7 +177,9 @@ def test_somebody_who_leaves(scene):
     outcome = scene.run("file,action\none.mp4,hop\n", "--partial")
     assert outcome.status == 0 and "the person leaves the picture after 1.3 s" in (scene.out / "report.txt").read_text()
     assert {int(path.stem) for path in (scene.out / "frames/one").iterdir()} == set(range(1, 41, 2))
+    assert len(scene.detector.calls) == 33 + 33                       # nothing was looked at twice
     scene.detector.drop = range(NFRAMES)
+    (scene.out / "found/one.json").unlink()
     assert "one.mp4: nobody is found in it" in scene.run("file,action\none.mp4,hop\n", "--every_frame").err
     scene.detector.drop = set(range(NFRAMES)) - set(range(20, 28))
     assert "fewer than 6 usable frames in a row (4 of 33): the person comes into the picture only at 0.7 s" in scene.run(

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from dataset.detector import MIN_SCORE, Detector
 from dataset.from_video.actions import find_videos, match, read_actions
 from dataset.from_video.convert import USABLE, Settings, convert
+from dataset.from_video.found import FoundPeople
 from dataset.from_video.poses import find_poses
 from dataset.from_video.records import Records, identity
 from dataset.penn_action import CLIP
@@ -35,7 +36,8 @@ def run(options, make_detector):
     clips, videos = read_actions(options.actions), find_videos(options.videos)
     settings = Settings(options.clip, options.every_frame, options.longest_side, options.partial)
     records, detector = Records(options.out), []
-    origin = {"settings": settings._asdict(), "detector": str(options.detector_weights or "coco"), "min_score": options.min_score}
+    origin = {"longest_side": settings.longest_side, "detector": str(options.detector_weights or "coco"),
+              "min_score": options.min_score}
 
     def detect(picture):
         if not detector:
@@ -50,12 +52,17 @@ def run(options, make_detector):
             video = match(clip, videos)
             used.add(video)
             poses = find_poses(video, options.poses)
-            key = origin | {"video": identity(video), "poses": poses and identity(poses), "part": [clip.start, str(clip.end)]}
+            seen = origin | {"video": identity(video), "part": [clip.start, str(clip.end)]}
+            key = seen | {"settings": settings._asdict(), "poses": poses and identity(poses)}
             known = records.finished(clip, key)
             if known is None:
                 records.drop(clip)                                            # what an interrupted or different run left
                 begun = True
-                notes, numbers = convert(clip, video, records.out, settings, detect, poses)
+                people = FoundPeople(records.found(clip), seen, detect)
+                try:
+                    notes, numbers = convert(clip, video, records.out, settings, people.detect, poses)
+                finally:
+                    people.save()                                             # interrupted or not
                 known = records.finish(clip, key, notes, numbers)
                 tqdm.write(f"{clip.name}: {numbers['kept']} frames kept, {numbers['looked']} looked at"
                            + "".join(f"; {note}" for note in notes), file=sys.stdout)

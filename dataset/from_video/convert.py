@@ -63,7 +63,8 @@ def convert(clip, video, out, settings, detect, poses=None):
         video: its file.
         out: folder of the data set.
         settings: :class:`Settings`.
-        detect: picture (h, w, 3) uint8 RGB -> list of :class:`dataset.detector.Person`; not called if `poses` are given.
+        detect: number of a frame in the clip, picture (h, w, 3) uint8 RGB -> list of :class:`dataset.detector.Person`; not
+            called if `poses` are given.
         poses: file of poses, or None.
     Returns:
         list of sentences about what was dropped, dict of numbers.
@@ -85,13 +86,13 @@ def convert(clip, video, out, settings, detect, poses=None):
     wanted = todo.looked if given is None else todo.kept
     with tqdm(total=len(wanted), desc=clip.name[:30], unit="frame", leave=False) as bar:
         for number, picture, ratio in read_frames(video, index, chosen[wanted], settings.longest_side):
-            number -= chosen[0]
+            number -= int(chosen[0])
             if size is None and given is not None:                            # now the size is known, they are checked against it
                 read_given(poses, len(index.times), tuple(round(side / ratio) for side in picture.shape[:2]))
             if size is not None and size != picture.shape[:2]:
                 raise UserError(f"{clip.place}: {video}: the size of its frames changes in the middle")
             size = picture.shape[:2]
-            found[number] = detect(picture) if given is None else []
+            found[number] = detect(number, picture) if given is None else []
             if number in todo.kept:
                 write_frame(folder, number + 1, picture[..., ::-1])
             if number in on_sheet:

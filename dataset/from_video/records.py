@@ -27,13 +27,18 @@ class Records:
         try:
             if self.out.exists() and not (self.out.is_dir() and (not any(self.out.iterdir()) or _read(mark) == MAKER)):
                 raise UserError(f"{out}: not empty and not made by this command; choose another folder")
-            (self.out / "clips").mkdir(parents=True, exist_ok=True)
+            for folder in ("clips", "found"):
+                (self.out / folder).mkdir(parents=True, exist_ok=True)
             write_json(mark, MAKER)
         except OSError as error:
             raise UserError(f"{error.filename or out}: cannot write ({error.strerror})") from None
 
     def _path(self, clip):
         return self.out / "clips" / f"{clip.name}.json"
+
+    def found(self, clip):
+        """Where what the detector found in a clip is kept."""
+        return self.out / "found" / f"{clip.name}.json"
 
     def finished(self, clip, key):
         """The record of a clip that was finished from the same video in the same way, else None.

@@ -1,0 +1,53 @@
+"""What the detector found, kept on disk: it takes seconds a frame, and a stopped or changed run need not ask again."""
+import json
+
+import numpy as np
+
+from dataset.detector import Person
+from utils.files import write_json
+
+DIGITS = 2
+
+
+class FoundPeople:
+    """The people in the frames of one clip; `detect` asks the detector only about frames that are not known.
+
+    Args:
+        path: JSON file.
+        key: of the video, the part of it and the detector; what was found with another one is not used.
+        detect: picture (h, w, 3) uint8 RGB -> list of :class:`dataset.detector.Person`.
+    """
+
+    def __init__(self, path, key, detect):
+        self.path, self.key, self.ask, self.asked, self.frames = path, json.loads(json.dumps(key)), detect, 0, {}
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content["key"] == self.key:
+                self.frames = {int(frame): [_person(*person) for person in people] for frame, people in content["frames"].items()}
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):      # none, or damaged
+            self.frames = {}
+
+    def detect(self, number, picture):
+        """The people in frame `number` of the clip."""
+        if number not in self.frames:
+            self.frames[number] = self.ask(picture)
+            self.asked += 1
+        return self.frames[number]
+
+    def save(self):
+        """Write what is new, if anything is."""
+        if self.asked:
+            write_json(self.path, {"key": self.key, "frames": {int(number): [_as_list(person) for person in people]
+                                                               for number, people in self.frames.items()}})
+
+
+def _as_list(person):
+    return [person.box.round(DIGITS).tolist(), round(float(person.score), 4), person.joints.round(DIGITS).tolist(),
+            person.visible.tolist()]
+
+
+def _person(box, score, joints, visible):
+    person = Person(np.array(box, np.float64), float(score), np.array(joints, np.float64), np.array(visible, bool))
+    if person.box.shape != (4,) or person.joints.shape != (13, 2) or person.visible.shape != (13,):
+        raise ValueError("not a person")
+    return person
