@@ -17,6 +17,7 @@ from dataset.from_video.convert import plan
 from dataset.from_video.poses import read_csv
 from dataset.from_video.reading import read_frames, read_index
 from dataset.from_video.tracking import MAX_GAP, clean, main_person, runs
+from dataset.image_loader2 import PennActionPairs
 from dataset.penn_action import build, read_annotation
 from dataset.synthetic.people import draw_video
 from utils.errors import UserError
@@ -115,6 +116,8 @@ def test_videos_become_a_data_set(scene, drawn):
     assert (scene.out / "sheets/one.jpg").exists()
     lines = build(scene.out, scene.out / "lists", actions=("hop",))
     assert "hop" in lines[1] and len((scene.out / "lists/training_pair_penn5.txt").read_text().splitlines()) == 28
+    pairs = PennActionPairs(scene.out / "lists/training_pair_penn5.txt", scene.out, 64, actions=("hop",))
+    assert pairs[27]["images"].shape == (6, 3, 64, 64) and pairs[27]["poses"].isfinite().all()
     assert f"next: python -m dataset.penn_action --root {scene.out} --out {scene.out}/lists --actions hop" in outcome.out
 
 
@@ -335,6 +338,17 @@ def test_short_gaps_are_filled_long_ones_not():
     assert runs(track.present) == [(0, 25), (45, 60)] and MAX_GAP < 20 / 30
     assert not track.visible[sorted(gone)].any() and not track.visible[5, 3] and track.visible[5, 4]
     np.testing.assert_allclose(track.joints[track.present], joints[track.present], atol=1e-6)
+
+
+def test_a_joint_hidden_at_first_is_held():
+    joints = np.broadcast_to(walkers(60)[:1, 0], (60, 13, 2)).copy()
+    visible = np.ones((60, 13), bool)
+    visible[:5, 4] = visible[50:, 6] = visible[:40, 8] = False
+    persons = [as_person(joints[frame] + 80 * ~seen[:, None], seen) for frame, seen in enumerate(visible)]
+    track = clean(persons, np.arange(60) / 30)
+    np.testing.assert_array_equal(track.visible, visible)
+    wrong = np.abs(track.joints - joints).max(-1) > 1e-6
+    assert set(np.argwhere(wrong)[:, 1]) == {8} and wrong[:, 8].sum() == 40 - 15          # longer than that: the guess
 
 
 def test_noise_is_smoothed_and_motion_stays(drawn):

@@ -98,7 +98,8 @@ def spikes(joints, visible, size):
 def fill(joints, visible, seen, times):
     """Fill what is missing for no more than MAX_GAP.
 
-    A joint that is hidden longer keeps the detector's guess; nobody is made up where nobody is seen for longer.
+    A joint that is hidden longer keeps the detector's guess; at both ends its place is held so long. Nobody is made up
+    where nobody is seen for longer.
 
     Returns:
         joints (N, 13, 2), present (N,) bool and trusted (N, 13) bool: visible or filled.
@@ -116,6 +117,8 @@ def fill(joints, visible, seen, times):
                     filled[start:stop, joint, axis] = line[start:stop]
         for start, stop in gaps:
             trusted[start:stop, joint] = True
+        for run, edge in _short_ends(known, seen, times):                    # held: nearer than a guess about what is hidden
+            filled[run, joint] = joints[edge, joint]
         guessed = present & ~seen & ~trusted[:, joint]                       # hidden before or after a gap: from guess to guess
         if guessed.any():
             for axis in range(2):
@@ -128,6 +131,16 @@ def _short_gaps(known, times):
     places = np.flatnonzero(known)
     return [(first + 1, second) for first, second in zip(places[:-1], places[1:])
             if second > first + 1 and times[second] - times[first] <= MAX_GAP]
+
+
+def _short_ends(known, seen, times):
+    """(frames seen, first or last known frame) of what is seen before the first and after the last True, for MAX_GAP."""
+    places, order = np.flatnonzero(known), np.arange(len(known))
+    if len(places):
+        for edge, beyond in ((places[0], order < places[0]), (places[-1], order > places[-1])):
+            run = np.flatnonzero(beyond & seen & (np.abs(times - times[edge]) <= MAX_GAP))
+            if len(run):
+                yield run, edge
 
 
 def smooth(joints, trusted, times):
