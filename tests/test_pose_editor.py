@@ -152,6 +152,10 @@ def test_visible_or_not(page):
     assert np.flatnonzero(~page.pose()[1]).tolist() == [6]
     page.click("#undo")
     assert page.pose()[1].all()
+    page.actions().double_click(page.find("[data-joint='11'] .dot")).perform()
+    assert np.flatnonzero(~page.pose()[1]).tolist() == [11]
+    page.click("#visible-11")
+    assert page.pose()[1].all()
     page.drag(page.place(12), (0, page.browser.execute_script("return view.clientHeight") - 8 - page.place(12)[1]))
     joints, visible = page.pose()
     assert not visible[12] and not page.find("#visible-12").is_enabled()           # nobody sees what is outside the photo
@@ -165,6 +169,19 @@ def test_sides_are_explained_and_swapped(page):
     page.click("#swap")
     assert np.array_equal(page.pose()[0], before[list(MIRROR)])
     assert "me & <you>.jpg" in page.find("h1").text
+
+
+def test_the_whole_figure_moves_as_one(page):
+    before, _ = page.pose()
+    page.click("#whole")
+    page.drag(page.place(0), (16, 8))
+    after, _ = page.pose()
+    way = np.array([16, 8]) / page.scale()
+    np.testing.assert_allclose(after - before, np.broadcast_to(way, (13, 2)), atol=0.6 / page.scale())
+    page.click("#undo")
+    page.drag(page.place(5), (16, 8))
+    page.click("#reset")
+    assert np.array_equal(page.pose()[0], before)
 
 
 def test_keys(page):

@@ -13,7 +13,7 @@ from utils.skeleton import JOINTS, LIMBS
 
 LARGEST_SIDE = 1600                   # pixels of the embedded picture: enough to see where a joint is
 QUALITY = 88                          # of its JPEG
-TEMPLATE = Path(__file__).with_name("pose_editor.html")
+TEMPLATE, SCRIPT = (Path(__file__).with_suffix(ending) for ending in (".html", ".js"))
 # A standing figure in a front view, in its own heights from the top of its head down and from its middle to the right.
 STANDING = np.array([[0, .07], [-.11, .20], [.11, .20], [-.15, .36], [.15, .36], [-.17, .51], [.17, .51],
                      [-.07, .52], [.07, .52], [-.075, .74], [.075, .74], [-.08, .95], [.08, .95]])
@@ -49,7 +49,8 @@ def write_pose_editor(path, photo, joints=None, visible=None, title="photo", sav
                 "pose": [[round(float(x), 2), round(float(y), 2), bool(seen)] for (x, y), seen in zip(joints, visible)]}
     # in a script element only "</" and "<!--" would end or change anything: no "<" is left
     text = json.dumps(settings).replace("<", "\\u003c")
-    write_text(path, TEMPLATE.read_text(encoding="utf-8").replace("{{title}}", escape(title)).replace("{{settings}}", text))
+    template, script = (part.read_text(encoding="utf-8") for part in (TEMPLATE, SCRIPT))
+    write_text(path, template.replace("{{script}}", script).replace("{{settings}}", text).replace("{{title}}", escape(title)))
 
 
 def _data_uri(photo):
