@@ -91,6 +91,19 @@ def by_size(people):
     return sorted(people, key=lambda person: -person.size)
 
 
+def pick_person(people, number=None, place="the picture"):
+    """The largest of the people in a picture, or the one with this number, from 1 as `number_people` draws them.
+
+    Raises :class:`UserError` where there is none.
+    """
+    if not people:
+        raise UserError(f"{place}: nobody is found in it; give the pose with --pose FILE, or place it by hand with --pose edit")
+    if number is not None and not 1 <= number <= len(people):
+        raise UserError(f"{place}: --person {number}: {len(people)} {'people are' if len(people) > 1 else 'person is'} found "
+                        "in it, numbered from 1")
+    return people[(number or 1) - 1]
+
+
 def _coco_weights(ways_out):
     from torchvision.models.detection import KeypointRCNN_ResNet50_FPN_Weights
     try:

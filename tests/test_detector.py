@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from dataset.detector import Detector, Person, by_size, penn_joints
+from dataset.detector import Detector, Person, by_size, penn_joints, pick_person
 from utils.errors import UserError
 from utils.skeleton import ANKLES, HEAD, JOINTS, SHOULDERS
 
@@ -43,6 +43,15 @@ def test_the_head_is_made_of_what_is_visible_of_it(shown):
 def test_the_largest_comes_first():
     people = [Person(np.array([0, 0, side, side], float), 0.9, np.zeros((13, 2)), np.ones(13, bool)) for side in (3, 9, 5)]
     assert [person.size for person in by_size(people)] == [81, 25, 9]
+
+
+def test_one_of_several_people_is_picked():
+    people = by_size(Person(np.array([0, 0, side, side], float), 0.9, np.zeros((13, 2)), np.ones(13, bool)) for side in (3, 9, 5))
+    assert pick_person(people).size == 81 and pick_person(people, 3).size == 9
+    for found, number, message in (([], None, "me.jpg: nobody is found in it; give the pose with --pose FILE"),
+                                   (people, 4, "me.jpg: --person 4: 3 people are found in it"), (people, 0, "--person 0")):
+        with pytest.raises(UserError, match=message):
+            pick_person(found, number, "me.jpg")
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from dataset.detector import Person
 from utils.files import write_json
 
 DIGITS = 2
+SAVE_EACH = 10               # frames: what a killed run loses at most
 
 
 class FoundPeople:
@@ -32,6 +33,8 @@ class FoundPeople:
         if number not in self.frames:
             self.frames[number] = self.ask(picture)
             self.asked += 1
+            if self.asked % SAVE_EACH == 0:
+                self.save()
         return self.frames[number]
 
     def save(self):

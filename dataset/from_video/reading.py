@@ -51,27 +51,42 @@ def read_frames(path, index, wanted, longest_side=None):
     Yields:
         (number, (h, w, 3) uint8 RGB, upright, ratio to the video's own pixels). Frames that cannot be decoded are left out.
     """
-    wanted, last, counted = set(map(int, wanted)), int(max(wanted)), -1
-    try:
-        with av.open(str(path), options=LOCAL) as container:
-            stream = _stream(container, path)
-            stream.thread_type = "AUTO"
-            if index.stamps is not None and min(wanted) > 0:
-                container.seek(next(stamp for stamp, at in index.stamps.items() if at == min(wanted)), stream=stream)
-            for packet in container.demux(stream):
-                try:
-                    frames = packet.decode()
-                except av.error.InvalidDataError:            # a damaged part; the others may be whole
-                    continue
-                for frame in frames:
-                    counted += 1
-                    number = counted if index.stamps is None else index.stamps.get(frame.pts)
-                    if number in wanted:
-                        yield number, *_upright(frame, longest_side)
-                    if number is not None and number >= last:
-                        return
-    except (OSError, ValueError, av.error.FFmpegError) as error:
-        raise _unreadable(path, error) from None
+    wanted, first, last = set(map(int, wanted)), int(min(wanted)), int(max(wanted))
+    for start in (first, 0) if first and index.stamps is not None else (0,):
+        reached = start == 0
+        try:
+            for number, frame in _decode(path, index, start):
+                if not reached and (number is None or number > first):       # some containers seek too far: from the start, then
+                    break
+                reached = True
+                if number in wanted:
+                    yield number, *_upright(frame, longest_side)
+                if number is not None and number >= last:
+                    break
+        except (OSError, ValueError, av.error.FFmpegError) as error:
+            if reached:
+                raise _unreadable(path, error) from None
+        if reached:
+            return
+
+
+def _decode(path, index, start):
+    """(number or None, frame) of a video from the last key frame before frame `start` on."""
+    stamp_of = {} if index.stamps is None else {number: stamp for stamp, number in index.stamps.items()}
+    counted = -1
+    with av.open(str(path), options=LOCAL) as container:
+        stream = _stream(container, path)
+        stream.thread_type = "AUTO"
+        if start:
+            container.seek(stamp_of[start], stream=stream)
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except av.error.InvalidDataError:                # a damaged part; the others may be whole
+                continue
+            for frame in frames:
+                counted += 1
+                yield counted if index.stamps is None else index.stamps.get(frame.pts), frame
 
 
 def _upright(frame, longest_side):
