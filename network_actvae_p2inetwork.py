@@ -3,8 +3,10 @@
 Axes: B batch, J = 13 joints, S picture side.
 """
 import torch
+import torch.nn.functional as F
 from torch import nn
 
+from limb_warp import nearness, torso_length
 from utils.errors import UserError
 from utils.layers import at_least_float32, init_published, norm_relu, reflect_conv
 
@@ -79,6 +81,49 @@ def adversarial_loss(judged, real):
 def reconstruction_loss(fake, real, mask, mask_weight):
     """L1 distance of pictures (B, 3, S, S) that counts `1 + mask_weight` times inside the person box (B, 1, S, S)."""
     return ((1 + mask_weight * mask) * (at_least_float32(fake) - real).abs()).mean()
+
+
+def near_weights(source_pose, target_pose, size, times):
+    """How much each pixel counts, `1 + times` on the person's parts in either pose, 1 far from them, their mean made 1.
+
+    Args:
+        source_pose, target_pose: (B, J, 2) normalised.
+        size: S.
+    Returns:
+        (B, 1, S, S), without a gradient.
+    """
+    with torch.no_grad():
+        scale = torso_length(source_pose, target_pose)
+        side = max(1, size // 2)                                                          # they are smooth
+        near = torch.maximum(*(nearness(pose, scale, (side, side)).amax(1, keepdim=True) for pose in (source_pose, target_pose)))
+        weights = 1 + times * near.exp()                                                  # (B, 1, S/2, S/2)
+        return F.interpolate(weights / weights.mean(), (size, size))
+
+
+def weighted_l1(fake, real, weights):
+    """L1 distance of pictures (B, 3, S, S), each pixel counting as :func:`near_weights` (B, 1, S, S) says."""
+    return (weights * (at_least_float32(fake) - real).abs()).mean()
+
+
+def gradient_loss(fake, real):
+    """L1 distance of the differences of neighbouring pixels, across and down, of pictures (B, 3, S, S)."""
+    fake = at_least_float32(fake)
+    return sum((fake.diff(dim=axis) - real.diff(dim=axis)).abs().mean() for axis in (-1, -2))
+
+
+def ssim_loss(fake, real):
+    """1 - SSIM of pictures (B, 3, S, S) in [-1, 1], in windows of 7 x 7 pixels that lie inside (Wang et al., 2004)."""
+    def mean(x):
+        return F.avg_pool2d(F.avg_pool2d(x, (7, 1), 1), (1, 7), 1)
+
+    fake, real = at_least_float32(fake), at_least_float32(real)
+    mean_fake, mean_real = mean(fake), mean(real)                                         # (B, 3, S - 6, S - 6), as below
+    var_fake, var_real = mean(fake * fake) - mean_fake ** 2, mean(real * real) - mean_real ** 2
+    covariance = mean(fake * real) - mean_fake * mean_real
+    c1, c2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2                                             # of a range of 2
+    similar = ((2 * mean_fake * mean_real + c1) * (2 * covariance + c2)
+               / ((mean_fake ** 2 + mean_real ** 2 + c1) * (var_fake + var_real + c2)))
+    return 1 - similar.mean()
 
 
 def feature_loss(fake_features, real_features):

@@ -7,19 +7,29 @@ import torch
 
 from model_variants import build_generator
 from network_actvae import build_pose_module
-from network_actvae_p2inetwork import PoseDiscriminator, adversarial_loss, feature_loss, reconstruction_loss
+from network_actvae_p2inetwork import (
+    PoseDiscriminator,
+    adversarial_loss,
+    feature_loss,
+    gradient_loss,
+    near_weights,
+    reconstruction_loss,
+    ssim_loss,
+    weighted_l1,
+)
 from utils import processes
 from utils.config import adopt
 from utils.errors import UserError
 from utils.evaluation.sampling import Prediction
 from utils.heatmap import gaussian_maps
-from utils.layers import evaluating
+from utils.layers import at_least_float32, evaluating
 from utils.training.batchnorm import synchronise
 from utils.training.trainer import BaseTrainer
 from utils.training.weights import find_weights, part_names
 
 LOSSES = ("d_real", "d_sampled", "reconstruction", "vgg", "g_adversarial", "features", "g_sampled")
 PAINT_BATCH = 32                                            # pictures painted at once
+PAINT_PIXELS = PAINT_BATCH * 128 ** 2                       # or fewer, where they are larger
 
 
 def draw_picks(generator, targets, steps):
@@ -95,6 +105,9 @@ class Trainer(BaseTrainer):
         self.discriminator = self._place(PoseDiscriminator(**vars(config.discriminator)))
         for network in (self.generator, self.discriminator):
             network.check_size(config.imsize)
+        if weights.colours and not self.any_size:
+            raise UserError(f"image_loss.colours: the generator {config.generator.kind} does not tell its share of own colours; "
+                            "leave it 0")
         self.vgg_loss = None
         if weights.vgg:
             from vgg import VGGLoss  # torchvision is slow to import and not needed otherwise
@@ -114,6 +127,11 @@ class Trainer(BaseTrainer):
         if not (options.resume or options.pretrain):
             raise UserError("--vae_path is needed: the checkpoints folder of a trained train_actvae.py run")
         return None
+
+    @property
+    def any_size(self):
+        """Whether the generator paints pictures of any side, see :mod:`model_variants`."""
+        return hasattr(self.generator, "prepare")
 
     def _place(self, module):
         """A network on the device, in the configured memory format, compiled if configured."""
@@ -168,10 +186,12 @@ class Trainer(BaseTrainer):
         sampled = self._rollouts(poses[:, 0], action, step, steps, noise)                           # (2, B, J, 2)
         source_pose, *real_poses = poses[:, [0, first + 1, step + 1, second + 1]].unbind(1)         # (B, J, 2) each
 
-        def paint(pose):
+        plate = {"plate": batch["plates"].to(self.device, non_blocking=True)} if "plates" in batch else {}
+
+        def paint(pose, **told):
             generator = self.trained_generator if torch.is_grad_enabled() else self.generator
             with self.autocast():
-                return generator(source, source_pose, pose, action)
+                return generator(source, source_pose, pose, action, **plate, **told)
 
         def maps(pose):
             return gaussian_maps(pose, config.imsize)                                               # (B, J, S, S)
@@ -185,8 +205,15 @@ class Trainer(BaseTrainer):
                     fake = paint(fake_pose)
                 losses[name] = self._step_discriminator(fake, maps(fake_pose), real, maps(real_pose))
         with without_gradient(self.discriminator):
-            fake, mask = paint(real_poses[2]), masks[:, 0].to(source.dtype)
-            losses.update(self._step_generator(fake, reals[2], mask, maps(real_poses[2])))
+            if weights.colours:
+                fake, colours = paint(real_poses[2], tell_colours=True)
+            else:
+                fake, colours = paint(real_poses[2]), None
+            if weights.near:
+                mask = near_weights(source_pose, real_poses[2], config.imsize, weights.near)
+            else:
+                mask = masks[:, 0].to(source.dtype)
+            losses.update(self._step_generator(fake, reals[2], mask, maps(real_poses[2]), colours))
             if weights.adversarial:
                 losses["g_sampled"] = weights.adversarial * self._fooled(paint(sampled[1]), maps(sampled[1]))[0]
                 self.step(losses["g_sampled"], ["generator"])
@@ -209,8 +236,9 @@ class Trainer(BaseTrainer):
             judged, features = self.discriminator(fake, maps)
         return adversarial_loss(judged, True), features
 
-    def _step_generator(self, fake, real, mask, maps):
-        """Come close to real pictures (B, 3, S, S) with person boxes (B, 1, S, S) and poses' maps (B, J, S, S)."""
+    def _step_generator(self, fake, real, mask, maps, colours=None):
+        """Come close to real pictures (B, 3, S, S) with poses' maps (B, J, S, S); `mask` (B, 1, S, S) are person boxes or, where
+        what is near the parts counts, the pixels' weights, `colours` (B, 1, S, S) the share of own colours."""
         weights = self.config.image_loss
         adversarial = vgg = features = torch.zeros((), device=self.device)        # of losses whose weight is 0
         if weights.adversarial or weights.features:
@@ -222,28 +250,45 @@ class Trainer(BaseTrainer):
         if self.vgg_loss:
             with self.autocast():
                 vgg = self.vgg_loss(fake, real)
-        losses = {"reconstruction": weights.reconstruction * reconstruction_loss(fake, real, mask, weights.mask),
+        reconstruction = weighted_l1(fake, real, mask) if weights.near else reconstruction_loss(fake, real, mask, weights.mask)
+        losses = {"reconstruction": weights.reconstruction * reconstruction,
                   "vgg": weights.vgg * vgg,
                   "g_adversarial": weights.adversarial * adversarial,
                   "features": weights.features * features}
+        if weights.gradient:
+            losses["gradient"] = weights.gradient * gradient_loss(fake, real)
+        if weights.ssim:
+            losses["ssim"] = weights.ssim * ssim_loss(fake, real)
+        if weights.colours:
+            counted = mask if weights.near else 1 + weights.mask * mask
+            losses["colours"] = weights.colours * (counted * at_least_float32(colours)).mean()
         self.step(sum(losses.values()), ["generator"])
         return losses
 
     # ---------------------------------------------------------------------------------------------- sampling
 
     @torch.no_grad()
-    def paint(self, source, source_pose, poses, action):
+    def paint(self, source, source_pose, poses, action, size=None):
         """Paint poses with a source picture, with the generator in eval mode.
 
         Args:
-            source: (B, 3, S, S) pictures in [-1, 1].
+            source: (B, 3, S, S) pictures in [-1, 1]; of a generator that paints pictures of any side, of any side P.
             source_pose: (B, J, 2) normalised.
             poses: (B, T, J, 2) normalised.
             action: (B,) int64 ids.
+            size: side of the result; None: that of the source.
         Returns:
-            (B, T, 3, S, S) pictures in [-1, 1].
+            (B, T, 3, size, size) pictures in [-1, 1].
+        Raises:
+            UserError: a side that is none, or another than the source's with a generator that paints only that.
         """
         source, source_pose, poses, action = (value.to(self.device) for value in (source, source_pose, poses, action))
+        size = source.shape[-1] if size is None else size
+        if size < 1 or size != source.shape[-1] and not self.any_size:
+            raise UserError(f"size {size}: the generator {self.config.generator.kind} paints pictures of the source's side, "
+                            f"{source.shape[-1]} pixels")
+        if self.any_size:
+            return self._paint_prepared(source, source_pose, poses, action, size)
         rows = torch.arange(len(poses), device=self.device).repeat_interleave(poses.shape[1])        # (B * T,)
         painted = []
         with self.averaged(), evaluating(self.generator) as generator, self.autocast():
@@ -251,14 +296,29 @@ class Trainer(BaseTrainer):
                 painted.append(generator(source[row], source_pose[row], pose, action[row]))
         return torch.cat(painted).unflatten(0, poses.shape[:2])
 
+    def _paint_prepared(self, source, source_pose, poses, action, size):
+        """As :meth:`paint`; each source is looked at once, and pictures are painted a few at a time."""
+        most = max(1, min(PAINT_BATCH, PAINT_PIXELS // size ** 2))
+        painted = source.new_empty(*poses.shape[:2], 3, size, size)
+        with self.averaged(), evaluating(self.generator) as generator, self.autocast():
+            for rows in torch.arange(len(poses), device=self.device).split(most):
+                prepared = generator.prepare(source[rows], source_pose[rows])
+                pairs = torch.cartesian_prod(torch.arange(len(rows)), torch.arange(poses.shape[1]))  # (b * T, 2)
+                for row, step in (some.to(self.device).unbind(1) for some in pairs.split(most)):
+                    several = type(prepared)(*(value[row] for value in prepared))
+                    painted[rows[row], step] = generator.paint(several, poses[rows[row], step], action[rows[row]],
+                                                               size).to(painted.dtype)
+        return painted
+
     @torch.no_grad()
-    def predict(self, source, n, steps=None, seed=7, painted=None):
-        """As :meth:`BaseTrainer.predict`, and paint the first `painted` samples of each row, which needs `source.image`."""
+    def predict(self, source, n, steps=None, seed=7, painted=None, size=None):
+        """As :meth:`BaseTrainer.predict`, and paint the first `painted` samples of each row in `size`, see :meth:`paint`, which
+        needs `source.image`."""
         poses = super().predict(source, n, steps, seed).poses                                        # (B, n, T, J, 2)
         shown = poses[:, :painted]
         if not shown.numel():
             return Prediction(poses, None)
-        videos = self.paint(source.image, source.pose, shown.flatten(1, 2), source.action).cpu()
+        videos = self.paint(source.image, source.pose, shown.flatten(1, 2), source.action, size).cpu()
         return Prediction(poses, videos.unflatten(1, shown.shape[1:3]))
 
     # ------------------------------------------------------------------------------------------- checkpoints

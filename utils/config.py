@@ -62,7 +62,21 @@ class PoseAttentionConfig(Block):
     norm_momentum: float = _number(0.001, above=0, high=1)   # how fast the class-conditional batch norm learns its statistics
 
 
-KINDS = {"actvae": {"lstm_vae": LSTMVAEConfig}, "generator": {"pose_attention": PoseAttentionConfig}}
+@dataclass
+class LimbWarpConfig(Block):
+    """The generator that moves the limbs of the source picture."""
+
+    parts = ("generator",)
+    kind: str = "limb_warp"
+    size: int = _number(64, low=16)                  # side of the pictures that the network looks at; it paints any
+    widths: list[int] = field(default_factory=lambda: [32, 64, 128, 160], metadata={"low": 8})   # of its U-Net's four levels
+    plate: bool = True                               # whether there is a background without the person
+    colours: bool = True                             # whether it paints colours of its own
+    limbs: bool = True                               # whether it moves the source's limbs
+
+
+KINDS = {"actvae": {"lstm_vae": LSTMVAEConfig},
+         "generator": {"pose_attention": PoseAttentionConfig, "limb_warp": LimbWarpConfig}}
 
 
 @dataclass
@@ -83,6 +97,10 @@ class ImageLossConfig:
     adversarial: float = _number(5.0, low=0)         # least squares, of the discriminator and of the generator
     reconstruction: float = _number(30.0, low=0)     # L1 on the picture
     mask: float = _number(10.0, low=0)               # how many times more it counts inside the person box
+    near: float = _number(0.0, low=0)                # instead, how many times more near the person's parts in both poses; 0: box
+    gradient: float = _number(0.0, low=0)            # L1 on differences of neighbouring pixels
+    ssim: float = _number(0.0, low=0)                # 1 - SSIM
+    colours: float = _number(0.0, low=0)             # share of own colours in the pictures, of a generator that tells it
     vgg: float = _number(5.0, low=0)                 # perceptual; 0: no VGG is needed
     features: float = _number(1.0, low=0)            # L1 on the discriminator's features
 
@@ -338,9 +356,20 @@ def _checked(entry, value, where):
         raise UserError(f"{where}: {name!r} must be true or false")
     elif entry.type is str and not _is_text(value):
         raise UserError(f"{where}: {name!r} must be text")
+    elif entry.type == list[int]:
+        if not isinstance(value, list) or not value or any(isinstance(one, bool) or not isinstance(one, int) for one in value):
+            raise UserError(f"{where}: {name!r} must be a list of integers")
+        for one in value:
+            _check_limits(name, limits, one, where)
+        return value
     elif entry.type is list and not (isinstance(value, list) and value and all(map(_is_text, value))
                                      and len(set(value)) == len(value)):
         raise UserError(f"{where}: {name!r} must be a list of different names")
+    _check_limits(name, limits, value, where)
+    return value
+
+
+def _check_limits(name, limits, value, where):
     if limits.get("choices") and value not in limits["choices"]:
         raise UserError(f"{where}: {name!r} must be one of {', '.join(limits['choices'])}")
     if limits.get("low") is not None and value < limits["low"]:
@@ -349,4 +378,3 @@ def _checked(entry, value, where):
         raise UserError(f"{where}: {name!r} must be more than {limits['above']}")
     if limits.get("high") is not None and value > limits["high"]:
         raise UserError(f"{where}: {name!r} must be at most {limits['high']}")
-    return value
