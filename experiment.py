@@ -4,6 +4,7 @@ from functools import partial
 
 from dataset.image_loader2 import PennActionPairs
 from dataset.image_loader2_test import PennActionTestPairs
+from dataset.mixture import training_pairs
 from utils import processes
 from utils.config import adopt, changes, load_config
 from utils.errors import UserError
@@ -47,8 +48,9 @@ def train_module(options, config, run, trainer_class, evaluation):
     if options.resume:
         run.lock("training")
     trainer = make_trainer(options, config, run, trainer_class)
-    data, held_out = (PennActionPairs(path, config.data_root, config.imsize, trainer.paints, config.actions)
-                      for path in (config.train_data_list, config.test_data_list))
+    data = training_pairs(config, trainer.paints, trainer.plate)
+    held_out = PennActionPairs(config.test_data_list, config.data_root, config.imsize, trainer.paints, config.actions,
+                               config.actions_by == "name")
     trainer.check_targets(data.targets)
     draw_picks = trainer.draw_picks and partial(trainer.draw_picks, targets=data.targets,
                                                 steps=trainer.pose_module.steps(data.targets))
@@ -91,7 +93,11 @@ def test_module(options, config, run, trainer_class, evaluation):
             run.log.info("the configuration of the run is used; %s differs: %s", options.config, ", ".join(told))
     config.image_loss.vgg = 0                                # a test has no use for it
     trainer = make_trainer(options, config, run, trainer_class)
-    data = PennActionTestPairs(config.test_data_list, config.data_root, config.imsize, trainer.paints, config.actions)
+    size = getattr(options, "paint_size", None) or config.imsize
+    if size != config.imsize:
+        trainer.check_paint_size(size)
+    data = PennActionTestPairs(config.test_data_list, config.data_root, size, trainer.paints, config.actions,
+                               config.actions_by == "name")
     if options.steps and options.steps > data.targets:
         raise UserError(f"--steps {options.steps}: the rows of {data.rows.path} hold {data.targets} targets; write longer ones "
                         f"with `python -m dataset.penn_action --horizon {options.steps}`")

@@ -12,6 +12,8 @@ from utils.evaluation.images import ImageEvaluation
 
 def add_options(parser):
     parser.add_argument("--vae_path", metavar="DIR", help="trained pose module: a checkpoints folder, a run folder or pretrain/")
+    parser.add_argument("--paint_size", type=int, metavar="N", help="with --test, of the generator limb_warp: paint and "
+                                                                    "measure pictures of N pixels (default: imsize)")
 
 
 def main():

@@ -102,6 +102,9 @@ class Trainer(BaseTrainer):
         actions, weights = len(config.actions), config.image_loss
         self.actvae = self.pose_module = build_pose_module(config.actvae, actions).to(self.device).eval().requires_grad_(False)
         self.generator = self._place(build_generator(config.generator, actions))
+        self.plate = getattr(self.generator, "plate", None)
+        if config.pairs == "anywhere":
+            self.draw_picks = None                           # all pictures of a pair are needed
         self.discriminator = self._place(PoseDiscriminator(**vars(config.discriminator)))
         for network in (self.generator, self.discriminator):
             network.check_size(config.imsize)
@@ -133,6 +136,12 @@ class Trainer(BaseTrainer):
         """Whether the generator paints pictures of any side, see :mod:`model_variants`."""
         return hasattr(self.generator, "prepare")
 
+    def check_paint_size(self, size):
+        """Raise :class:`UserError` if pictures cannot be painted in another size than their source's."""
+        if size < 1 or not self.any_size:
+            raise UserError(f"pictures of {size} pixels: the generator {self.config.generator.kind} paints " +
+                            ("from 1 on" if self.any_size else f"those of its training, {self.config.imsize}"))
+
     def _place(self, module):
         """A network on the device, in the configured memory format, compiled if configured."""
         module = module.to(self.device)
@@ -163,7 +172,9 @@ class Trainer(BaseTrainer):
         Args:
             batch: `poses` (B, T + 1, J, 2), `action` (B,), `images` (B, T + 1, 3, S, S) and `masks` (B, T, 1, S, S); or, where
                 the data knew the picks beforehand, `picks` (B, 3) and only their `images` (B, 4, 3, S, S) and `masks`
-                (B, 1, 1, S, S), see :class:`dataset.image_loader2.PennActionPairs`.
+                (B, 1, 1, S, S), see :class:`dataset.image_loader2.PennActionPairs`; with pairs from anywhere in a video T is 1,
+                and that target is the target of all updates, see :class:`dataset.mixture.TrainingPairs`. Perhaps `plates`
+                (B, 3, S, S), the sources without their person.
             picks: (k1, r, k3) from 0, or None for the batch's or to draw them.
             noise: (2, L, B, Z) of the two roll-outs, or None to draw it.
         Returns:
@@ -173,8 +184,12 @@ class Trainer(BaseTrainer):
         """
         config, weights = self.config, self.config.image_loss
         images, masks, targets = batch["images"], batch["masks"], batch["poses"].shape[1] - 1
-        steps = self.actvae.steps(targets)
-        if "picks" in batch:
+        anywhere = config.pairs == "anywhere"
+        steps = config.steps if anywhere else self.actvae.steps(targets)
+        if anywhere:
+            first, step, second = 0, draw_picks(self.random, 1, steps)[1] if picks is None else int(picks[1]), 0
+            images = images[:, [0, 1, 1, 1]]
+        elif "picks" in batch:
             first, step, second = batch["picks"][0].tolist()
         else:
             first, step, second = draw_picks(self.random, targets, steps) if picks is None else (int(pick) for pick in picks)
@@ -184,7 +199,8 @@ class Trainer(BaseTrainer):
         # in one memory layout, whether or not a worker collected them: layouts round differently
         source, *reals = images.contiguous().unbind(1)                                              # (B, 3, S, S) each
         sampled = self._rollouts(poses[:, 0], action, step, steps, noise)                           # (2, B, J, 2)
-        source_pose, *real_poses = poses[:, [0, first + 1, step + 1, second + 1]].unbind(1)         # (B, J, 2) each
+        frames = [0, 1, 1, 1] if anywhere else [0, first + 1, step + 1, second + 1]
+        source_pose, *real_poses = poses[:, frames].unbind(1)                                       # (B, J, 2) each
 
         plate = {"plate": batch["plates"].to(self.device, non_blocking=True)} if "plates" in batch else {}
 
@@ -284,9 +300,8 @@ class Trainer(BaseTrainer):
         """
         source, source_pose, poses, action = (value.to(self.device) for value in (source, source_pose, poses, action))
         size = source.shape[-1] if size is None else size
-        if size < 1 or size != source.shape[-1] and not self.any_size:
-            raise UserError(f"size {size}: the generator {self.config.generator.kind} paints pictures of the source's side, "
-                            f"{source.shape[-1]} pixels")
+        if size != source.shape[-1]:
+            self.check_paint_size(size)
         if self.any_size:
             return self._paint_prepared(source, source_pose, poses, action, size)
         rows = torch.arange(len(poses), device=self.device).repeat_interleave(poses.shape[1])        # (B * T,)

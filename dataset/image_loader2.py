@@ -1,4 +1,5 @@
 """The training data: windows of a pair list as poses and, for the pose-to-image module, pictures and masks."""
+import functools
 import os
 import stat
 import warnings
@@ -92,13 +93,18 @@ class PennActionPairs(Dataset):
         imsize: S, side of the prepared pictures in pixels.
         images: whether items carry pictures; without, no picture is opened for them.
         actions: action names by id.
+        by_name: the list's rows are known by their actions' names, whatever their ids.
+        list_actions: action names by the list's own ids, if those are others; each must be among `actions`.
     Raises:
         ListError, FrameError: bad list, a crop outside its image or, with images, a missing frame or frames that do not fit
             their annotation.
     """
 
-    def __init__(self, data_list, data_root, imsize, images=True, actions=ACTIONS):
-        self.rows = read_list(data_list, actions)
+    def __init__(self, data_list, data_root, imsize, images=True, actions=ACTIONS, by_name=False, list_actions=None):
+        self.rows = read_list(data_list, list_actions or actions, by_name and not list_actions)
+        if list_actions:
+            ids = np.array([actions.index(name) for name in list_actions])
+            self.rows = self.rows._replace(actions=tuple(actions), action=ids[self.rows.action])
         self.data_root, self.imsize, self.images = os.path.expanduser(data_root), imsize, images
         if images:
             self._check_frames_exist()
@@ -162,17 +168,16 @@ class PennActionPairs(Dataset):
                              f"of its video are {size[1]} x {size[0]}")
         return transform.picture_from_frame(picture, self.crop[row], self.imsize)
 
+    @functools.cached_property
+    def cached(self):
+        """(N, T + 1) number of each row's frames among the distinct (frame, crop), in the order of their first use."""
+        known = {}
+        return np.array([[known.setdefault((path, tuple(self.crop[row])), len(known)) for path in paths]
+                         for row, paths in enumerate(self.rows.frames)])
+
     def use_cache(self, folder):
         """Take the pictures from a :class:`dataset.frame_cache.FrameCache` in `folder`, which is built if need be."""
-        places, first_use = {}, []
-        self.cached = np.empty((len(self), self.targets + 1), np.int64)           # place of each row's frames in the cache
-        for row, paths in enumerate(self.rows.frames):
-            crop = tuple(self.crop[row])
-            for frame, path in enumerate(paths):
-                place = places.setdefault((path, crop), len(places))
-                if place == len(first_use):
-                    first_use.append((row, frame))
-                self.cached[row, frame] = place
+        first_use = [divmod(int(use), self.targets + 1) for use in np.unique(self.cached, return_index=True)[1]]
         self.cache = FrameCache(folder, [self.frame_path(*use) for use in first_use],
                                 [(*self.crop[row], self.turned[row]) for row, _ in first_use], self.imsize,
                                 lambda place: self._prepare(*first_use[place]))

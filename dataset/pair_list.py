@@ -133,8 +133,11 @@ class Window(NamedTuple):
                    (int(video) if known else -1, first, int(following[1]) - first if number and following else 0))
 
 
-def parse_row(text, path="<row>", line=None, actions=ACTIONS):
-    """One line of a list as a checked :class:`Row`; raises :class:`ListError` naming line and field."""
+def parse_row(text, path="<row>", line=None, actions=ACTIONS, by_name=False):
+    """One line of a list as a checked :class:`Row`; raises :class:`ListError` naming line and field.
+
+    With `by_name` the action is what its name says, whatever its id: lists of other sets of actions have other ids.
+    """
     fields = text.split(",")
     columns = Columns.of(len(fields))
     if columns is None:
@@ -159,6 +162,10 @@ def parse_row(text, path="<row>", line=None, actions=ACTIONS):
         if not fields[field].strip() or "\0" in fields[field]:
             raise error(field, "a path is needed here")
     name, (action_id,) = fields[columns.action], numbers(columns.action + 1, columns.crop, int, "an integer")
+    if by_name:
+        if name not in actions:
+            raise error(columns.action, f"unknown action {name!r}; known are {', '.join(actions)}")
+        action_id = actions.index(name)
     if not 0 <= action_id < len(actions):
         raise error(columns.action + 1, f"unknown action id {action_id}; the ids are 0..{len(actions) - 1}")
     if name != actions[action_id]:
@@ -187,12 +194,13 @@ def format_row(row):
                      *(f"{value:f}" for value in joints)])
 
 
-def read_list(path, actions=ACTIONS):
+def read_list(path, actions=ACTIONS, by_name=False):
     """Read and check a whole list.
 
     Args:
         path: text file, one row a line; empty lines are passed over, `~` is the home folder.
         actions: action names by id.
+        by_name: see :func:`parse_row`.
     Raises:
         ListError: missing, empty or undecodable file, a bad row, with line and field, or rows of different length.
     """
@@ -207,7 +215,7 @@ def read_list(path, actions=ACTIONS):
     numbered = [(number, line.rstrip("\r")) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     if not numbered:
         raise ListError(path, None, None, "this list is empty; `python -m dataset.penn_action` makes one")
-    rows = [parse_row(line, path, number, tuple(actions)) for number, line in numbered]
+    rows = [parse_row(line, path, number, tuple(actions), by_name) for number, line in numbered]
     for (number, _), row in zip(numbered, rows):
         if len(row.frames) != len(rows[0].frames):
             raise ListError(path, number, None, f"this row has {len(row.persons)} targets, the ones above have "

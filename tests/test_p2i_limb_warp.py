@@ -133,7 +133,7 @@ def test_published_generator_paints_its_own_size_only():
     trainer, rows = trainer_of(start=PUBLISHED), batch()
     arguments = rows["images"][:, 0], rows["poses"][:, 0], rows["poses"][:, 1:2], rows["action"]
     assert trainer.paint(*arguments, 32).shape == (2, 1, 3, 32, 32)
-    with pytest.raises(UserError, match="size 64: the generator pose_attention paints pictures of the source's side, 32 pixels"):
+    with pytest.raises(UserError, match="pictures of 64 pixels: the generator pose_attention paints those of its training, 32"):
         trainer.paint(*arguments, 64)
 
 

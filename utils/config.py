@@ -106,13 +106,29 @@ class ImageLossConfig:
 
 
 @dataclass
+class TrainDataConfig:
+    """One of several data sets that training mixes."""
+
+    data_list: str = ""                              # its training list
+    data_root: str = ""                              # the folder that this speaks of
+    share: float = _number(1.0, above=0, high=1)     # of the rows of an iteration
+    # names by the list's own ids, where those are not the configuration's
+    actions: list = field(default_factory=list, metadata={"may_be_empty": True})
+
+
+@dataclass
 class Config:
     """Every key of a configuration with its published default; the files in config/ explain each."""
 
     data_root: str = "data/Penn_Action"
     train_data_list: str = "data_lists/training_pair_penn5.txt"
     test_data_list: str = "data_lists/testing_pair_penn5.txt"
+    train_data: list[TrainDataConfig] = field(default_factory=list)  # instead of train_data_list and data_root in training
+    pairs: str = _number("windows", choices=("windows", "anywhere"))
+    pairs_near: float = _number(0.5, low=0, high=1)  # of pairs from anywhere in a video, the share at most eight frames apart
+    augment: bool = False                            # mirror, recolour and move pictures and poses in training
     actions: list = field(default_factory=lambda: list(ACTIONS))
+    actions_by: str = _number("id", choices=("id", "name"))  # how lists say a row's action; id: by both, which must agree
     imsize: int = _number(128, low=16)
     steps: int = _number(4, low=1)                   # predicted where no list says how far
 
@@ -188,6 +204,11 @@ def load_config(path, overrides=()):
         _assign(config, key.strip().split("."), value, f"--set {override}")
     for name in PATHS:
         setattr(config, name, os.path.expanduser(getattr(config, name)))
+    for entry in config.train_data:
+        unknown = [name for name in entry.actions if name not in config.actions]
+        if unknown:
+            raise UserError(f"{path}: train_data, {entry.data_list}: {', '.join(unknown)} is not among the actions of this "
+                            f"configuration, {', '.join(config.actions)}")
     for name in ("beta1", "beta2"):
         if getattr(config, name) >= 1:
             raise UserError(f"{path}: {name} must be under 1, it is {getattr(config, name)}")
@@ -362,11 +383,31 @@ def _checked(entry, value, where):
         for one in value:
             _check_limits(name, limits, one, where)
         return value
-    elif entry.type is list and not (isinstance(value, list) and value and all(map(_is_text, value))
-                                     and len(set(value)) == len(value)):
+    elif entry.type == list[TrainDataConfig]:
+        return _train_data(name, value, where)
+    elif entry.type is list and not (isinstance(value, list) and (value or limits.get("may_be_empty"))
+                                     and all(map(_is_text, value)) and len(set(value)) == len(value)):
         raise UserError(f"{where}: {name!r} must be a list of different names")
     _check_limits(name, limits, value, where)
     return value
+
+
+def _train_data(name, value, where):
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise UserError(f"{where}: {name!r} must be a list of blocks with data_list, data_root and share")
+    sets = []
+    for number, block in enumerate(value, 1):
+        here = f"{where}, {name!r}, data set {number}"
+        sets.append(TrainDataConfig())
+        for key, inner in block.items():
+            _assign(sets[-1], [str(key)], inner, here)
+        for key in ("data_list", "data_root"):
+            if not getattr(sets[-1], key):
+                raise UserError(f"{here}: {key!r} is missing")
+    total = sum(entry.share for entry in sets)
+    if sets and abs(total - 1) > 1e-6:
+        raise UserError(f"{where}: the shares of {name!r} add up to {total:g}, they must to 1")
+    return sets
 
 
 def _check_limits(name, limits, value, where):

@@ -43,9 +43,12 @@ def parse_options(description, extend=None):
     for name in ("samples", "limit", "steps", "iteration"):
         if getattr(options, name) is not None and getattr(options, name) < 1:
             parser.error(f"--{name} must be at least 1")
+    if getattr(options, "paint_size", None) is not None and not 16 <= options.paint_size <= 4096:
+        parser.error("--paint_size must lie in 16..4096")
     if not 0 <= options.seed < 2 ** 31:
         parser.error("--seed must lie in 0..2147483647")
-    idle = [f"--{name}" for name in ("samples", "steps", "limit", "gifs") if getattr(options, name) is not None]
+    idle = [f"--{name}" for name in ("samples", "steps", "limit", "gifs", "paint_size")
+            if getattr(options, name, None) is not None]
     if idle and not options.test:
         warnings.warn(f"without effect in training: {', '.join(idle)}", stacklevel=2)
     return options

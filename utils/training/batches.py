@@ -2,9 +2,11 @@
 import signal
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from dataset.image_loader2 import PennActionPairs
 from utils import processes
 from utils.errors import UserError
 
@@ -59,23 +61,54 @@ class EpochBatches:
         return self.order(epoch).split(self.batch_size)[number].tolist()
 
     def __iter__(self):
-        own, generator, ordered, order = processes.shard(self.batch_size), torch.Generator(), None, ()
+        own, ordered, order = processes.shard(self.batch_size), None, ()
         for iteration in range(self.iteration, self.total):
             epoch, number = self.epoch(iteration)
             if epoch != ordered:
                 ordered, order = epoch, self.order(epoch).split(self.batch_size)
-            rows = order[number][own].tolist()
-            if self.draw_picks is None:
-                yield rows
-            else:
-                picks = self.draw_picks(generator.manual_seed(self.seed * 1_000_003 + iteration))
-                yield [(row, picks) for row in rows]
+            yield self._with_picks(order[number][own].tolist(), iteration)
+
+    def _with_picks(self, rows, iteration):
+        if self.draw_picks is None:
+            return rows
+        picks = self.draw_picks(torch.Generator().manual_seed(self.seed * 1_000_003 + iteration))
+        return [(row, picks) for row in rows]
+
+
+class MixedBatches(EpochBatches):
+    """Batch sampler of a :class:`dataset.mixture.TrainingPairs`: each iteration's rows are drawn by the sets' shares.
+
+    They follow from seed and iteration alone. An epoch is as many iterations as all rows make up.
+
+    Args:
+        data: the rows.
+        batch_size, seed, draw_picks, epochs: as of :class:`EpochBatches`.
+    """
+
+    def __init__(self, data, batch_size, seed, draw_picks=None, epochs=1):
+        super().__init__(len(data), batch_size, seed, draw_picks, epochs)
+        self.data = data
+
+    def draws(self, iteration):
+        """The whole batch of an iteration, a list of :class:`dataset.mixture.Draw`."""
+        return self.data.draw(np.random.default_rng((self.seed, iteration)), self.batch_size)
+
+    def batch(self, iteration):
+        return [draw.row for draw in self.draws(iteration)]
+
+    def __iter__(self):
+        own = processes.shard(self.batch_size)
+        for iteration in range(self.iteration, self.total):
+            yield self._with_picks(self.draws(iteration)[own], iteration)
 
 
 def training_batches(dataset, config, seed, draw_picks=None):
     """(sampler, loader) of the training list; raises :class:`UserError` if the list is smaller than a batch or the batch
     cannot be shared out."""
-    sampler = EpochBatches(len(dataset), config.batch_size, seed, draw_picks, config.train_epoch)
+    if isinstance(dataset, PennActionPairs):
+        sampler = EpochBatches(len(dataset), config.batch_size, seed, draw_picks, config.train_epoch)
+    else:
+        sampler = MixedBatches(dataset, config.batch_size, seed, draw_picks, config.train_epoch)
     if not sampler.per_epoch:
         raise UserError(f"{dataset.rows.path}: its {len(dataset)} rows are fewer than a batch of {config.batch_size}")
     if config.batch_size % processes.world_size():

@@ -60,9 +60,10 @@ class BaseTrainer:
     blocks = ("actvae",)                                   # whose parts a snapshot holds
     optional = ()                                          # parts that pretrained folders may lack
     paints = False                                         # whether it needs pictures
+    plate = None                                           # function that makes pictures without their person, if it needs such
     draw_picks = None                                      # see `EpochBatches`
     unused = ("generator", "discriminator", "image_loss", "vgg_weights", "cache", "cache_dir", "channels_last", "compile",
-              "sync_batchnorm")                            # keys of the configuration without effect here
+              "sync_batchnorm", "pairs", "pairs_near", "augment")      # keys of the configuration without effect here
 
     def __init__(self, config, seed=7):
         self.config = config
