@@ -159,6 +159,16 @@ def test_save_and_resume(tmp_path):
     assert {name: float(value) for name, value in first.items()} == {name: float(value) for name, value in second.items()}
 
 
+def test_loaded_weights_are_the_mean_too(tmp_path, trainer):
+    """A test paints with the mean of the weights: of loaded ones, themselves."""
+    trainer.save(tmp_path, 1, 0)
+    other = Trainer(load_config(CONFIG, [*SMALL, *ALONE, "ema=0.9"]), seed=8)
+    other.restore(other.find_weights(tmp_path))
+    rows = batch()
+    arguments = rows["images"][:, 0], rows["poses"][:, 0], rows["poses"][:, 1:2], rows["action"]
+    assert torch.equal(other.paint(*arguments), trainer.paint(*arguments))
+
+
 def test_weights_of_the_other_kind(tmp_path):
     trainer_of().save(tmp_path, 1, 0)
     with pytest.raises(UserError, match="weights of other networks than this configuration's: .*generator.kind: limb_warp"):

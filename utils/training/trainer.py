@@ -300,6 +300,7 @@ class BaseTrainer:
             raise UserError(f"{weights.origin}: weights of other networks than this configuration's: {'; '.join(differing)}")
         for name, path in weights.files.items():
             load_part(path, self.parts[name])
+        self._restore_last_weights({})
         if optimizers:
             self.iteration = weights.iteration
             self._load_training_state(weights.snapshot, weights.snapshot.files[next(iter(self.parts))].parent)
