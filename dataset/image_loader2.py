@@ -138,12 +138,15 @@ class PennActionPairs(Dataset):
         if self.images:
             targets = range(self.targets) if picks is None else picks
             item["images"] = as_image(self.pictures(row, [0, *(target + 1 for target in targets)]))
-            masks = transform.person_masks(self.rows.persons[row, targets if picks is None else picks[-1:]],
-                                           self.crop[row], self.image_size[row], self.imsize)
-            item["masks"] = torch.from_numpy(masks)[:, None].float()
+            item["masks"] = self.masks(row, targets if picks is None else picks[-1:])
             if picks is not None:
                 item["picks"] = torch.tensor(picks)
         return item
+
+    def masks(self, row, targets):
+        """Person boxes of some targets (from 0) of a row: (len(targets), 1, S, S) float32, 1 inside."""
+        masks = transform.person_masks(self.rows.persons[row, targets], self.crop[row], self.image_size[row], self.imsize)
+        return torch.from_numpy(masks)[:, None].float()
 
     def pictures(self, row, frames):
         """Prepared pictures of some frames (0 = source) of a row: (len(frames), S, S, 3) uint8."""

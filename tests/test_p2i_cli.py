@@ -254,6 +254,9 @@ def test_metrics_file(trained):
             mean = np.mean([values[row] for row in rows])
             assert groups[name]["pictures"][f"psnr_{kind}"] == pytest.approx(mean, abs=1e-3)
     pictures = metrics["overall"]["pictures"]
+    closer = {"psnr_inside_true_poses", "psnr_outside_true_poses", "sharpness_true_poses", "flicker_true_poses", "identity"}
+    assert closer <= pictures.keys() and all(0 < pictures[key] < 100 for key in closer)
+    assert min(pictures[f"psnr_{side}_true_poses"] for side in ("inside", "outside")) <= pictures["psnr_true_poses"] + .1
     assert abs(pictures["psnr_sampled"] - pictures["psnr_true_poses"]) > 0.01
     assert all(0 < pictures[key] < (100 if "psnr" in key else 1) for key in keys)
 

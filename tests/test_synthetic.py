@@ -1,4 +1,5 @@
 """The demo data set: Penn Action's layout, believable motion, safe writing."""
+import hashlib
 import json
 import subprocess
 import sys
@@ -240,3 +241,28 @@ def test_error_is_one_line_and_status_two(tmp_path):
                          cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 2 and run.stdout == ""
     assert run.stderr.startswith("error: ") and len(run.stderr.splitlines()) == 1 and "file" in run.stderr
+
+
+# ---- variety ----
+
+def test_variety_changes_pictures_not_motion():
+    (plain, joints, size, view), (varied, *same), (again, *_) = (
+        draw_video(3, "squat", 1, (6, 6), variety=variety) for variety in (False, True, True))
+    plain, varied, again = map(list, (plain, varied, again))
+    assert np.array_equal(joints, same[0]) and (size, view) == tuple(same[1:])
+    assert all(np.array_equal(first, second) for first, second in zip(varied, again)) and varied[0].dtype == np.uint8
+    assert np.abs(plain[0].astype(float) - varied[0]).mean() > 10
+
+
+@pytest.mark.parametrize("action", ["squat", "tennis_serve", "pullup"])
+@pytest.mark.parametrize("index", range(4))
+def test_variety_draws_every_kind(action, index):
+    pictures, joints, *_ = draw_video(5, action, index, (6, 6), people=index % 2, variety=True)
+    assert all(picture.std() > 5 for picture in pictures) and np.isfinite(joints).all()
+
+
+def test_without_variety_the_pictures_are_what_they_were():
+    expected = {"squat": "1d75394ccd0a84bc", "tennis_serve": "16d288570d1e0421", "pullup": "47a2bbd8d24eb463"}
+    for action, digest in expected.items():
+        pictures, joints, *_ = draw_video(7, action, 1, (6, 6))
+        assert hashlib.sha256(b"".join(picture.tobytes() for picture in pictures) + joints.tobytes()).hexdigest()[:16] == digest

@@ -23,6 +23,8 @@ def main():
                         help="frames of a video (default: 34 50)")
     parser.add_argument("--people", type=int, default=0,
                         help="so many different people, who take turns (default: a new one for every video)")
+    parser.add_argument("--variety", action="store_true",
+                        help="textured scenes, patterned clothes, light and grain: to train on for pictures of real places")
     options = parser.parse_args()
     most = 9999 // len(ACTIONS)                                # four-digit video numbers
     if not 1 <= options.videos <= most:
@@ -34,7 +36,7 @@ def main():
     if not 6 <= options.frames[0] <= options.frames[1]:
         raise UserError(f"--frames needs 6 <= MIN <= MAX, got {options.frames[0]} {options.frames[1]}")
     cv2.setNumThreads(1)                                       # the pictures are too small to share out
-    print(make(options.out, options.videos, options.seed, tuple(options.frames), options.people))
+    print(make(options.out, options.videos, options.seed, tuple(options.frames), options.people, options.variety))
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def settings_in(path):
     return known if isinstance(known, dict) and known.get("maker") == MAKER else None
 
 
-def make(out, videos=8, seed=7, frames=(34, 50), people=0):
+def make(out, videos=8, seed=7, frames=(34, 50), people=0, variety=False):
     """Write the data set to folder `out`, `videos` of each action. Returns a line to tell the user.
 
     While the folder is being filled its settings lie in synthetic.json.part, which in the end becomes synthetic.json.
@@ -51,7 +51,7 @@ def make(out, videos=8, seed=7, frames=(34, 50), people=0):
     out, tests = Path(out), min(TEST_VIDEOS, videos - 1)
     done, begun = out / MANIFEST, out / (MANIFEST + ".part")
     settings = {"maker": MAKER, "version": VERSION, "videos": videos, "seed": seed, "frames": list(frames),
-                "people": people}
+                "people": people} | ({"variety": True} if variety else {})
     try:
         known = settings_in(done)
         if known == settings | {"files": len(own_files(out))}:
@@ -69,7 +69,8 @@ def make(out, videos=8, seed=7, frames=(34, 50), people=0):
         (out / "labels").mkdir(exist_ok=True)
         jobs = [(action, index) for action in ACTIONS for index in range(videos)]
         for number, (action, index) in enumerate(tqdm(jobs, unit="video", desc="drawing"), 1):
-            write_video(out, number, action, index < videos - tests, draw_video(seed, action, index, frames, people))
+            video = draw_video(seed, action, index, frames, people, variety)
+            write_video(out, number, action, index < videos - tests, video)
         begun.write_text(json.dumps(settings | {"files": len(own_files(out))}), encoding="utf-8")
         os.replace(begun, done)
     except OSError as error:

@@ -29,6 +29,7 @@ from dataset.synthetic.scene import (
     polygon,
     shadow,
 )
+from dataset.synthetic.variety import TEXTURED, Extras, textured_background
 from utils.skeleton import ANKLES, ELBOWS, HEAD, HIPS, KNEES, MIRROR, SHOULDERS, WRISTS
 
 SIZES = ((480, 360), (480, 270), (360, 480))          # width, height of a frame
@@ -89,8 +90,9 @@ class Painter:
     are written in body heights and become canvas pixels through `unit`.
     """
 
-    def __init__(self, action, motion, build, look, camera, backdrop):
+    def __init__(self, action, motion, build, look, camera, backdrop, extras=None, expose=None):
         self.action, self.motion, self.build, self.look = action, motion, build, look
+        self.extras, self.expose = extras, expose              # of --variety
         self.backdrop = cv2.resize(backdrop, None, fx=SUPER, fy=SUPER, interpolation=cv2.INTER_LINEAR)
         self.camera = Camera(camera.axes, camera.scale * SUPER, camera.origin * SUPER)
         self.unit = self.camera.scale
@@ -104,7 +106,8 @@ class Painter:
         self.shadows(canvas, t)
         for _, paint in sorted(self.body(t) + self.props(t), key=lambda part: part[0]):
             paint(canvas)
-        return cv2.resize(canvas, None, fx=1 / SUPER, fy=1 / SUPER, interpolation=cv2.INTER_AREA)
+        picture = cv2.resize(canvas, None, fx=1 / SUPER, fy=1 / SUPER, interpolation=cv2.INTER_AREA)
+        return self.expose(picture) if self.expose else picture
 
     def shadows(self, canvas, t):
         spots = [(self.motion.joints[t, list(HIPS)].mean(0), 0, 0.24)]
@@ -157,6 +160,8 @@ class Painter:
             light = np.clip(1 + FAR_SHADE * (near - middle), 0.74, 1.04)
             sizes = np.array((0.056, 0.038, 0.023)) * girth
             parts.append((near, self.limb(xy[leg], sizes, look.trousers, look.leg, light)))
+            if self.extras and look.leg > 1.5:
+                parts.append((near + 0.0005, partial(self.extras.on_leg, path=xy[leg], unit=self.unit)))
             ankle, toe = xy[leg[2]], toes[side]
             shoe = [(ankle + self.down(0.012) - 0.18 * (toe - ankle), 0.026), (toe, 0.02)]
             parts.append((near + 0.001, self.solid(shoe, look.shoe)))
@@ -168,6 +173,8 @@ class Painter:
         seat = [(pelvis + 0.12 * spine, 0.074 * girth)] + [(xy[j], 0.055 * girth) for j in HIPS]
         skull, near = self.camera.project(xyz[HEAD] - 0.6 * self.build.head * self.motion.head_axes[t, 1])
         neck = [(chest + 0.03 * spine, 0.034), (skull, 0.03)]
+        if self.extras:
+            parts.append((middle + 0.0005, partial(self.extras.on_trunk, corners=xy[list(SHOULDERS + HIPS)], unit=self.unit)))
         return parts + [(middle, self.solid(trunk, look.shirt)), (middle + 0.001, self.solid(seat, look.trousers)),
                         (min(middle, near) - 0.001, self.solid(neck, look.skin * 0.86)),
                         (near, partial(self.head, axes=self.motion.head_axes[t] @ self.camera.axes.T, skull=skull))]
@@ -295,7 +302,7 @@ class Painter:
         return [(depths.mean() - 0.001, self.solid([(top, 0.012) for top in tops], STEEL)), *posts]
 
 
-def draw_video(seed, action, index, frames, people=0):
+def draw_video(seed, action, index, frames, people=0, variety=False):
     """One video -> (generator of (h, w, 3) uint8 BGR pictures, joints (n, 13, 2) float64 pixels, (w, h), view name).
 
     As in Penn Action's labels the joints called left are those on the viewer's left of a person seen from the front.
@@ -304,6 +311,7 @@ def draw_video(seed, action, index, frames, people=0):
         seed, action, index: what the content depends on; `action` is a name, `index` counts the action's videos.
         frames: (fewest, most) frames, both included.
         people: how many different people, each with clothes and surroundings of his own, take turns; 0: all are different.
+        variety: textured scenes, patterned clothes, light and grain (:mod:`dataset.synthetic.variety`).
     """
     rng = np.random.default_rng((seed, ACTIONS.index(action), index))
     nframes = int(rng.integers(frames[0], frames[1] + 1))
@@ -322,6 +330,14 @@ def draw_video(seed, action, index, frames, people=0):
     ground, _ = camera.project(motion.joints[:, ANKLES] * (1, 0, 1))
     scene = scenes[(index % people if people else index) % len(scenes)]
     backdrop = background(scene, size, ground[..., 1].mean(), camera.scale, person)
-    painter = Painter(action, motion, build, look, camera, backdrop)
+    extras = expose = None
+    if variety:
+        other = np.random.default_rng((seed, ACTIONS.index(action), index % people if people else index, 1))
+        extras = Extras.draw(other)
+        extras.dress(look, other)
+        expose = extras.exposure(size, other)
+        if other.uniform() < TEXTURED:
+            backdrop = textured_background(size, ground[..., 1].mean(), camera.scale, other)
+    painter = Painter(action, motion, build, look, camera, backdrop, extras, expose)
     view = ("front", "right", "back", "left")[round(yaw / 90) % 4]
     return (painter.frame(t) for t in range(nframes)), camera.project(motion.joints)[0][:, list(MIRROR)], size, view

@@ -5,6 +5,7 @@ import torch
 from tqdm import tqdm
 
 from utils.evaluation.metrics import image_metrics, lpips, pose_metrics, summarise
+from utils.evaluation.picture_metrics import flicker, identity, psnr_by_region, sharpness
 from utils.evaluation.poses import sample_rows
 from utils.evaluation.results import FAKE, REAL, drawing, highlights, metrics_file, new_results, write_overview
 from utils.evaluation.sampling import spread
@@ -20,6 +21,8 @@ STRIPS = "strips"
 OVERVIEW_SIZE, OVERVIEW_STILL = 128, 3      # pixels of a cell of overview.gif; frames that a picture stays
 KINDS = {"sampled": "sampled poses", "true_poses": "true poses", "copy_source": "source copied"}
 METRICS = ("psnr", "ssim", "lpips")
+CLOSER = {"psnr_inside_true_poses": "PSNR inside the person's box", "psnr_outside_true_poses": "outside",
+          "sharpness_true_poses": "sharpness", "flicker_true_poses": "flicker", "identity": "own pose, PSNR"}
 
 
 def paint_rows(trainer, dataset, rows, futures):
@@ -30,20 +33,39 @@ def paint_rows(trainer, dataset, rows, futures):
         rows: B row numbers.
         futures: (B, T, J, 2), one sampled future of each.
     Returns:
-        dict of (B, T, 3, S, S) images in [-1, 1] on the CPU: `truth`, and one for each of `KINDS`.
+        dict of (B, T, 3, S, S) images in [-1, 1] on the CPU: `truth`, and one for each of `KINDS`; `source_pose`, painted in the
+        source's own pose, (B, 1, 3, S, S).
     """
     steps = futures.shape[1]
     images = torch.stack([as_image(dataset.pictures(row, range(steps + 1))) for row in rows])
     poses, action = dataset.poses[rows], dataset.action[rows]
-    painted = trainer.paint(images[:, 0], poses[:, 0], torch.cat([futures, poses[:, 1:steps + 1]], 1), action).float().cpu()
-    return {"truth": images[:, 1:], "sampled": painted[:, :steps], "true_poses": painted[:, steps:],
-            "copy_source": images[:, :1].expand(-1, steps, -1, -1, -1)}
+    wanted = torch.cat([futures, poses[:, 1:steps + 1], poses[:, :1]], 1)                       # (B, 2T + 1, J, 2)
+    painted = trainer.paint(images[:, 0], poses[:, 0], wanted, action).float().cpu()
+    return {"truth": images[:, 1:], "sampled": painted[:, :steps], "true_poses": painted[:, steps:-1],
+            "source_pose": painted[:, -1:], "copy_source": images[:, :1].expand(-1, steps, -1, -1, -1)}
 
 
 def measure(painted):
     """`{metric}_{kind}` -> (B,) of what :func:`paint_rows` returned."""
     return {f"{metric}_{kind}": value for kind in KINDS
             for metrics in (image_metrics, lpips) for metric, value in metrics(painted[kind], painted["truth"]).items()}
+
+
+def measure_closer(painted, boxes):
+    """How the person and what is around it are painted in the true poses, how sharp and how steady, see
+    :mod:`utils.evaluation.picture_metrics`: name -> (B,), NaN where there is nothing to measure.
+
+    Args:
+        painted: what :func:`paint_rows` returned.
+        boxes: (B, T, 1, S, S), 1 inside the person's box.
+    """
+    fake, truth = painted["true_poses"], painted["truth"]
+    regions = psnr_by_region(fake, truth, boxes)
+    values = {name: regions[name] for name in ("psnr_inside", "psnr_outside")} | {"sharpness": sharpness(fake, truth)}
+    if truth.shape[1] > 2:
+        values["flicker"] = flicker(fake, truth)
+    return {**{f"{name}_true_poses": value for name, value in values.items()},
+            "identity": identity(painted["source_pose"][:, 0], painted["copy_source"][:, 0])}
 
 
 class ImageEvaluation:
@@ -89,7 +111,8 @@ class ImageEvaluation:
                 for first in range(0, len(rows), ROWS):
                     some = rows[first:first + ROWS]
                     painted = paint_rows(trainer, dataset, some, futures[first:first + ROWS, 0])
-                    parts.append(measure(painted))
+                    boxes = torch.stack([dataset.masks(row, range(steps)) for row in some])
+                    parts.append({**measure(painted), **measure_closer(painted, boxes)})
                     for offset, row in enumerate(some):
                         index = first + offset
                         if index not in drawn and index not in one_each:
@@ -121,6 +144,8 @@ class ImageEvaluation:
                           f"pictures of {dataset.imsize} px.", metric_table(metrics, columns, "pictures", digits=3), cards)
         for kind, words in KINDS.items():
             log.info("%-14s PSNR %.2f dB  SSIM %.3f", words, overall[f"psnr_{kind}"], overall[f"ssim_{kind}"])
+        closer = {name: overall[name] for name in parts[0] if name in CLOSER and overall[name] is not None}
+        log.info("true poses     %s", "  ".join(f"{CLOSER[name]} {value:.2f}" for name, value in closer.items()))
         log.info("gallery: %s", folder / "index.html")
         return metrics
 

@@ -87,11 +87,16 @@ def summarise(values, action, names, scales):
         names: action names by id.
         scales: unit name -> factor.
     Returns:
-        {"overall": group, "actions": {name: group}}, where a group is {"rows": n, unit: {metric: mean}}.
+        {"overall": group, "actions": {name: group}}, where a group is {"rows": n, unit: {metric: mean}}. Rows whose value is NaN
+        do not count, and a mean of none is None.
     """
+    def mean(value, scale):
+        known = value[~value.isnan()].double()
+        return float(known.mean()) * scale if len(known) else None
+
     def group(rows):
-        return {"rows": int(rows.sum()), **{unit: {name: float(value[rows].double().mean()) * scale
-                                                   for name, value in values.items()} for unit, scale in scales.items()}}
+        return {"rows": int(rows.sum()), **{unit: {name: mean(value[rows], scale) for name, value in values.items()}
+                                            for unit, scale in scales.items()}}
 
     return {"overall": group(torch.ones_like(action, dtype=torch.bool)),
             "actions": {names[index]: group(action == index) for index in action.unique().tolist()}}
