@@ -5,17 +5,21 @@ Poses are normalised picture coordinates in [-1, 1].
 
 What a pose module has:
 
-- `forward(poses (B, T + 1, J, 2) source first, action (B,), noise (R, L, B, Z))`: its loss terms by name, unweighted, 0-dim;
-  those named in `summed` add up over rows, the others are means.
+- `forward(poses (B, T + 1, J, 2) source first, action (B,), noise (R, L, B, Z), held (B,) or None)`: its loss terms by name,
+  0-dim, which `config.pose_loss` weighs; those named in `summed` add up over rows, the others are means. `held` are the targets
+  that a row really holds: after them its last pose is repeated (the published module takes these as they are).
 - `predict(pose (B, J, 2), action (B,), steps, noise (B, L, Z))`: the poses of the next `steps` frames, (B, steps, J, 2).
 - `rollouts(targets)`, `noise_length(steps)`, `z_dim`: R, L and Z; `steps(targets)`: T of a training roll-out on rows of so many.
 - `parts`: published checkpoint part -> module.
+- `random`: whether its training draws from torch's own generator, as dropout does.
 """
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from network_motion import ResidualMotion
 
 
 class Rollout(NamedTuple):
@@ -60,6 +64,7 @@ class ActVAE(nn.Module):
     """
 
     summed = ("kl",)
+    random = False
 
     def __init__(self, num_actions=9, num_joints=13, z_dim=512):
         super().__init__()
@@ -88,7 +93,7 @@ class ActVAE(nn.Module):
     def rollouts(self, targets):
         return len(self.rollout_targets(targets))
 
-    def forward(self, poses, action, noise):
+    def forward(self, poses, action, noise, held=None):
         """`reconstruction`, the sum over three roll-outs of their mean L1 distance, and `kl` of the first, a sum over its rows.
 
         The three start from the same source and are compared with different targets; they run as one batch.
@@ -136,7 +141,7 @@ class ActVAE(nn.Module):
         return Rollout(torch.stack(poses, 1), torch.stack(mus), torch.stack(logvars))
 
 
-POSE_MODULES = {"lstm_vae": ActVAE}
+POSE_MODULES = {"lstm_vae": ActVAE, "residual": ResidualMotion}
 
 
 def build_pose_module(settings, num_actions):

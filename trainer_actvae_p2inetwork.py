@@ -93,7 +93,7 @@ class Trainer(BaseTrainer):
     blocks = ("actvae", "generator", "discriminator")
     optional = ("classifier",)                               # the authors' `pretrain/` lacks the discriminator
     paints = True
-    unused = ("pose_loss",)
+    unused = ("pose_loss", "augment")
     draw_picks = staticmethod(draw_picks)
     adopt_pose_module = staticmethod(adopt_pose_module)
 

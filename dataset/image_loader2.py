@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from dataset import transform
 from dataset.frame_cache import FrameCache
 from dataset.matlab import read_mat
-from dataset.pair_list import ACTIONS, read_list, resolve_frame
+from dataset.pair_list import ACTIONS, held_targets, read_list, resolve_frame
 from dataset.penn_action import BROKEN, FORMATS, frame_files, frame_names, frame_reading, orientation
 from utils.errors import UserError
 from utils.pictures import as_image
@@ -84,7 +84,8 @@ class PennActionPairs(Dataset):
     `labels/VVVV.mat`. Where neither is there the crop boxes are taken to lie inside their images. With images and labels both
     are compared, once a video: frames of another size, too many or out of step with their poses are refused.
 
-    An item is a dict: `poses` (T + 1, 13, 2) float32 in [-1, 1), source first, and `action` int64; with images also
+    An item is a dict: `poses` (T + 1, 13, 2) float32 in [-1, 1), source first, `action` int64 and `held` int64, the targets up to
+    the clip's end, after which rows may repeat its last frame (:func:`dataset.pair_list.held_targets`); with images also
     `images` (T + 1, 3, S, S) float32 in [-1, 1], source first, and `masks` (T, 1, S, S) float32, of the T targets.
 
     Args:
@@ -119,6 +120,7 @@ class PennActionPairs(Dataset):
         poses = transform.pose_to_picture(self.rows.poses, self.crop, imsize)
         self.poses = torch.from_numpy(poses.astype(np.float32))
         self.action = torch.from_numpy(self.rows.action)
+        self.held = torch.tensor([held_targets(paths) for paths in self.rows.frames])
         self.cache = None
 
     def __len__(self):
@@ -134,7 +136,7 @@ class PennActionPairs(Dataset):
         pictures that it uses: `images` (4, 3, S, S) are then the source and those three targets, `masks` (1, 1, S, S)
         that of k3, and `picks` (3,) names them."""
         row, picks = index if isinstance(index, tuple) else (index, None)
-        item = {"poses": self.poses[row], "action": self.action[row]}
+        item = {"poses": self.poses[row], "action": self.action[row], "held": self.held[row]}
         if self.images:
             targets = range(self.targets) if picks is None else picks
             item["images"] = as_image(self.pictures(row, [0, *(target + 1 for target in targets)]))

@@ -242,6 +242,15 @@ def check_rows(rows):
         check_text(text)
 
 
+def held_targets(paths):
+    """How many targets a row with these paths (T + 1, source first) holds before it repeats its last frame to its end: T, of rows
+    that end with the clip fewer, of static ones (defect D9) none."""
+    held = len(paths) - 1
+    while held and paths[held - 1] == paths[-1]:
+        held -= 1
+    return held
+
+
 def write_list(path, rows):
     """Write :class:`Row` s to a list file, whole or not at all; raises :class:`UserError` as :func:`check_rows`."""
     check_rows(rows)

@@ -43,6 +43,37 @@ class LSTMVAEConfig(Block):
 
 
 @dataclass
+class ResidualMotionConfig(Block):
+    """The pose module of network_motion.py."""
+
+    parts = ("motion",)
+    kind: str = "residual"
+    horizon: int = _number(32, low=1)                # steps of one pass; longer roll-outs go on from its last pose
+    noise_dim: int = _number(8, low=1)               # numbers of noise of a pass
+    terms: int = _number(20, low=1)                  # of the basis over time
+    trunk: int = _number(384, low=1)                 # width of the part that sees pose and action
+    head: int = _number(192, low=1)                  # width of the part that sees the noise as well
+    trunk_blocks: int = _number(2, low=0)
+    head_blocks: int = _number(1, low=0)
+    samples: int = _number(4, low=2)                 # of a row in training
+    dropout: float = _number(0.2, low=0, high=0.99)
+    jitter: float = _number(0.03, low=0)             # noise on the pose that the network sees in training
+    path_weight: float = _number(0.3, low=0)         # of the energy score of whole motions; that of joints has 1
+    decay: float = _number(0.8, low=0)               # a step t counts t^-decay
+
+
+@dataclass
+class AugmentConfig:
+    """How much rows of poses change from one training iteration to the next; all off by default, as published."""
+
+    mirror: bool = False                             # every second row
+    rotate: float = _number(0.0, low=0)              # deviation, rad
+    stretch: float = _number(0.0, low=0)             # width and height, each up to exp(+-stretch) times
+    shift: float = _number(0.0, low=0)               # up to +-shift, normalised
+    speed: float = _number(0.0, low=0)               # up to exp(+-speed) times as fast
+
+
+@dataclass
 class PoseLossConfig:
     """Weights of the pose module's losses."""
 
@@ -75,7 +106,7 @@ class LimbWarpConfig(Block):
     limbs: bool = True                               # whether it moves the source's limbs
 
 
-KINDS = {"actvae": {"lstm_vae": LSTMVAEConfig},
+KINDS = {"actvae": {"lstm_vae": LSTMVAEConfig, "residual": ResidualMotionConfig},
          "generator": {"pose_attention": PoseAttentionConfig, "limb_warp": LimbWarpConfig}}
 
 
@@ -134,6 +165,7 @@ class Config:
 
     actvae: Block = field(default_factory=LSTMVAEConfig)
     pose_loss: PoseLossConfig = field(default_factory=PoseLossConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
     generator: Block = field(default_factory=PoseAttentionConfig)
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
     image_loss: ImageLossConfig = field(default_factory=ImageLossConfig)
@@ -176,7 +208,8 @@ PATHS = ("data_root", "train_data_list", "test_data_list", "cache_dir", "vgg_wei
 # `model.z_dim: 64` and `init: kaiming` while 512 and gaussian run). Of `dis`, two values are checked.
 WITHOUT_EFFECT = ("image_encode", "dec_im", "image_vae", "dis", "model", "init", "image_display_iter")
 # Of the networks' blocks, what may change from one training to the next.
-TUNABLE = {"generator.norm_momentum"}
+TUNABLE = {"generator.norm_momentum",
+           *(f"actvae.{key}" for key in ("samples", "dropout", "jitter", "path_weight", "decay"))}
 BLOCKS = ("image_encode", "dec_im", "image_vae", "dis", "model")
 
 
