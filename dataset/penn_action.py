@@ -86,13 +86,22 @@ class Rules(NamedTuple):
     count: int | None = None     # most windows of a video; None: as many as fit into the published clip
     min_visible: int = MIN_VISIBLE
     visible_boxes: bool = False  # boxes leave invisible joints out
+    pad: bool = False            # windows may go past the video's end, where they repeat its last frame
+    every_frame: bool = False    # a window starts at every frame, not only at those of the clip
+
+    @property
+    def needed(self):
+        """Targets that a window must really hold."""
+        return min(self.horizon, HORIZON) if self.pad else self.horizon
 
 
 def windows(annotation, action_id, files=None, **rules):
     """The windows of one video.
 
     Clip frames lie `gap = max(1, nframes // clip)` apart; window k holds the clip frames k..k+horizon. A video shorter
-    than the clip gives as many windows as it holds (defect D9 gave static ones).
+    than the clip gives as many windows as it holds (defect D9 gave static ones). With `pad` the windows are those of the
+    published horizon, as many of them and as far apart, each going on to its own horizon or the video's end, whose last frame
+    it repeats from there. With `every_frame` those that start between two of the clip's frames come on top.
 
     Args:
         annotation: :class:`Annotation`.
@@ -103,21 +112,22 @@ def windows(annotation, action_id, files=None, **rules):
         (list of :class:`Row`, Counter of what was dropped by reason).
     """
     rules = Rules(**rules)
-    nframes, horizon = len(annotation.joints), rules.horizon
-    count = CLIP - horizon if rules.count is None else rules.count
-    gap = max(1, nframes // (count + horizon))
-    held = min(count, (nframes - 1) // gap - horizon + 1)
+    nframes, needed = len(annotation.joints), rules.needed
+    count = CLIP - needed if rules.count is None else rules.count
+    gap = max(1, nframes // (count + needed))
+    starts = range(0, min(count * gap, nframes - needed * gap), 1 if rules.every_frame else gap)
     dropped, rows = Counter(), []
-    if held < 1:
-        return rows, Counter({f"video of fewer than {horizon + 1} frames": 1})
+    if not starts:
+        return rows, Counter({f"video of fewer than {needed + 1} frames": 1})
     visible = annotation.visibility if rules.visible_boxes else [None] * nframes
     crop = outer_box(annotation.joints, annotation.visibility if rules.visible_boxes else None)
     x1, y1, x2, y2 = np.clip(crop, 0, np.array(annotation.size)[[1, 0, 1, 0]] - 1)
     if x1 >= x2 or y1 >= y2:
-        return rows, Counter({"crop box empty or outside the image": held})
+        return rows, Counter({"crop box empty or outside the image": len(starts)})
     name = "{:06d}.jpg".format if files is None else files.get
-    for start in range(0, held * gap, gap):
-        frames = np.arange(start, start + gap * (horizon + 1), gap)
+    for start in starts:
+        held = min(rules.horizon, (nframes - 1 - start) // gap)
+        frames = start + gap * np.minimum(np.arange(rules.horizon + 1), held)
         if annotation.visibility[start].sum() < rules.min_visible:
             dropped[f"source with fewer than {rules.min_visible} visible joints"] += 1
         elif files is not None and not files.keys() >= set(frames + 1):
@@ -395,14 +405,19 @@ def main():
                         help="visible joints that a source frame needs (default: %(default)s)")
     parser.add_argument("--visible_boxes", action="store_true",
                         help="leave invisible joints out of crop and person boxes (for own data: one outlier inflates them)")
+    parser.add_argument("--pad", action="store_true",
+                        help="windows may go past a video's end, where they repeat its last frame: as many windows whatever the "
+                             "horizon; a training module that knows how (kind: residual) leaves the repeated ones out")
+    parser.add_argument("--every_frame", action="store_true", help="windows start at every frame, not only at the clip's")
     options = parser.parse_args()
     if options.windows is not None and options.windows < 1:
         parser.error("--windows must be at least 1")
-    if options.horizon < 1 or (options.windows is None and options.horizon >= CLIP):
-        parser.error(f"--horizon must lie in 1..{CLIP - 1}, or be given with --windows")
+    if options.horizon < 1 or (options.windows is None and options.horizon >= CLIP and not options.pad):
+        parser.error(f"--horizon must lie in 1..{CLIP - 1}, or be given with --windows or --pad")
     try:
         _tell(build(options.root, options.out, options.test_videos, options.actions, horizon=options.horizon,
-                    count=options.windows, min_visible=options.min_visible, visible_boxes=options.visible_boxes))
+                    count=options.windows, min_visible=options.min_visible, visible_boxes=options.visible_boxes,
+                    pad=options.pad, every_frame=options.every_frame))
     except NoWindows as error:
         _tell(error.summary)
         raise

@@ -8,7 +8,8 @@ import pytest
 import scipy.io
 from golden import FIXTURES
 
-from dataset.pair_list import ACTIONS, TEST_LIST, TRAIN_LIST, parse_row, read_list
+from dataset.image_loader2 import PennActionPairs
+from dataset.pair_list import ACTIONS, TEST_LIST, TRAIN_LIST, held_targets, parse_row, read_list
 from dataset.penn_action import Annotation, build, main, outer_box, windows
 from utils.errors import UserError
 
@@ -38,6 +39,32 @@ def test_windows_of_a_video(nframes, gap, count):
         assert np.diff(numbers).tolist() == 5 * [gap] and numbers[-1] <= nframes
         assert len(set(row.frames)) == 6, "a static window (defect D9)"
     assert dropped == ({} if count else {"video of fewer than 6 frames": 1})
+
+
+@pytest.mark.parametrize("nframes, gap, count", [(5, 1, 0), (6, 1, 1), (20, 1, 15), (33, 1, 28), (70, 2, 28), (99, 3, 28)])
+@pytest.mark.parametrize("every_frame", [False, True])
+def test_padded_windows_are_the_published_ones_to_the_end_of_the_video(nframes, gap, count, every_frame):
+    rows, _ = windows(annotation(nframes), 7, horizon=32, pad=True, every_frame=every_frame)
+    published = [1 + gap * k for k in range(count)]
+    assert set(published) <= set(starts(rows))
+    if not every_frame:
+        assert starts(rows) == published == starts(windows(annotation(nframes), 7)[0])
+    elif rows:
+        assert starts(rows) == list(range(1, starts(rows)[-1] + 1)) and starts(rows)[-1] >= published[-1]
+    for row in rows:
+        numbers = [int(path[-10:-4]) for path in row.frames]
+        held = held_targets(row.frames)
+        assert len(numbers) == 33 and numbers[:held + 1] == [numbers[0] + gap * step for step in range(held + 1)]
+        assert min(5, held) == 5 and (held == 32 or numbers[held] + gap > nframes), "as many as the video has"
+        assert (row.poses[held:] == row.poses[held]).all() and len(row.persons) == 32
+
+
+def test_padded_rows_are_read_with_what_they_hold(penn_root, tmp_path, run_script):
+    assert run_script(main, "--root", penn_root, "--out", tmp_path, "--horizon", 40, "--pad", "--every_frame").status == 0
+    data = PennActionPairs(tmp_path / TRAIN_LIST, penn_root, 32, images=False)
+    first = data.rows.frame_numbers()[:, 1]
+    assert data.targets == 40 and data.held.tolist() == (36 - first).clip(max=40).tolist()
+    assert data[3]["held"] == data.held[3]
 
 
 def naive_fields(video, action, x, y, start, gap):
