@@ -21,7 +21,8 @@ from utils.report.media import write_gif, write_image
 from utils.report.pages import Card, write_gallery, write_run_page
 from utils_file import RunFolder, load_config
 
-MEAN_METRICS = ("ade", "ade_best", "fde", "fde_best", "apd", "zero_velocity_ade", "zero_velocity_fde")
+MEAN_METRICS = ("ade", "ade_best", "ade_of_mean", "fde", "fde_best", "fde_of_mean", "energy_score", "spread",
+                "apd", "zero_velocity_ade", "zero_velocity_fde")
 
 
 # ---- metrics ----
@@ -37,7 +38,12 @@ def naive_metrics(samples, truth, source):
     ades = [sum(distance(sample[t], truth[t]) for t in range(steps)) / steps for sample in samples]
     fdes = [distance(sample[-1], truth[-1]) for sample in samples]
     pairs = [np.linalg.norm(a - b) for i, a in enumerate(samples) for j, b in enumerate(samples) if i != j]
+    apart = [np.mean([distance(a[t], b[t]) for t in range(steps)]) for i, a in enumerate(samples)
+             for j, b in enumerate(samples) if i != j]
+    spread, middle = np.mean(apart) if count > 1 else 0.0, samples.mean(0)
     return {"ade": np.mean(ades), "ade_best": min(ades), "fde": np.mean(fdes), "fde_best": min(fdes),
+            "ade_of_mean": np.mean([distance(middle[t], truth[t]) for t in range(steps)]),
+            "fde_of_mean": distance(middle[-1], truth[-1]), "spread": spread, "energy_score": np.mean(ades) - spread / 2,
             "apd": np.mean(pairs) if count > 1 else 0.0,
             "zero_velocity_ade": np.mean([distance(source, truth[t]) for t in range(steps)]),
             "zero_velocity_fde": distance(source, truth[-1])}
@@ -58,7 +64,7 @@ def test_pose_metrics_are_their_definitions(count):
 def test_perfect_samples_have_no_error_and_no_diversity():
     truth = torch.rand(3, 4, 13, 2)
     values = pose_metrics(truth[:, None].repeat(1, 6, 1, 1, 1), truth, truth[:, 0])
-    assert all(values[name].abs().max() == 0 for name in ("ade", "ade_best", "fde", "fde_best", "apd"))
+    assert all(values[name].abs().max() < 1e-6 for name in MEAN_METRICS[:-2])
     assert values["zero_velocity_ade"].min() > 0
 
 
@@ -199,7 +205,14 @@ def test_test_mode_writes_published_gifs_numbers_and_a_gallery(tmp_path, tiny, w
     assert set(fake) == {f"{name}_{sample}.gif" for name in names for sample in (0, 1)}
     assert all(fake[f"{name}_0.gif"] != fake[f"{name}_1.gif"] for name in names), "a copy (defect D2)"
     assert metrics["rows"] == 8 and metrics["samples"] == 3 and metrics["list_sha256"] == data.rows.sha256
-    assert set(metrics["overall"]["pixels"]) == set(MEAN_METRICS)
+    assert set(metrics["overall"]["pixels"]) == {*MEAN_METRICS, "acceleration", "acceleration_true"}
+    assert set(metrics["overall"]["ratios"]) == {"bone_drift", "bone_drift_true"} and "recognition" not in metrics
+    for group in (metrics["overall"], *metrics["actions"].values()):
+        for unit in ("normalised", "pixels"):
+            assert np.mean(group["curve"][unit]["energy_score"]) == pytest.approx(group[unit]["energy_score"], rel=1e-5)
+            assert len(group["curve"][unit]["zero_velocity_ade"]) == metrics["steps"] == 4
+    assert sum(metrics["calibration"]["rank_histogram"]) == pytest.approx(1) and metrics["rows_too_short"] == 0
+    assert "standing still" in pages["index.html"].text and "polyline" in pages["index.html"].tags
     assert metrics["overall"]["pixels"]["ade"] == pytest.approx(16 * metrics["overall"]["normalised"]["ade"])
     assert sum(group["rows"] for group in metrics["actions"].values()) == 8
 

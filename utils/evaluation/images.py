@@ -7,8 +7,8 @@ from tqdm import tqdm
 from utils.evaluation.metrics import image_metrics, lpips, pose_metrics, summarise
 from utils.evaluation.picture_metrics import flicker, identity, psnr_by_region, sharpness
 from utils.evaluation.poses import sample_rows
-from utils.evaluation.results import FAKE, REAL, drawing, highlights, metrics_file, new_results, write_overview
-from utils.evaluation.sampling import spread
+from utils.evaluation.results import FAKE, REAL, drawing, highlights, metrics_file, new_results, units, write_overview
+from utils.evaluation.sampling import scored_rows, spread
 from utils.files import write_json
 from utils.pictures import as_image, as_pictures
 from utils.report.drawing import draw_poses, grid, label
@@ -99,8 +99,8 @@ class ImageEvaluation:
 
         Args and result: as :meth:`utils.evaluation.poses.PoseEvaluation.test`; the pictures show the first sample.
         """
-        rows, folder = spread(len(dataset), request.limit), request.folder
         steps = request.steps or trainer.pose_module.steps(dataset.targets)
+        rows, folder = scored_rows(dataset, steps, request.limit), request.folder
         futures = sample_rows(trainer, dataset, rows, request.samples, steps, request.seed, progress=True)
         poses, action = dataset.poses[rows], dataset.action[rows]
         shown, one_each = highlights(action)
@@ -130,7 +130,8 @@ class ImageEvaluation:
                     bar.update(len(some))
             image_values = {name: torch.cat([values[name] for values in parts]) for name in parts[0]}
             pose_values = pose_metrics(futures, poses[:, 1:steps + 1], poses[:, 0])
-            metrics = metrics_file(self.module, trainer, dataset, rows, steps, request, pose_values)
+            metrics = metrics_file(self.module, trainer, dataset, rows, steps, request,
+                                   summarise(pose_values, action, dataset.rows.actions, units(dataset)))
             pictures = summarise(image_values, action, dataset.rows.actions, {"pictures": 1.0})
             for target, source in zip(_groups(metrics), _groups(pictures)):
                 target["pictures"] = source["pictures"]

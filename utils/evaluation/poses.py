@@ -3,12 +3,14 @@ import torch
 from tqdm import tqdm
 
 from utils.evaluation.metrics import pose_metrics
-from utils.evaluation.results import FAKE, REAL, drawing, highlights, metrics_file, new_results, write_overview
-from utils.evaluation.sampling import source_rows, spread
+from utils.evaluation.recognition import find_classifier
+from utils.evaluation.results import FAKE, REAL, drawing, highlights, metrics_file, new_results, units, write_overview
+from utils.evaluation.sampling import held_rows, scored_rows, source_rows, spread
+from utils.evaluation.scores import MotionScores
 from utils.files import write_json
 from utils.report.drawing import as_sequence, draw_poses, grid, smooth
 from utils.report.media import write_gif
-from utils.report.pages import FAN, Card, image, metric_table, moving_figures, write_gallery
+from utils.report.pages import FAN, Card, curve_chart, image, metric_table, moving_figures, write_gallery
 
 PROGRESS_ROWS = 64        # sampled between two steps of the progress bar
 GIF_SAMPLES = 2           # sampled sequences a row that are drawn, as published
@@ -16,15 +18,40 @@ OVERVIEW_SIZE = 96        # pixels of a cell of overview.gif
 QUICK_ROWS, QUICK_SAMPLES = 256, 5
 
 
-def sample_rows(trainer, dataset, rows, samples, steps, seed=0, progress=False):
-    """Sampled futures of some rows of a list, (len(rows), samples, steps, J, 2) on the CPU."""
-    futures = []
+def sample_chunks(trainer, dataset, rows, samples, steps, seed=0, progress=False):
+    """Sampled futures of some rows of a list, a few rows at a time: (first, (b, samples, steps, J, 2) on the CPU), where `first`
+    counts in `rows`."""
     with tqdm(total=len(rows), desc="sampling", unit="row", disable=not progress) as bar:
         for first in range(0, len(rows), PROGRESS_ROWS):
             source = source_rows(dataset, rows[first:first + PROGRESS_ROWS])
-            futures.append(trainer.predict(source, samples, steps, seed, painted=0).poses)
+            yield first, trainer.predict(source, samples, steps, seed, painted=0).poses
             bar.update(len(source.rows))
-    return torch.cat(futures)
+
+
+def sample_rows(trainer, dataset, rows, samples, steps, seed=0, progress=False):
+    """Sampled futures of some rows of a list, (len(rows), samples, steps, J, 2) on the CPU."""
+    return torch.cat([poses for _, poses in sample_chunks(trainer, dataset, rows, samples, steps, seed, progress)])
+
+
+def score_rows(trainer, dataset, rows, samples, steps, seed=0, classifier=None, kept=None, progress=False):
+    """Scores of some rows of a list.
+
+    Args:
+        classifier: see :class:`utils.evaluation.scores.MotionScores`.
+        kept: index in `rows` -> how many of its samples to keep; their futures (n, T, J, 2) replace it. Of one sample a row two
+            may be kept.
+    Returns:
+        the :class:`utils.evaluation.scores.MotionScores`.
+    """
+    scores, kept = MotionScores(classifier), {} if kept is None else kept
+    drawn = max(samples, GIF_SAMPLES) if kept else samples
+    for first, futures in sample_chunks(trainer, dataset, rows, drawn, steps, seed, progress):
+        numbers = rows[first:first + len(futures)]
+        poses = dataset.poses[numbers]
+        scores.add(futures[:, :samples], poses[:, 1:steps + 1], poses[:, 0], dataset.action[numbers])
+        for index in kept.keys() & set(range(first, first + len(futures))):
+            kept[index] = futures[index - first, :kept[index]].clone()
+    return scores
 
 
 class PoseEvaluation:
@@ -46,7 +73,9 @@ class PoseEvaluation:
 
     def quick_metrics(self, trainer, dataset):
         """Overall pose metrics, in pixels of the crop, over a small even part of a list."""
-        rows, steps = spread(len(dataset), QUICK_ROWS), trainer.pose_module.steps(dataset.targets)
+        steps = trainer.pose_module.steps(dataset.targets)
+        rows = held_rows(dataset, steps)
+        rows = rows[spread(len(rows), QUICK_ROWS)] if len(rows) else spread(len(dataset), QUICK_ROWS)
         poses = dataset.poses[rows]
         values = pose_metrics(sample_rows(trainer, dataset, rows, QUICK_SAMPLES, steps), poses[:, 1:steps + 1], poses[:, 0])
         return {name: float(value.mean()) * dataset.imsize / 2 for name, value in values.items()}
@@ -61,34 +90,39 @@ class PoseEvaluation:
         Returns:
             the content of `metrics.json`.
         """
-        rows, folder = spread(len(dataset), request.limit), request.folder
         steps = request.steps or trainer.pose_module.steps(dataset.targets)
-        futures = sample_rows(trainer, dataset, rows, max(request.samples, GIF_SAMPLES), steps, request.seed, progress=True)
+        rows, folder = scored_rows(dataset, steps, request.limit), request.folder
         poses, action = dataset.poses[rows], dataset.action[rows]
-        values = pose_metrics(futures[:, :request.samples], poses[:, 1:steps + 1], poses[:, 0])
-        metrics = metrics_file(self.module, trainer, dataset, rows, steps, request, values)
         shown, one_each = highlights(action)
         drawn = range(len(rows)) if request.gifs == "all" else sorted(shown)
+        futures = {index: FAN if index in shown else GIF_SAMPLES for index in (*drawn, *one_each)}
+        scores = score_rows(trainer, dataset, rows, request.samples, steps, request.seed,
+                            find_classifier(trainer.config, steps, log), futures, progress=True)
+        metrics = metrics_file(self.module, trainer, dataset, rows, steps, request,
+                               scores.summary(action, dataset.rows.actions, units(dataset)))
+        ade = scores.values["ade"]
         with new_results(folder) as part:
             cards = []
             with drawing(len(drawn)) as draw:
                 for index in drawn:
-                    draw(write_row, part, dataset.row_stem(rows[index]), poses[index, 1:steps + 1], futures[index, :GIF_SAMPLES],
+                    draw(write_row, part, dataset.row_stem(rows[index]), poses[index, 1:steps + 1], futures[index][:GIF_SAMPLES],
                          dataset.imsize)
-                    cards.append(row_card(dataset, rows[index], poses[index, :steps + 1], futures[index], values["ade"][index],
+                    cards.append(row_card(dataset, rows[index], poses[index, :steps + 1], futures[index], ade[index],
                                           index in shown))
+            numbers = metric_table(metrics) + curve_chart(metrics["overall"]["curve"]["pixels"])
             write_json(part / "metrics.json", metrics)
             write_gallery(part, "Sampled motion", f"{len(rows)} rows of {dataset.rows.path.name}, {request.samples} samples "
                           f"each, from {request.origin} (iteration {trainer.iteration}). Distances in pixels of the "
-                          f"{dataset.imsize} px picture.", metric_table(metrics), cards)
+                          f"{dataset.imsize} px picture.", numbers, cards)
             write_overview(part / "overview.gif", [
                 [(words, draw_poses(smooth(motion), OVERVIEW_SIZE)) for words, motion in (
                     (dataset.rows.actions[action[index]].replace("_", " "), poses[index, :steps + 1]),
                     *((f"sample {number + 1}", as_sequence(poses[index, 0], future))
-                      for number, future in enumerate(futures[index, :GIF_SAMPLES])))] for index in one_each])
+                      for number, future in enumerate(futures[index][:GIF_SAMPLES])))] for index in one_each])
         overall = metrics["overall"]["pixels"]
-        log.info("%d rows, %d samples each, pixels of the %d px crop: ADE %.2f, best of %d %.2f; FDE %.2f, best %.2f; "
-                 "diversity %.1f; standing still: ADE %.2f, FDE %.2f", len(rows), request.samples, dataset.imsize, overall["ade"],
+        log.info("%d rows, %d samples each, %d steps, pixels of the %d px crop: energy score %.2f; ADE %.2f, best of %d %.2f; "
+                 "FDE %.2f, best %.2f; diversity %.1f; standing still: ADE %.2f, FDE %.2f", len(rows), request.samples, steps, dataset.imsize,
+                 overall["energy_score"], overall["ade"],
                  request.samples, overall["ade_best"], overall["fde"], overall["fde_best"], overall["apd"],
                  overall["zero_velocity_ade"], overall["zero_velocity_fde"])
         log.info("gallery: %s", folder / "index.html")

@@ -10,8 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from utils.evaluation.metrics import summarise
-from utils.evaluation.sampling import spread
+from utils.evaluation.sampling import held_rows, spread
 from utils.files import replaced_folder
 from utils.report.drawing import grid, label
 from utils.report.media import write_gif
@@ -39,7 +38,8 @@ def results_folder(run, module, limit):
     """Where the results of a test go: `test/`, unless that would replace a test of all rows, or one of the other module."""
     try:
         known = json.loads((run.test / "metrics.json").read_text(encoding="utf-8"))
-        whole, other = known["rows"] == known["rows_in_list"], known.get("module", module) != module
+        whole = known["rows"] + known.get("rows_too_short", 0) == known["rows_in_list"]
+        other = known.get("module", module) != module
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         whole = other = False
     return run.path / ("test" + f"_{module}" * other + "_limit" * bool(limit and whole))
@@ -61,13 +61,17 @@ def highlights(action):
     return shown, [int(members[len(members) // 2]) for members in by_action]
 
 
-def metrics_file(module, trainer, dataset, rows, steps, request, values):
-    """The content of `metrics.json`: what was tested, and the means of :func:`utils.evaluation.metrics.pose_metrics`."""
+def metrics_file(module, trainer, dataset, rows, steps, request, summary):
+    """The content of `metrics.json`: what was tested, and the scores' summary."""
     return {"module": module, "weights": str(request.origin), "iteration": trainer.iteration, "list": str(dataset.rows.path),
-            "list_sha256": dataset.rows.sha256, "rows": len(rows), "rows_in_list": len(dataset), "samples": request.samples,
-            "seed": request.seed, "steps": steps, "imsize": dataset.imsize,
-            **summarise(values, dataset.action[rows], dataset.rows.actions,
-                        {"normalised": 1.0, "pixels": dataset.imsize / 2})}
+            "list_sha256": dataset.rows.sha256, "rows": len(rows), "rows_in_list": len(dataset),
+            "rows_too_short": len(dataset) - len(held_rows(dataset, steps)), "samples": request.samples,
+            "seed": request.seed, "steps": steps, "imsize": dataset.imsize, **summary}
+
+
+def units(dataset):
+    """Unit of length -> its factor."""
+    return {"normalised": 1.0, "pixels": dataset.imsize / 2}
 
 
 @contextmanager

@@ -23,9 +23,13 @@ th:first-child, td:first-child { text-align: left; } thead th { color: var(--sof
 .sheet { max-width: 100%; border-radius: 6px; }
 """
 FAN = 20                  # most samples drawn over each other
-SECONDS = 2.5             # of one turn of a drawn motion
-METRIC_COLUMNS = (("ade", "ADE, mean of samples"), ("ade_best", "ADE, best sample"), ("zero_velocity_ade", "ADE, standing still"),
-                  ("fde", "FDE, mean of samples"), ("fde_best", "FDE, best sample"),
+SECONDS, STEP_SECONDS = 2.5, 0.2     # of one turn of a drawn motion, at least; of a step of a long one
+CURVES = (("zero_velocity_ade", "standing still", "#9aa4b2"), ("ade", "a sample", "#ffb454"),
+          ("ade_of_mean", "mean of the samples", "#7fd1ff"), ("ade_best", "best sample of each step", "#8fd98f"),
+          ("energy_score", "energy score", "#ff7b72"))
+METRIC_COLUMNS = (("energy_score", "energy score"), ("ade", "ADE of a sample"), ("ade_of_mean", "ADE of the samples' mean"),
+                  ("ade_best", "ADE, best sample"), ("zero_velocity_ade", "ADE, standing still"),
+                  ("fde", "FDE of a sample"), ("fde_best", "FDE, best sample"),
                   ("zero_velocity_fde", "FDE, standing still"), ("apd", "diversity (APD)"))
 
 
@@ -58,14 +62,41 @@ def _figure_path(pose, size):
 
 def moving_figures(futures, truth, size=128):
     """An animated SVG: sampled futures (K, T, 13, 2) drawn over each other, and the truth (T, 13, 2) in white."""
-    lines = []
+    lines, seconds = [], max(SECONDS, STEP_SECONDS * len(truth))
     for motion, style in (*((motion, 'stroke="#ffb454" stroke-opacity=".35"') for motion in futures),
                           (truth, 'stroke="#fff"')):
         keys = [_figure_path(pose, size) for pose in (*motion, motion[-1])]         # the last pose is held
-        lines.append(f'<path d="{keys[0]}" {style}><animate attributeName="d" dur="{SECONDS}s" values="{";".join(keys)}" '
+        lines.append(f'<path d="{keys[0]}" {style}><animate attributeName="d" dur="{seconds:.1f}s" values="{";".join(keys)}" '
                      'repeatCount="indefinite"/></path>')
     return (f'<svg viewBox="0 0 {size} {size}" fill="none" stroke-width="1.6" stroke-linecap="round" '
             f'stroke-linejoin="round">{"".join(lines)}</svg>')
+
+
+def curve_chart(curves, width=620, height=260):
+    """An SVG of distances in pixels over the steps.
+
+    Args:
+        curves: name -> list of T numbers, those of `CURVES` are drawn.
+    """
+    left, top, right, bottom = 44, 12, width - 200, height - 34
+    steps, highest = len(curves["ade"]), max(max(curves[name]) for name, *_ in CURVES) or 1.0
+
+    def place(step, value):
+        return f"{left + (right - left) * step / max(1, steps):.1f},{bottom - (bottom - top) * value / highest:.1f}"
+
+    parts = [f'<path d="M{left},{top}V{bottom}H{right}" stroke="#2b2f36"/>']
+    for number, (name, label, colour) in enumerate(CURVES):
+        points = " ".join(place(step, value) for step, value in enumerate([0.0, *curves[name]]))
+        parts.append(f'<polyline points="{points}" stroke="{colour}" stroke-width="2"/>'
+                     f'<text x="{right + 14}" y="{top + 10 + 20 * number}" fill="{colour}">{escape(label)}</text>')
+    for value in (0, highest / 2, highest):
+        parts.append(f'<text x="{left - 6}" y="{bottom - (bottom - top) * value / highest + 4:.1f}" text-anchor="end" '
+                     f'fill="#9aa4b2">{value:.1f}</text>')
+    for step in sorted({1, (steps + 1) // 2, steps}):
+        parts.append(f'<text x="{place(step, 0).partition(",")[0]}" y="{bottom + 16}" text-anchor="middle" fill="#9aa4b2">'
+                     f'{step}</text>')
+    return (f'<p>Distance to what happened over time: pixels by step.</p><svg viewBox="0 0 {width} {height}" width="{width}" '
+            f'fill="none" font-size="12" class="curve">{"".join(parts)}</svg>')
 
 
 def metric_table(metrics, columns=METRIC_COLUMNS, unit="pixels", digits=2):
