@@ -9,6 +9,7 @@ from dataset.pair_list import held_targets
 from network_motion import ResidualMotion, energy_score, mirror
 from trainer_actvae import Trainer
 from utils.config import AugmentConfig, Config, ResidualMotionConfig
+from utils.evaluation.sampling import Source
 from utils.training.augment import augment, draw_views
 from utils.training.checkpoints import load_torch
 
@@ -156,6 +157,13 @@ def test_training_learns_and_its_noise_does_not_depend_on_torch_s_state():
         torch.rand(3)
         found = float(sum(second.update(batch).values()))
     assert found == losses[4]
+
+
+def test_predictions_know_no_dropout_and_training_goes_on_with_it():
+    trainer = Trainer(small_config())
+    source = Source(torch.rand(3, 13, 2), torch.arange(3), torch.arange(3))
+    first, second = (trainer.predict(source, 4, 40).poses for _ in range(2))
+    assert first.shape == (3, 4, 40, 13, 2) and torch.equal(first, second) and trainer.model.training
 
 
 @pytest.mark.parametrize("ema", [0.0, 0.9])

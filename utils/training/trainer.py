@@ -11,6 +11,7 @@ from utils import processes
 from utils.config import adopt, describe
 from utils.errors import FailedRun, UserError
 from utils.evaluation.sampling import Prediction, Source, row_noise
+from utils.layers import evaluating
 from utils.training.checkpoints import STATE, load_optimizer, load_part, load_torch, save_snapshot
 from utils.training.muon import Muon
 from utils.training.weights import find_weights, part_names
@@ -221,7 +222,7 @@ class BaseTrainer:
         for pose, action, rows in zip(*(value.split(chunk) for value in (source.pose, source.action, source.rows))):
             noise = row_noise(seed, rows.tolist(), n, shape).to(self.device, pose.dtype)              # (b, n, L, Z)
             pose, action = (value.to(self.device).repeat_interleave(n, 0) for value in (pose, action))
-            with self.averaged(), self.autocast():
+            with self.averaged(), evaluating(module), self.autocast():
                 predicted = module.predict(pose, action, steps, noise.flatten(0, 1))                 # (b * n, T, J, 2)
             poses.append(predicted.to(pose.dtype).unflatten(0, (len(rows), n)).cpu())
         return Prediction(torch.cat(poses), None)
