@@ -120,10 +120,10 @@ class PoseEvaluation:
                     *((f"sample {number + 1}", as_sequence(poses[index, 0], future))
                       for number, future in enumerate(futures[index][:GIF_SAMPLES])))] for index in one_each])
         overall = metrics["overall"]["pixels"]
-        log.info("%d rows, %d samples each, %d steps, pixels of the %d px crop: energy score %.2f; ADE %.2f, "
-                 "best of %d %.2f; FDE %.2f, best %.2f; diversity %.1f; standing still: ADE %.2f, FDE %.2f",
-                 len(rows), request.samples, steps, dataset.imsize, overall["energy_score"], overall["ade"], request.samples, overall["ade_best"], overall["fde"], overall["fde_best"], overall["apd"],
-                 overall["zero_velocity_ade"], overall["zero_velocity_fde"])
+        log.info("%d rows, %d samples each, %d steps, pixels of the %d px crop: energy score %.2f; ADE %.2f, best of %d %.2f; "
+                 "FDE %.2f, best %.2f; diversity %.1f; standing still: ADE %.2f, FDE %.2f", len(rows), request.samples, steps,
+                 dataset.imsize, overall["energy_score"], overall["ade"], request.samples, overall["ade_best"], overall["fde"],
+                 overall["fde_best"], overall["apd"], overall["zero_velocity_ade"], overall["zero_velocity_fde"])
         log.info("gallery: %s", folder / "index.html")
         return metrics
 
