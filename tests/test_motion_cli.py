@@ -1,0 +1,154 @@
+"""The second pose module through the scripts: trained, stopped, tested, under P2I, and as it ships."""
+import json
+import shutil
+
+import pytest
+import torch
+from conftest import ROOT
+from helpers import Scene, newest_weights
+
+import train_actvae
+import train_actvae_p2inetwork
+from dataset.pair_list import TEST_LIST, TRAIN_LIST
+from dataset.penn_action import build
+from trainer_actvae import Trainer
+from utils.config import ACTIONS
+from utils_file import load_config
+
+CONFIG, P2I_CONFIG, SHIPPED = "config/motion.yaml", "config/Penn_actvae_p2inetwork.yaml", ROOT / "pretrain/penn_action"
+SIZES = ["actvae.trunk=16", "actvae.head=8", "actvae.terms=6"]
+SMALL = ["generator.ngf=4", "generator.n_blocks=1", "discriminator.ndf=4", "discriminator.n_blocks=1", "image_loss.vgg=0"]
+
+
+@pytest.fixture
+def plain(tiny):
+    return [override for override in tiny if not override.startswith("actvae.")]
+
+
+@pytest.fixture
+def scene(tmp_path, plain, penn_root, run_script):
+    """Padded rows of 12 targets."""
+    build(penn_root, tmp_path / "lists", horizon=12, pad=True)
+    lines = (tmp_path / "lists" / TRAIN_LIST).read_text().splitlines()[:28:4]
+    made = Scene(tmp_path, train_actvae, CONFIG, [*plain, *SIZES, f"test_data_list={tmp_path / 'lists' / TEST_LIST}"], lines,
+                 run_script)
+    made.tiny.append(made.write_list())
+    return made
+
+
+@pytest.fixture
+def p2i(tmp_path, plain, lists, run_script):
+    made = Scene(tmp_path, train_actvae_p2inetwork, P2I_CONFIG, [*plain, *SMALL, f"cache_dir={tmp_path / 'cache'}"],
+                 lists[0].read_text().splitlines()[:4], run_script)
+    made.tiny.append(made.write_list())
+    return made
+
+
+def metrics(scene, place="test"):
+    return json.loads((scene.run_folder / place / "metrics.json").read_text())
+
+
+# ---- a run ----
+
+def test_a_run_is_trained_gone_on_with_and_tested(scene):
+    assert scene.run(overrides=["train_epoch=2"]).status == 0
+    whole = newest_weights(scene.checkpoints)
+    shutil.rmtree(scene.run_folder)
+    assert scene.run().status == 0
+    assert scene.run("--resume", overrides=["train_epoch=1"]).status == 0
+    for path in scene.checkpoints.glob("optimizer.pt"):
+        path.unlink()                                                        # of no need
+    scene.tiny = [override for override in scene.tiny if not override.startswith("actvae.")]
+    outcome = scene.run("--test", "--resume", "--samples", 3)
+    assert outcome.status == 0, outcome.err
+    assert "actvae.trunk: 16 (configuration: 384)" in outcome.out or "actvae.trunk: 16 -> 384" in outcome.out
+    found = metrics(scene)
+    assert found["steps"] == 11 and found["rows"] + found["rows_too_short"] == found["rows_in_list"] == 56
+    assert set(whole) == set(newest_weights(scene.checkpoints))
+    assert scene.run("--test", "--resume", "--samples", 2, "--steps", 12).status == 0 and metrics(scene)["steps"] == 12
+    outcome = scene.run("--test", "--resume", "--steps", 13)
+    assert outcome.status == 2 and "hold 12 targets" in outcome.err
+
+
+def test_a_run_stopped_at_any_snapshot_ends_as_one_never_stopped(scene):
+    assert scene.run(overrides=["train_epoch=2", "snapshot_save_iter=2"]).status == 0
+    whole = newest_weights(scene.checkpoints)
+    assert scene.run("--resume", "--iteration", 4, overrides=["train_epoch=2"]).status == 0
+    assert all(torch.equal(value, whole[name]) for name, value in newest_weights(scene.checkpoints).items())
+    assert (scene.checkpoints / "0001_motion_00000006.pt").exists()
+
+
+def test_what_may_change_from_one_training_to_the_next(scene):
+    assert scene.run().status == 0
+    changed = ["train_epoch=2", "actvae.dropout=0.1", "actvae.samples=3", "augment.speed=0"]
+    assert scene.run("--resume", overrides=changed).status == 0
+    outcome = scene.run("--resume", overrides=["train_epoch=3", "actvae.terms=7"])
+    assert outcome.status == 2 and "were trained with actvae.terms: 6" in outcome.err
+
+
+@pytest.mark.parametrize("override, message", [
+    ("actvae.samples=1", "'samples' must be at least 2"), ("actvae.horizon=0", "'horizon' must be at least 1"),
+    ("actvae.z_dim=8", "unknown key 'z_dim'"), ("augment.turn=1", "unknown key 'turn'"),
+    ("augment.mirror=2", "'mirror' must be true or false"), ("actvae.kind=lstm", "'kind' must be one of lstm_vae, residual")])
+def test_bad_keys_are_told(scene, override, message):
+    scene.refused(message, overrides=[override])
+
+
+# ---- under P2I ----
+
+def test_p2i_takes_it_as_it_was_trained(p2i, plain):
+    vae = p2i.folder / "vae"
+    Trainer(load_config(CONFIG, [*plain, *SIZES]), seed=3).save(vae, 5, 0)
+    outcome = p2i.run("--vae_path", vae)
+    assert outcome.status == 0, outcome.err
+    assert "actvae.kind: residual (configuration: lstm_vae)" in outcome.out
+    saved, given = newest_weights(p2i.checkpoints), newest_weights(vae)
+    assert all(torch.equal(value, saved[name]) for name, value in given.items())
+    assert p2i.run("--resume", overrides=["train_epoch=2"]).status == 0
+    assert p2i.run("--test", "--resume", "--samples", 2).status == 0
+    assert metrics(p2i)["module"] == "pictures" and "energy_score" in metrics(p2i)["overall"]["pixels"]
+
+
+def test_p2i_refuses_other_actions_and_broken_weights(p2i, plain):
+    vae = p2i.folder / "vae"
+    trainer = Trainer(load_config(CONFIG, [*plain, *SIZES, f"actions={[*ACTIONS[1:], ACTIONS[0]]}"]))
+    trainer.save(vae, 5, 0)
+    p2i.refused("this pose module was trained with the actions pullup, clean_and_jerk", "--vae_path", vae)
+    folder = p2i.folder / "given"
+    folder.mkdir()
+    (folder / "config.yaml").write_text("actvae:\n  kind: residual\n  trunk: 16\n  head: 8\n  terms: 6\n")
+    state = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    state["out.weight"][0, 0] = float("nan")
+    torch.save({"a": state}, folder / "motion.pt")
+    p2i.refused("motion.pt: out.weight holds something else than finite numbers", "--vae_path", folder)
+    torch.save({"a": Trainer(load_config("config/Penn_actvae.yaml", [*plain, "actvae.z_dim=8"])).model.encoder.state_dict()},
+               folder / "motion.pt")
+    p2i.refused("is it a checkpoint of another network?", "--vae_path", folder)
+
+
+# ---- as it ships ----
+
+@pytest.mark.skipif(not (SHIPPED / "motion.pt").exists(), reason="no weights ship")
+@pytest.mark.parametrize("horizon, argv, steps", [(5, (), 4), (9, ("--steps", 9), 9), (34, ("--steps", 34), 34)])
+def test_shipped_weights_predict_on_any_list(tmp_path, penn_root, plain, run_script, horizon, argv, steps):
+    build(penn_root, tmp_path / "lists", horizon=horizon, pad=horizon > 5)
+    assert (SHIPPED / "motion.pt").stat().st_size <= 4e6
+    outcome = run_script(train_actvae.main, "--config", SHIPPED / "config.yaml", "--name", "_x", "--output_path", tmp_path,
+                         "--test", "--pretrain", SHIPPED, "--samples", 3, *argv,
+                         overrides=[f"data_root={penn_root}", f"test_data_list={tmp_path / 'lists' / TEST_LIST}"])
+    assert outcome.status == 0, outcome.err
+    found = json.loads((tmp_path / "outputs/config_x/test/metrics.json").read_text())
+    assert found["steps"] == steps and found["rows"] > 0
+    assert set(torch.load(SHIPPED / "motion.pt", weights_only=True)) == {"a"}
+
+
+@pytest.mark.skipif(not (SHIPPED / "motion.pt").exists(), reason="no weights ship")
+def test_shipped_weights_bring_their_kind_and_contradictions_are_told(tmp_path, tiny, lists, run_script):
+    overrides = [override for override in tiny if not override.startswith(("actvae.", "imsize"))]
+    run = ("--output_path", tmp_path, "--test", "--pretrain", SHIPPED, "--samples", 2, "--limit", 4)
+    assert run_script(train_actvae.main, "--config", "config/Penn_actvae.yaml", *run, overrides=overrides).status == 0
+    outcome = run_script(train_actvae.main, "--config", "config/Penn_actvae.yaml", *run,
+                         overrides=[*overrides, "actvae.kind=lstm_vae"])
+    assert outcome.status == 2 and "were trained with actvae.kind: residual" in outcome.err
+    outcome = run_script(train_actvae.main, "--config", SHIPPED / "config.yaml", *run, "--steps", 6, overrides=overrides)
+    assert outcome.status == 2 and "hold 5 targets" in outcome.err
