@@ -1,79 +1,21 @@
 """The training data: windows of a pair list as poses and, for the pose-to-image module, pictures and masks."""
 import functools
 import os
-import stat
 import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch.utils.data import Dataset
 
 from dataset import transform
 from dataset.frame_cache import FrameCache
+from dataset.frames import FrameError, frame_files, frame_names, frame_reading, open_frame, read_frame, unusable
 from dataset.matlab import read_mat
 from dataset.pair_list import ACTIONS, held_targets, read_list, resolve_frame
-from dataset.penn_action import BROKEN, FORMATS, frame_files, frame_names, frame_reading, orientation
-from utils.errors import UserError
 from utils.pictures import as_image
 
-TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
-         5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
-         8: Image.Transpose.ROTATE_90}            # EXIF's orientation -> what sets it upright
 SAME_POSE = 1e-3          # pixels between a pose in a list and in its annotation; lists have six decimals
-
-
-class FrameError(UserError):
-    """A frame file is missing, cut short or no picture."""
-
-
-def open_frame(path, row_name):
-    """Open a frame without decoding it; `row_name` (list and line) is told in the :class:`FrameError`."""
-    try:
-        return Image.open(path, formats=FORMATS)
-    except FileNotFoundError:
-        raise FrameError(f"{row_name}: frame {path} is missing; is data_root right?") from None
-    except BROKEN as error:
-        raise FrameError(f"{row_name}: frame {path} is not a readable picture ({error})") from None
-
-
-def as_rgb(image):
-    """Pillow's picture of any kind as one of mode RGB that looks the same.
-
-    16 bit grey is scaled, where `convert` would clip it at 255. What is transparent gets the colour of a picture's margin, where
-    `convert` would show what stands below.
-    """
-    if image.mode.startswith("I"):
-        return Image.fromarray(np.round(np.clip(np.asarray(image), 0, 65535) / 257).astype(np.uint8)).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        ground = Image.new("RGBA", image.size, tuple(round(value) for value in transform.PAD_RGB))
-        return Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def read_frame(path, row_name, turned=True):
-    """A frame file as (h, w, 3) uint8 RGB, set upright by its EXIF orientation if `turned`.
-
-    Raises :class:`FrameError` for a missing, truncated or foreign file.
-    """
-    with open_frame(path, row_name) as image:
-        try:
-            turn = orientation(image) if turned else 1
-            picture = as_rgb(image)
-            return np.asarray(picture.transpose(TURNS[turn]) if turn > 1 else picture)
-        except BROKEN as error:
-            raise FrameError(f"{row_name}: frame {path} cannot be decoded ({error})") from None
-
-
-def unusable(path):
-    """What keeps a path from being a file that can be read, in words, or None."""
-    try:
-        return None if stat.S_ISREG(os.stat(path).st_mode) else "is no file"
-    except (FileNotFoundError, NotADirectoryError):
-        return "is missing"
-    except (OSError, ValueError) as error:               # ValueError: a zero byte in data_root
-        return f"cannot be read ({getattr(error, 'strerror', error)})"
 
 
 class PennActionPairs(Dataset):
@@ -84,9 +26,9 @@ class PennActionPairs(Dataset):
     `labels/VVVV.mat`. Where neither is there the crop boxes are taken to lie inside their images. With images and labels both
     are compared, once a video: frames of another size, too many or out of step with their poses are refused.
 
-    An item is a dict: `poses` (T + 1, 13, 2) float32 in [-1, 1), source first, `action` int64 and `held` int64, the targets up to
-    the clip's end, after which rows may repeat its last frame (:func:`dataset.pair_list.held_targets`); with images also
-    `images` (T + 1, 3, S, S) float32 in [-1, 1], source first, and `masks` (T, 1, S, S) float32, of the T targets.
+    An item is a dict: `poses` (T + 1, 13, 2) float32 in [-1, 1), source first, and `action` int64; with images also
+    `images` (T + 1, 3, S, S) float32 in [-1, 1], source first, and `masks` (T, 1, S, S) float32, of the T targets; in lists with
+    rows that repeat their clip's last frame also `held` int64, the targets up to there (:func:`dataset.pair_list.held_targets`).
 
     Args:
         data_list: path of the list.
@@ -121,6 +63,7 @@ class PennActionPairs(Dataset):
         self.poses = torch.from_numpy(poses.astype(np.float32))
         self.action = torch.from_numpy(self.rows.action)
         self.held = torch.tensor([held_targets(paths) for paths in self.rows.frames])
+        self.padded = bool((self.held < self.targets).any())
         self.cache = None
 
     def __len__(self):
@@ -136,7 +79,9 @@ class PennActionPairs(Dataset):
         pictures that it uses: `images` (4, 3, S, S) are then the source and those three targets, `masks` (1, 1, S, S)
         that of k3, and `picks` (3,) names them."""
         row, picks = index if isinstance(index, tuple) else (index, None)
-        item = {"poses": self.poses[row], "action": self.action[row], "held": self.held[row]}
+        item = {"poses": self.poses[row], "action": self.action[row]}
+        if self.padded:
+            item["held"] = self.held[row]
         if self.images:
             targets = range(self.targets) if picks is None else picks
             item["images"] = as_image(self.pictures(row, [0, *(target + 1 for target in targets)]))

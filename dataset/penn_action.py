@@ -7,7 +7,6 @@ numbered pictures in `frames/NAME/`. How windows follow from annotations: data_l
 """
 import argparse
 import os
-import re
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +15,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from dataset.frames import BROKEN, FORMATS, frame_files, frame_names, frame_reading
 from dataset.matlab import read_mat
 from dataset.pair_list import ACTIONS, TEST_LIST, TRAIN_LIST, Row, check_rows, check_text, video_name, write_list
 from utils.errors import UserError, command
@@ -24,10 +24,6 @@ from utils.skeleton import JOINTS
 CLIP = 33                 # frames of a video's clip, as published
 HORIZON = 5               # targets of a window, as published
 MIN_VISIBLE = 10          # visible joints that a source frame needs
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")        # of frames, in capitals too
-FORMATS = ("JPEG", "PNG", "BMP", "WEBP")         # no others: Pillow hands some of them to other programs
-BROKEN = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)      # what Pillow raises for files that are no picture
-ORIENTATION = 0x0112      # tag of EXIF
 MISSING = "frame missing on disk"
 EXAMPLES = 3              # videos that the summary names for a reason
 
@@ -138,73 +134,6 @@ def windows(annotation, action_id, files=None, **rules):
                             np.stack([outer_box(annotation.joints[frame], visible[frame]) for frame in frames[1:]]),
                             annotation.joints[frames]))
     return rows, dropped
-
-
-def frame_names(folder):
-    """Names of the pictures in a folder, sorted; hidden files, as macOS leaves them, are none. Raises OSError."""
-    return sorted(name for name in os.listdir(folder) if name.lower().endswith(SUFFIXES) and not name.startswith("."))
-
-
-def frame_files(names, poses):
-    """Which file shows which pose of a video.
-
-    The last number in a name counts, without its suffix. Numbers 1..poses are those of the poses, whichever are there. Others,
-    as from 0 on, tell no more than the order, which will do if there are as many frames as poses.
-
-    Args:
-        names: of the pictures in the video's folder; those without a number are passed over.
-        poses: how many the video's annotation holds.
-    Returns:
-        dict, number of a pose, from 1 -> file name.
-    Raises:
-        ValueError: frames and poses do not belong together for certain; the text tells the numbers.
-    """
-    numbered = {}
-    for name in names:
-        number = re.search(r"(\d+)\D*$", Path(name).stem)
-        if number and numbered.setdefault(int(number[1]), name) != name:
-            raise ValueError(f"both {numbered[int(number[1])]} and {name} are frame {int(number[1])}")
-    count, first, last = len(numbered), min(numbered, default=1), max(numbered, default=1)
-    if count > poses:
-        raise ValueError(f"{count} frames on disk for {poses} poses")
-    if first >= 1 and last <= poses:
-        return numbered
-    if count < poses:
-        raise ValueError(f"{count} frames on disk, numbered {first}..{last}, for {poses} poses: which pose is which frame's?")
-    return dict(enumerate((numbered[number] for number in sorted(numbered)), 1))
-
-
-def orientation(image):
-    """EXIF's orientation of an opened picture, 1..8; 1, which is upright, where there is none."""
-    if "exif" not in image.info:                 # before getexif(), which decodes a whole PNG to look for it
-        return 1
-    try:
-        turn = image.getexif().get(ORIENTATION, 1)
-    except Exception:                            # EXIF that is damaged, in a picture that need not be: whatever Pillow meets
-        return 1
-    return turn if turn in range(1, 9) else 1
-
-
-def frame_reading(image, size=None):
-    """How an opened frame is to be read, so that the poses are where they belong in it.
-
-    Annotators see a frame as viewers show it, turned by its EXIF orientation, or as it is stored: the annotation's size tells.
-
-    Args:
-        image: Pillow's, not decoded yet.
-        size: (h, w) in the annotation, or None if that is unknown: then it is read as viewers show it.
-    Returns:
-        its size (h, w) read so, and whether its orientation is applied.
-    Raises:
-        ValueError: it has another size, turned or not; the text tells both.
-    """
-    stored = (image.height, image.width)
-    shown = stored[::-1] if orientation(image) > 4 else stored
-    for found, turned in ((shown, True), (stored, False)):
-        if size is None or found == tuple(size):
-            return found, turned
-    raise ValueError(f"frames are {image.width} x {image.height} pixels, but by the annotation's dimensions (height, width, ..) "
-                     f"{size[1]} x {size[0]}")
 
 
 def frames_on_disk(root, annotation):
