@@ -34,6 +34,11 @@ POINT = 1e-3                   # a shorter segment has no direction
 SHORTEST_TORSO = 0.1           # radii are taken from no shorter one
 
 
+def exact(tensor):
+    """A `with` block without autocast: a coordinate in bfloat16 is off by a pixel of 256."""
+    return torch.autocast(tensor.device.type, enabled=False)
+
+
 def segments(pose):
     """Poses (B, J, 2) -> starts and ends of the parts (B, K, 2, 2), and which of them have their joints, (B, K) bool."""
     ends = pose[:, JOINTS_OF].mean(3)                                             # (B, K, 2, 2)
@@ -49,7 +54,12 @@ def similarities(source_pose, target_pose):
     Returns:
         (B, K, 2, 3) `[m | t]`: the target picture's point p shows the source picture's point `m p + t`.
     """
-    (source, in_source), (target, in_target) = segments(source_pose), segments(target_pose)
+    with exact(source_pose):
+        return _similarities(segments(source_pose), segments(target_pose))
+
+
+def _similarities(source, target):
+    (source, in_source), (target, in_target) = source, target
     a, b = source[:, :, 1] - source[:, :, 0], target[:, :, 1] - target[:, :, 0]   # (B, K, 2) each
     directed = ((a.square().sum(-1) > POINT ** 2) & (b.square().sum(-1) > POINT ** 2))[..., None]
     unit = a.new_tensor([1, 0])
@@ -112,6 +122,11 @@ def warp(picture, transforms, size, offset=None):
     Returns:
         (B, C, K, height, width); points outside the picture show its border.
     """
+    with exact(picture):
+        return _warp(picture, transforms, size, offset)
+
+
+def _warp(picture, transforms, size, offset):
     parts = transforms.shape[1]
     points = F.pad(picture_points(size, picture).flatten(0, 1), (0, 1), value=1)  # (H W, 3) x, y, 1
     grid = points @ transforms.mT if offset is None else torch.baddbmm(

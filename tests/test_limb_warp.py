@@ -69,6 +69,14 @@ def test_warp_by_whole_pixels():
     torch.testing.assert_close(layers[:, :, 0, :13, 2:], picture[..., 3:, :14])
 
 
+def test_coordinates_are_exact_in_half_precision_too():
+    picture, offset = torch.rand(1, 3, 64, 64), torch.full((1, len(PARTS), 64, 64, 2), .01)
+    source, target = POSE.float(), POSE.float() * .9 + .1
+    expected = warp(picture, similarities(source, target), (64, 64), offset)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(warp(picture, similarities(source, target), (64, 64), offset), expected)
+
+
 def test_warp_quarter_turn():
     picture = torch.rand(1, 3, 16, 16, dtype=torch.float64)
     turn = torch.tensor([[0, -1], [1, 0]], dtype=torch.float64)               # clockwise as seen: y looks down
