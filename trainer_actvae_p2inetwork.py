@@ -29,7 +29,7 @@ from utils.training.weights import find_weights, part_names
 
 LOSSES = ("d_real", "d_sampled", "reconstruction", "vgg", "g_adversarial", "features", "g_sampled")
 PAINT_BATCH = 32                                            # pictures painted at once
-PAINT_PIXELS = PAINT_BATCH * 128 ** 2                       # or fewer, where they are larger
+PAINT_PIXELS = PAINT_BATCH * 64 ** 2                        # or fewer, where they are larger
 
 
 def draw_picks(generator, targets, steps):

@@ -9,13 +9,13 @@ from conftest import ROOT
 import train_actvae_p2inetwork as script
 from utils.config import load_config
 
-FOLDER = "pretrain/people"
+FOLDER, PARTS = "pretrain/people", ("generator", "im_encode_content", "im_encode_vae")
 
 
 def test_size_and_description():
     files = list((ROOT / FOLDER).iterdir())
     assert sum(path.stat().st_size for path in files) <= 6_000_000
-    assert {path.name for path in files} >= {"generator.pt", "im_encode_content.pt", "im_encode_vae.pt", "config.yaml", "README.md"}
+    assert {path.name for path in files} == {"config.yaml", "README.md", *(f"{name}.pt" for name in PARTS)}
     config = load_config(ROOT / FOLDER / "config.yaml")
     assert (config.generator.kind, config.imsize, len(config.actions)) == ("limb_warp", 64, 12)
 
