@@ -183,7 +183,7 @@ def test_seed_action_and_index_each_change_the_video():
 @pytest.fixture
 def quick(monkeypatch):
     """Grey pictures instead of people, for tests of the writing."""
-    def draw(seed, action, index, frames, people):
+    def draw(seed, action, index, frames, people, variety=False):
         pictures = (np.full((40, 60, 3), seed, np.uint8) for _ in range(frames[0]))
         return pictures, np.zeros((frames[0], 13, 2)), (60, 40), "front"
     monkeypatch.setattr("dataset.synthetic.layout.draw_video", draw)
