@@ -18,6 +18,7 @@ joint's own distribution at every step, the second for that of whole motions, so
 It wants rows that look different every time (:mod:`utils.training.augment`), or it learns a few hundred videos by heart.
 Axes, besides those of :mod:`network_actvae`: m samples, D width, K terms of the basis, H horizon.
 """
+import itertools
 import math
 
 import torch
@@ -36,9 +37,9 @@ def distance(a, b):
 
 def energy_score(samples, truth, weight):
     """Unbiased energy score of m >= 2 exchangeable samples (m, B, T, n, 2) of points (B, T, n, 2), weighted by (B, T); 0-dim."""
-    count = len(samples)
+    pairs = list(itertools.combinations(samples.unbind(0), 2))
     accuracy = distance(samples, truth).mean(0)                                      # (B, T)
-    spread = sum(distance(samples[i], samples[j]) for i in range(count) for j in range(i)) * 2 / (count * (count - 1))
+    spread = sum(distance(one, other) for one, other in pairs) / len(pairs)          # (B, T)
     return ((accuracy - spread / 2) * weight).sum() / weight.sum().clamp(min=1e-8)
 
 

@@ -13,9 +13,10 @@ from dataset.image_loader2 import PennActionPairs
 from dataset.pair_list import ACTIONS, write_list
 from dataset.penn_action import Annotation, windows
 from network_actvae import ActVAE
+from network_motion import STEPS as MOTION_STEPS
 from trainer_actvae import Trainer
 from utils.benchmark import in_turns
-from utils.config import Config
+from utils.config import Config, load_config
 from utils.evaluation.poses import sample_rows
 from utils.training.batches import training_batches
 
@@ -73,20 +74,67 @@ def plain_step(trainer, optimizers, batch):
     return run
 
 
-def random_list(folder, rows):
-    """A list of random walks, one window after another, of `rows` rows."""
+def random_list(folder, rows, **rules):
+    """A list of random walks, one window after another, of `rows` rows; `rules` are fields of `dataset.penn_action.Rules`."""
     random, made = np.random.default_rng(7), []
     for video in range(1, rows // 28 + 2):
         joints = 200 + 60 * random.standard_normal((1, 13, 2)) + 3 * random.standard_normal((33, 13, 2)).cumsum(0)
         action_id = video % len(ACTIONS)
         made += windows(Annotation(f"{video:04d}", ACTIONS[action_id], True, joints, np.ones((33, 13), bool), (480, 480)),
-                        action_id)[0]
+                        action_id, **rules)[0]
     write_list(folder / "list.txt", made[:rows])
     return PennActionPairs(folder / "list.txt", folder, 128, images=False)
 
 
+def residual_products(model, batch):
+    """The same for one training step of the pose module `residual`: the trunk sees a row once, the head each of its samples;
+    neither pose nor noise wants a gradient."""
+    rows, samples, steps = batch, batch * model.samples, len([step for step in MOTION_STEPS if step <= model.horizon])
+    trunk, head = model.between.in_features, model.between.out_features
+    layers = [(rows, 2 * model.num_joints, trunk, False), *[(rows, trunk, trunk, True)] * (2 * len(model.trunk)),
+              (rows, trunk, head, True), (samples, model.noise_in.in_features, head, False),
+              *[(samples, head, head, True)] * (2 * len(model.head)), (samples, head, model.out.out_features, True)]
+    operands = [(torch.randn(count, width), torch.randn(count, out), torch.randn(out, width), wanted)
+                for count, width, out, wanted in layers]
+    basis, terms = torch.randn(steps, model.terms), torch.randn(samples, model.terms, 2 * model.num_joints)
+    gradient = torch.randn(samples, steps, 2 * model.num_joints)
+
+    def run():
+        for x, gradient_out, weight, wanted in operands:
+            x @ weight.t(), gradient_out.t() @ x
+            if wanted:
+                gradient_out @ weight
+        basis @ terms, basis.t() @ gradient
+    return run
+
+
+def residual():
+    """The pose module `residual` at the size of config/motion.yaml."""
+    config = load_config("config/motion.yaml")
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data = random_list(Path(folder), TEST_ROWS, horizon=32, pad=True)
+    trainer = Trainer(config)
+    batch = next(iter(training_batches(data, config, seed=7)[1]))
+    times = in_turns({"products": residual_products(trainer.model, config.batch_size), "step": lambda: trainer.update(batch)},
+                     TURNS)
+    print(f"\nkind residual, batch {config.batch_size}, {trainer.model.samples} samples, rows of {data.targets} targets")
+    print(f"unavoidable matrix products    {times['products'] * 1e3:8.1f} ms")
+    print(f"training step                  {times['step'] * 1e3:8.1f} ms    {times['step'] / times['products']:.2f} times the "
+          "products")
+    start = time.perf_counter()
+    sample_rows(trainer, data, range(TEST_ROWS), SAMPLES, 16, seed=7, progress=True)
+    print(f"sampling {TEST_ROWS} rows x {SAMPLES} x 16  {time.perf_counter() - start:8.1f} s")
+
+
 def main():
-    """The pose module at its published size."""
+    """Both pose modules, the published one at its published size."""
+    published()
+    residual()
+
+
+def published():
+    """The published pose module."""
     config = Config()
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")          # no frames: the size of the pictures is not known
