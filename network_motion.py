@@ -12,8 +12,9 @@ Bouchacourt et al., *DISCO nets*, NeurIPS 2016)
 
     ES = mean_i d(x^i, y) - 1/2 mean_{i != j} d(x^i, x^j),        d = mean over joints of Euclidean distances,
 
-plus, with a small weight, the score whose d is one Euclidean norm over all joints and steps: the first is proper for every
-joint's own distribution at every step, the second for that of whole motions, so that joints and steps go together.
+plus, with smaller weights, the score whose d is one Euclidean norm over all joints and steps, and that of the changes of the
+first steps: the first is proper for every joint's own distribution at every step, the second for that of whole motions, so that
+joints and steps go together, the third for that of a joint's velocity, without which motion is too smooth.
 
 It wants rows that look different every time (:mod:`utils.training.augment`), or it learns a few hundred videos by heart.
 Axes, besides those of :mod:`network_actvae`: m samples, D width, K terms of the basis, H horizon.
@@ -28,6 +29,7 @@ from torch import nn
 from utils.skeleton import MIRROR
 
 STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32)      # that the loss looks at: all early, some late ones
+NEAR = 6                                                            # first steps whose changes count one by one; all are in STEPS
 
 
 def distance(a, b):
@@ -79,17 +81,20 @@ class ResidualMotion(nn.Module):
         dropout: in training.
         jitter: deviation of what is added in training to the pose that the network sees (not to the one it starts from).
         path_weight: of the energy score of whole motions, relative to that of joints.
+        speed_weight: of that of the changes from step to step.
         decay: a step's weight in the loss falls as t^-decay.
     """
 
     summed = ()
     random = True                                            # its training draws from torch's own generator
 
-    def __init__(self, num_actions=9, num_joints=13, horizon=32, noise_dim=8, terms=20, trunk=384, head=192,
-                 trunk_blocks=2, head_blocks=1, samples=4, dropout=0.2, jitter=0.03, path_weight=0.3, decay=0.8):
+    def __init__(self, num_actions=9, num_joints=13, horizon=32, noise_dim=8, terms=32, trunk=384, head=192,
+                 trunk_blocks=2, head_blocks=1, samples=4, dropout=0.2, jitter=0.03, path_weight=0.3, speed_weight=0.7,
+                 decay=0.8):
         super().__init__()
         self.num_actions, self.num_joints, self.horizon, self.z_dim = num_actions, num_joints, horizon, noise_dim + 1
-        self.terms, self.samples, self.jitter, self.path_weight, self.decay = terms, samples, jitter, path_weight, decay
+        self.terms, self.samples, self.jitter, self.decay = terms, samples, jitter, decay
+        self.path_weight, self.speed_weight = path_weight, speed_weight
         self.pose_in, self.action_in = nn.Linear(2 * num_joints, trunk), nn.Embedding(num_actions, trunk)
         self.trunk = nn.ModuleList(Block(trunk, num_actions, dropout) for _ in range(trunk_blocks))
         self.between, self.noise_in = nn.Linear(trunk, head), nn.Linear(noise_dim, head, bias=False)
@@ -127,8 +132,10 @@ class ResidualMotion(nn.Module):
         x = context + self.noise_in(noise)                                           # (..., B, head)
         for block in self.head:
             x = block(x, action)
-        terms = self.out(F.silu(self.norm(x))).unflatten(-1, (self.terms, -1))       # (..., B, K, 2J)
-        return (self.basis[steps - 1].to(terms.dtype) @ terms).unflatten(-1, (self.num_joints, 2))
+        basis = self.basis[steps - 1].to(self.out.weight.dtype)                      # (T, K), folded into the last layer
+        weight = (basis @ self.out.weight.view(self.terms, -1)).view(-1, x.shape[-1])                # (T * 2J, head)
+        bias = (basis @ self.out.bias.view(self.terms, -1)).flatten()                # (T * 2J,)
+        return F.linear(F.silu(self.norm(x)), weight, bias).unflatten(-1, (len(steps), self.num_joints, 2))
 
     def predict(self, pose, action, steps, noise):
         """The next `steps` poses (B, steps, J, 2), inside the picture, of poses (B, J, 2), with noise (B, passes, Z).
@@ -148,7 +155,8 @@ class ResidualMotion(nn.Module):
         return torch.cat(poses, 1)
 
     def forward(self, poses, action, noise, held=None):
-        """`joints` and `path`, the energy scores of joints and of whole motions, the latter weighted; their sum is the loss.
+        """`joints`, `path` and `speed`, the energy scores of joints, of whole motions and of changes from step to step, the last
+        two weighted; their sum is the loss.
 
         Args:
             poses: (B, T + 1, J, 2), source first; of more than H targets the first H count.
@@ -169,4 +177,8 @@ class ResidualMotion(nn.Module):
             scale = (weight / weight.sum(1, keepdim=True).clamp(min=1e-8) / self.num_joints).sqrt()              # (B, T')
             whole = [(value * scale[..., None, None]).flatten(-3)[..., None, None, :] for value in (samples, truth)]
             losses["path"] = self.path_weight * energy_score(*whole, (held > 0).to(poses.dtype)[:, None])
+        if self.speed_weight:
+            near = min(count, NEAR)
+            made = torch.cat([change[..., :1, :, :], change[..., :near, :, :].diff(dim=-3)], -3)     # (m, B, near, J, 2)
+            losses["speed"] = self.speed_weight * energy_score(made, poses[:, :near + 1].diff(dim=1), weight[:, :near].sign())
         return losses

@@ -101,7 +101,7 @@ def test_targets_past_the_clip_have_no_weight():
     for row, held in enumerate(batch["held"].tolist()):
         other[row, held + 1:] = 9
     losses, changed = (model(poses, batch["action"], noise, batch["held"]) for poses in (batch["poses"], other))
-    assert set(losses) == {"joints", "path"}
+    assert set(losses) == {"joints", "path", "speed"}
     assert all(torch.equal(losses[name], changed[name]) for name in losses)
     assert not torch.equal(model(other, batch["action"], noise)["joints"], losses["joints"])
     assert all(torch.isfinite(value) for value in model(batch["poses"], batch["action"], noise, torch.zeros(4).long()).values())

@@ -65,7 +65,7 @@ class Row(NamedTuple):
 SMALL = ("lr=0.002", "actvae.z_dim=16")
 STILL_CAMERA = ("augment.rotate=0", "augment.stretch=0", "augment.shift=0", "augment.speed=0")
 TURNED = ("augment.rotate=0.1", "augment.speed=0.25", "augment.stretch=0", "augment.shift=0")
-PLAIN = ("actvae.path_weight=0", "actvae.jitter=0", "actvae.dropout=0")
+PLAIN = ("actvae.path_weight=0", "actvae.speed_weight=0", "actvae.jitter=0", "actvae.dropout=0")
 ROWS = {
     "faithful (z 512, 4 steps)": Row(FAITHFUL, (), 5, False),
     "z 16, 16 steps": Row(FAITHFUL, SMALL, 17, False),
@@ -74,8 +74,9 @@ ROWS = {
     "+ mean of the weights": Row(MOTION, (*PLAIN, *STILL_CAMERA, "augment.mirror=false"), 32, False),
     "+ mirror, every frame a source": Row(MOTION, (*PLAIN, *STILL_CAMERA)),
     "+ rotation, speed": Row(MOTION, (*PLAIN, *TURNED)),
-    "+ dropout 0.1, path score": Row(MOTION, ("actvae.jitter=0", "actvae.dropout=0.1", *TURNED)),
-    "+ stretch, shift, jitter, dropout 0.2": Row(MOTION, ()),
+    "+ dropout 0.1, path score": Row(MOTION, ("actvae.speed_weight=0", "actvae.jitter=0", "actvae.dropout=0.1", *TURNED)),
+    "+ stretch, shift, jitter, dropout 0.2": Row(MOTION, ("actvae.speed_weight=0",)),
+    "+ score of velocities": Row(MOTION, ()),
 }
 
 

@@ -50,7 +50,7 @@ class ResidualMotionConfig(Block):
     kind: str = "residual"
     horizon: int = _number(32, low=1)                # steps of one pass; longer roll-outs go on from its last pose
     noise_dim: int = _number(8, low=1)               # numbers of noise of a pass
-    terms: int = _number(20, low=1)                  # of the basis over time
+    terms: int = _number(32, low=1)                  # of the basis over time
     trunk: int = _number(384, low=1)                 # width of the part that sees pose and action
     head: int = _number(192, low=1)                  # width of the part that sees the noise as well
     trunk_blocks: int = _number(2, low=0)
@@ -59,6 +59,7 @@ class ResidualMotionConfig(Block):
     dropout: float = _number(0.2, low=0, high=0.99)
     jitter: float = _number(0.03, low=0)             # noise on the pose that the network sees in training
     path_weight: float = _number(0.3, low=0)         # of the energy score of whole motions; that of joints has 1
+    speed_weight: float = _number(0.7, low=0)        # of that of the changes of the first steps
     decay: float = _number(0.8, low=0)               # a step t counts t^-decay
 
 
@@ -209,7 +210,7 @@ PATHS = ("data_root", "train_data_list", "test_data_list", "cache_dir", "vgg_wei
 WITHOUT_EFFECT = ("image_encode", "dec_im", "image_vae", "dis", "model", "init", "image_display_iter")
 # Of the networks' blocks, what may change from one training to the next.
 TUNABLE = {"generator.norm_momentum",
-           *(f"actvae.{key}" for key in ("samples", "dropout", "jitter", "path_weight", "decay"))}
+           *(f"actvae.{key}" for key in ("samples", "dropout", "jitter", "path_weight", "speed_weight", "decay"))}
 BLOCKS = ("image_encode", "dec_im", "image_vae", "dis", "model")
 
 

@@ -93,18 +93,15 @@ def residual_products(model, batch):
     trunk, head = model.between.in_features, model.between.out_features
     layers = [(rows, 2 * model.num_joints, trunk, False), *[(rows, trunk, trunk, True)] * (2 * len(model.trunk)),
               (rows, trunk, head, True), (samples, model.noise_in.in_features, head, False),
-              *[(samples, head, head, True)] * (2 * len(model.head)), (samples, head, model.out.out_features, True)]
+              *[(samples, head, head, True)] * (2 * len(model.head)), (samples, head, 2 * model.num_joints * steps, True)]
     operands = [(torch.randn(count, width), torch.randn(count, out), torch.randn(out, width), wanted)
                 for count, width, out, wanted in layers]
-    basis, terms = torch.randn(steps, model.terms), torch.randn(samples, model.terms, 2 * model.num_joints)
-    gradient = torch.randn(samples, steps, 2 * model.num_joints)
 
     def run():
         for x, gradient_out, weight, wanted in operands:
             x @ weight.t(), gradient_out.t() @ x
             if wanted:
                 gradient_out @ weight
-        basis @ terms, basis.t() @ gradient
     return run
 
 
