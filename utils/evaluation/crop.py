@@ -1,0 +1,129 @@
+"""The part of a photo around a person, as the networks see it, and how painted pictures of it go back into the photo.
+
+Sizes are `(h, w)`, boxes `x1, y1, x2, y2`. A photo is shown whole with its longer side at most WHOLE_SIDE, its crop at most
+CROP_SIDE; both keep their own resolution where that is less.
+"""
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from dataset.margins import pose_boxes
+from dataset.transform import Letterbox, letterbox, picture_from_frame
+from utils.errors import UserError
+
+WHOLE_SIDE, CROP_SIDE = 1280, 1080    # pixels
+SMALLEST_SIDE = 64                    # of a crop; a smaller one is enlarged
+SMALLEST_PERSON = 8                   # pixels of the photo
+FEATHER = 0.04                        # of the crop's shorter side: as wide is the seam
+SAME, OTHER = 3, 16                   # grey levels: a pixel that changed by less stays the photo's, by more it is painted
+
+
+class Crop(NamedTuple):
+    """A person's surroundings in a photo."""
+
+    box: np.ndarray          # (4,) int, pixels of the photo
+    size: int                # P: side of the letterboxed picture, pixels
+    picture: np.ndarray      # (P, P, 3) uint8, letterboxed as in training
+    whole: np.ndarray        # (H, W, 3) uint8, the photo as it is shown
+    region: np.ndarray       # (4,) int, where the crop lies in it
+    blend: np.ndarray        # (h, w, 1) float32 of the region: 0 at a seam, 1 from its inner edge on
+
+    @property
+    def place(self):
+        """Where the crop lies in the letterboxed picture, a :class:`Letterbox`."""
+        return self.place_at(self.size)
+
+    def place_at(self, size):
+        """The same for a letterboxed picture of another side."""
+        x1, y1, x2, y2 = self.box
+        return letterbox(y2 - y1, x2 - x1, size)
+
+    def inside(self, pictures):
+        """Letterboxed pictures (..., S, S, 3) without their margins."""
+        place: Letterbox = self.place_at(pictures.shape[-2])
+        return pictures[..., place.top:place.top + place.height, place.left:place.left + place.width, :]
+
+    def to_photo(self, poses):
+        """Normalised poses (..., J, 2) -> pixels of the photo: the way back of `dataset.transform.pose_to_picture`."""
+        place = self.place
+        return ((np.asarray(poses, np.float64) + 1) / 2 * self.size - (place.dw, place.dh)) / place.ratio + self.box[:2]
+
+    def put_back(self, pictures):
+        """Crops (T, h, w, 3) uint8, without margins, in the whole photo: yields T pictures (H, W, 3)."""
+        x1, y1, x2, y2 = self.region
+        ground = self.whole[y1:y2, x1:x2].astype(np.float32)
+        for picture in pictures:
+            patch = resized(picture, (y2 - y1, x2 - x1))
+            shown = self.whole.copy()
+            shown[y1:y2, x1:x2] = np.rint(ground + self.blend * (patch - ground))
+            yield shown
+
+    def enlarge(self, pictures):
+        """Pictures painted at another size, (T, S, S, 3) with the source first -> (T, h, w, 3) of this crop.
+
+        What has not changed is the photo's own, so only the person loses sharpness.
+        """
+        small, sharp = self.inside(pictures), self.inside(self.picture)
+        result = np.empty((len(small), *sharp.shape), np.uint8)
+        for picture, target in zip(small, result):
+            change = np.abs(picture.astype(np.float32) - small[0]).max(-1)                              # (s, s)
+            share = cv2.GaussianBlur(((change - SAME) / (OTHER - SAME)).clip(0, 1), (3, 3), 0)
+            share = resized(share, sharp.shape[:2])[..., None]
+            target[:] = np.rint(sharp + share * (resized(picture, sharp.shape[:2]).astype(np.float32) - sharp))
+        return result
+
+
+def resized(picture, size):
+    """A picture (h, w, ...) in another size (h, w): by areas if smaller, else in between."""
+    if picture.shape[:2] == tuple(size):
+        return picture
+    smaller = size[0] < picture.shape[0] or size[1] < picture.shape[1]
+    return cv2.resize(picture, (int(size[1]), int(size[0])), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
+
+
+def shown_whole(photo):
+    """A photo (h, w, 3) as it is shown, its longer side at most WHOLE_SIDE."""
+    ratio = min(1, WHOLE_SIDE / max(photo.shape[:2]))
+    return resized(photo, [max(2, round(side * ratio)) for side in photo.shape[:2]])
+
+
+def crop_person(photo, whole, joints, margins):
+    """The :class:`Crop` of a person.
+
+    Args:
+        photo: (h, w, 3) uint8.
+        whole: of :func:`shown_whole`.
+        joints: (13, 2) pixels of the photo.
+        margins: (4,) left, top, right, bottom in shares of the longer side of the joints' box.
+    Raises:
+        UserError: the person is too small.
+    """
+    box = pose_boxes(joints)
+    longer = (box[2:] - box[:2]).max()
+    if longer < SMALLEST_PERSON:
+        raise UserError(f"the joints lie within {longer:.0f} pixels, which is too small for a person")
+    size = np.array(photo.shape[1::-1])
+    ratio = np.tile(np.array(whole.shape[1::-1]) / size, 2)                            # shown pixels per photo pixel
+    limit = np.tile(whole.shape[1::-1], 2)
+    region = np.concatenate([np.floor(((box - margins * longer) * ratio)[:2]), np.ceil(((box + margins * longer) * ratio)[2:])])
+    region = region.clip(0, limit).astype(int)
+    box = np.rint(region / ratio).astype(int)          # on whole pixels of what is shown, so that nothing moves when put back
+    if min(region[2:] - region[:2]) < 2:
+        raise UserError("the joints leave no room for a person in the photo")
+    side = int(np.clip((box[2:] - box[:2]).max(), SMALLEST_SIDE, CROP_SIDE))
+    inner = [0 < region[0], 0 < region[1], region[2] < limit[2], region[3] < limit[3]]
+    return Crop(box, side, picture_from_frame(photo, box, side), whole, region, seam(region[2:] - region[:2], inner))
+
+
+def seam(size, inner):
+    """How much of a painted picture of `size` (w, h) is shown: (h, w, 1) float32 that falls to 0 at the sides which `inner` (left,
+    top, right, bottom) says lie inside the photo."""
+    width = max(1, FEATHER * min(size))
+    ramps = []
+    for axis in (0, 1):
+        at = np.arange(size[axis]) + 0.5
+        low, high = (at if inner[axis] else width, size[axis] - at if inner[axis + 2] else width)
+        share = (np.minimum(low, high) / width).clip(0, 1)
+        ramps.append(np.broadcast_to(share * share * (3 - 2 * share), size[axis]))
+    return (ramps[1][:, None, None] * ramps[0][None, :, None]).astype(np.float32)
