@@ -1,14 +1,18 @@
 """One run of a training script, from its options to its exit status: configuration, weights, data, then training or a test."""
 import warnings
 from functools import partial
+from pathlib import Path
 
 from dataset.image_loader2 import PennActionPairs
 from dataset.image_loader2_test import PennActionTestPairs
+from dataset.margins import MARGINS, action_margins, read_margins
 from dataset.mixture import training_pairs
 from utils import processes
 from utils.config import adopt, changes, load_config
 from utils.errors import UserError
+from utils.evaluation.photo import photo_clips
 from utils.evaluation.results import Request, results_folder
+from utils.files import write_json
 from utils.options import parse_options
 from utils.training.batches import training_batches
 from utils.training.loop import train
@@ -36,8 +40,9 @@ def run_module(options, trainer_class, evaluation):
     idle = [key for key in chosen_keys(options) if key.partition(".")[0] in trainer_class.unused]
     if idle:
         warnings.warn(f"without effect in this module: {', '.join(f'--set {key}' for key in sorted(idle))}", stacklevel=1)
+    work = photo_module if options.photos else test_module if options.test else train_module
     try:
-        return (test_module if options.test else train_module)(options, config, run, trainer_class, evaluation)
+        return work(options, config, run, trainer_class, evaluation)
     finally:
         run.unlock()
 
@@ -69,6 +74,8 @@ def train_module(options, config, run, trainer_class, evaluation):
     if options.iteration and options.resume:
         run.set_aside(trainer.iteration)
     run.create(config)
+    if processes.is_rank_zero():
+        write_json(run.path / MARGINS, action_margins(data.rows))        # photos are cropped like this list, see photo_module
     if trainer.seed != options.seed:
         run.log.info("going on with the run's own seed %d", trainer.seed)
     if trainer.place.get("sha256", data.rows.sha256) != data.rows.sha256:
@@ -85,13 +92,7 @@ def train_module(options, config, run, trainer_class, evaluation):
 
 def test_module(options, config, run, trainer_class, evaluation):
     """Evaluate trained weights on the test list."""
-    if options.resume and run.config.is_file():
-        told = changes(config, run.config)
-        config = load_config(run.config, options.set)
-        told = [line for line in told if line.partition(":")[0] not in chosen_keys(options)]
-        if told:
-            run.log.info("the configuration of the run is used; %s differs: %s", options.config, ", ".join(told))
-    config.image_loss.vgg = 0                                # a test has no use for it
+    config = tested_config(options, config, run)
     trainer = make_trainer(options, config, run, trainer_class)
     size = getattr(options, "paint_size", None) or config.imsize
     if size != config.imsize:
@@ -111,6 +112,31 @@ def test_module(options, config, run, trainer_class, evaluation):
                                            options.seed, options.limit, options.gifs or "gallery"), run.log)
     run.write_page(evaluation.legend)
     return 0
+
+
+def photo_module(options, config, run, trainer_class, evaluation):
+    """Turn photos into clips, or print the actions that the weights know."""
+    config = tested_config(options, config, run)
+    if options.action == "list":
+        weights = trainer_class.find_weights(options.pretrain or run.checkpoints, options.iteration)
+        adopt(config, weights.networks, weights.origin)
+        print(*config.actions, sep="\n")
+        return 0
+    trainer = None if options.pose == "edit" else make_trainer(options, config, run, trainer_class)
+    return photo_clips(trainer, config, options, Path(options.out or run.path / "photos"),
+                       read_margins(options.pretrain or run.checkpoints), run.log)
+
+
+def tested_config(options, config, run):
+    """The configuration to test with: of a resumed run its own."""
+    if options.resume and run.config.is_file():
+        told = changes(config, run.config)
+        config = load_config(run.config, options.set)
+        told = [line for line in told if line.partition(":")[0] not in chosen_keys(options)]
+        if told:
+            run.log.info("the configuration of the run is used; %s differs: %s", options.config, ", ".join(told))
+    config.image_loss.vgg = 0                                # a test has no use for it
+    return config
 
 
 def make_trainer(options, config, run, trainer_class):

@@ -25,13 +25,14 @@ def parse_options(description, extend=None):
     test.add_argument("--limit", type=int, metavar="N", help="a quick look: only N rows, spread over the list")
     test.add_argument("--gifs", choices=("gallery", "all"), help="which rows are drawn: those on the gallery's first page, or "
                                                                  "all, as the published system does (default: gallery)")
+    add_photo_options(parser)
     if extend:
         extend(parser)
     broken = [word for word in sys.argv[1:] if not _is_text(word)]
     if broken:
         parser.error(f"bytes that are no UTF-8 text in {' '.join(map(ascii, broken))}")
     options = parser.parse_args()
-    for name in ("config", "output_path", "pretrain", "vae_path"):
+    for name in ("config", "output_path", "pretrain", "vae_path", "pose", "detector_weights", "out"):
         if getattr(options, name, None):
             setattr(options, name, os.path.expanduser(getattr(options, name)))
     if options.test and options.resume == bool(options.pretrain):
@@ -40,7 +41,7 @@ def parse_options(description, extend=None):
         parser.error("--test runs in one process: start it without torchrun")
     if options.pretrain and options.resume:
         parser.error("--pretrain starts from other weights, --resume goes on with this run's: give one of them")
-    for name in ("samples", "limit", "steps", "iteration"):
+    for name in ("samples", "limit", "steps", "iteration", "person"):
         if getattr(options, name) is not None and getattr(options, name) < 1:
             parser.error(f"--{name} must be at least 1")
     if getattr(options, "paint_size", None) is not None and not 16 <= options.paint_size <= 4096:
@@ -51,7 +52,38 @@ def parse_options(description, extend=None):
             if getattr(options, name, None) is not None]
     if idle and not options.test:
         warnings.warn(f"without effect in training: {', '.join(idle)}", stacklevel=2)
+    check_photo_options(parser, options)
     return options
+
+
+def add_photo_options(parser):
+    """What photos of one's own need."""
+    photo = parser.add_argument_group("photos of your own (with --test)")
+    photo.add_argument("--image", nargs="+", metavar="FILE", help="photos to turn into clips, instead of the test list")
+    photo.add_argument("--action", metavar="NAMES", help="what the person shall do: names with commas between them, all, or list "
+                                                         "to print the names that the weights know")
+    photo.add_argument("--pose", metavar="FILE", help="JSON of the person's joints, pixels of the photo; a folder of such, named "
+                                                      "like the photos; or edit, to place them by hand (default: a detector "
+                                                      "finds them)")
+    photo.add_argument("--person", type=int, metavar="K", help="of several people this one, from 1 (default: the largest)")
+    photo.add_argument("--detector_weights", metavar="PATH", help="file of Keypoint R-CNN's weights (default: downloaded once)")
+    photo.add_argument("--out", metavar="DIR", help="where the clips go (default: photos/ in the run's folder)")
+
+
+def check_photo_options(parser, options):
+    """Refuse or tell what does not go together; `options.photos` says whether photos are asked for."""
+    given = [f"--{name}" for name in ("image", "action", "pose", "person", "detector_weights", "out") if getattr(options, name)]
+    options.photos = bool(options.test and (options.image or options.action == "list"))
+    if given and not options.test:
+        parser.error(f"{given[0]} needs --test, and --pretrain DIR or --resume")
+    if given and not options.photos:
+        parser.error(f"{given[0]} needs --image FILE")
+    if options.image and not options.action and options.pose != "edit":
+        parser.error("--image needs --action NAME, several with commas between them, or all; --action list prints the names")
+    idle = [f"--{name}" for name in ("limit", "gifs") if options.photos and getattr(options, name)]
+    idle += [f"--{name}" for name in ("person", "detector_weights") if options.pose and getattr(options, name)]
+    if idle:
+        warnings.warn(f"without effect here: {', '.join(idle)}", stacklevel=3)
 
 
 def _is_text(word):

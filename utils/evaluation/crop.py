@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from dataset.margins import pose_boxes
-from dataset.transform import Letterbox, letterbox, picture_from_frame
+from dataset.transform import PAD_RGB, letterbox, picture_from_frame
 from utils.errors import UserError
 
 WHOLE_SIDE, CROP_SIDE = 1280, 1080    # pixels
@@ -31,7 +31,7 @@ class Crop(NamedTuple):
 
     @property
     def place(self):
-        """Where the crop lies in the letterboxed picture, a :class:`Letterbox`."""
+        """Where the crop lies in the letterboxed picture, a :class:`dataset.transform.Letterbox`."""
         return self.place_at(self.size)
 
     def place_at(self, size):
@@ -41,8 +41,15 @@ class Crop(NamedTuple):
 
     def inside(self, pictures):
         """Letterboxed pictures (..., S, S, 3) without their margins."""
-        place: Letterbox = self.place_at(pictures.shape[-2])
+        place = self.place_at(pictures.shape[-2])
         return pictures[..., place.top:place.top + place.height, place.left:place.left + place.width, :]
+
+    def picture_at(self, size):
+        """The letterboxed picture at another side, (size, size, 3)."""
+        place, picture = self.place_at(size), np.full((size, size, 3), np.round(PAD_RGB), np.uint8)
+        picture[place.top:place.top + place.height, place.left:place.left + place.width] = resized(
+            self.inside(self.picture), (place.height, place.width))
+        return picture
 
     def to_photo(self, poses):
         """Normalised poses (..., J, 2) -> pixels of the photo: the way back of `dataset.transform.pose_to_picture`."""
@@ -112,13 +119,16 @@ def crop_person(photo, whole, joints, margins):
     if min(region[2:] - region[:2]) < 2:
         raise UserError("the joints leave no room for a person in the photo")
     side = int(np.clip((box[2:] - box[:2]).max(), SMALLEST_SIDE, CROP_SIDE))
-    inner = [0 < region[0], 0 < region[1], region[2] < limit[2], region[3] < limit[3]]
+    inner = [*(region[:2] > 0), *(region[2:] < limit[2:])]
     return Crop(box, side, picture_from_frame(photo, box, side), whole, region, seam(region[2:] - region[:2], inner))
 
 
 def seam(size, inner):
-    """How much of a painted picture of `size` (w, h) is shown: (h, w, 1) float32 that falls to 0 at the sides which `inner` (left,
-    top, right, bottom) says lie inside the photo."""
+    """How much of a painted picture of `size` (w, h) is shown.
+
+    Returns:
+        (h, w, 1) float32 that falls to 0 at the sides that lie inside the photo, as `inner` (left, top, right, bottom) says.
+    """
     width = max(1, FEATHER * min(size))
     ramps = []
     for axis in (0, 1):

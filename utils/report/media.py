@@ -6,6 +6,7 @@ from PIL import Image
 from utils.files import atomic_write
 
 GIF_FPS = 2               # published
+ENOUGH = 160              # pixels of a side that are looked at for the colours of a photo
 
 
 def write_image(path, picture):
@@ -19,9 +20,14 @@ def write_gif(path, pictures, fps=GIF_FPS, photo=False):
     pictures = np.asarray(pictures)
     count, height, width, _ = pictures.shape
     colours = 256 - count // 2
-    strip = Image.fromarray(pictures.reshape(count * height, width, 3)).quantize(
-        colours, method=Image.Quantize.MEDIANCUT if photo else Image.Quantize.FASTOCTREE,
-        dither=Image.Dither.FLOYDSTEINBERG if photo else Image.Dither.NONE)
+    strip = Image.fromarray(pictures.reshape(count * height, width, 3))
+    if photo:
+        step = 1 + min(height, width) // ENOUGH          # every step-th pixel tells the colours as well
+        few = Image.fromarray(np.ascontiguousarray(pictures[:, ::step, ::step]).reshape(-1, len(range(0, width, step)), 3))
+        strip = strip.quantize(colours, palette=few.quantize(colours, method=Image.Quantize.MEDIANCUT),
+                               dither=Image.Dither.FLOYDSTEINBERG)
+    else:
+        strip = strip.quantize(colours, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     palette = strip.getpalette()[:3 * colours]
     palette += [0] * (3 * colours - len(palette))
     for twin, top in enumerate(range(height, count * height, 2 * height), colours):
@@ -35,11 +41,11 @@ def write_gif(path, pictures, fps=GIF_FPS, photo=False):
         first.save(file, format="GIF", save_all=True, append_images=others, duration=round(1000 / fps), loop=0, optimize=False)
 
 
-def write_mp4(path, pictures, fps=GIF_FPS):
-    """Save pictures (T, S, S, 3), S even, as H.264 video that browsers play."""
+def write_mp4(path, pictures, fps=GIF_FPS, preset="medium"):
+    """Save pictures (T, h, w, 3), h and w even, as H.264 video that browsers play; `preset` is x264's."""
     _, height, width, _ = pictures.shape
     with atomic_write(path, "wb", sync=False) as file, av.open(file, "w", format="mp4") as video:
-        stream = video.add_stream("libx264", rate=fps, options={"crf": "18"})
+        stream = video.add_stream("libx264", rate=fps, options={"crf": "18", "preset": preset})
         stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
         for picture in pictures:
             video.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")))

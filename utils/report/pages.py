@@ -21,6 +21,7 @@ th:first-child, td:first-child { text-align: left; } thead th { color: var(--sof
 .cells img, .cells svg { width: 128px; height: 128px; border-radius: 6px; background: #000; display: block; }
 .cells img.strip { width: auto; }
 .sheet { max-width: 100%; border-radius: 6px; }
+.clips { display: flex; flex-wrap: wrap; gap: 1rem; } .clips video { max-width: 100%; max-height: 420px; border-radius: 6px; }
 """
 FAN = 20                  # most samples drawn over each other
 SECONDS, STEP_SECONDS = 2.5, 0.2     # of one turn of a drawn motion, at least; of a step of a long one
@@ -159,3 +160,35 @@ def write_run_page(run, legend):
     write_text(run.path / "index.html", page(run.name, (
         f"<h1>{escape(run.name)}</h1><p>" + " · ".join(f'<a href="{name}">{label}</a>' for name, label in links)
         + f"</p><p>{escape(legend)}</p>{''.join(sheets)}")))
+
+
+class Clip(NamedTuple):
+    """A sample on the page of photos; files beside the page."""
+
+    photo: str               # the heading under which it stands
+    action: str
+    title: str
+    videos: list             # MP4s that are shown
+    strip: str
+    links: list              # (caption, file)
+
+
+def write_photo_page(folder, intro, clips, shown):
+    """Write `index.html` of photos that became clips.
+
+    Args:
+        folder: where the files lie.
+        intro: a sentence, as text.
+        clips: list of :class:`Clip`, those of a photo together.
+        shown: photo -> picture file of the pose that was found in it.
+    """
+    body = [f"<h1>Photos in motion</h1><p>{escape(intro)}</p>"]
+    for photo in dict.fromkeys(clip.photo for clip in clips):
+        body.append(f"<h2>{escape(photo)}</h2>{image(shown[photo], 'sheet')}")
+        for clip in (clip for clip in clips if clip.photo == photo):
+            videos = "".join(f'<video src="{escape(name)}" autoplay loop muted playsinline controls></video>'
+                             for name in clip.videos)
+            links = " · ".join(f'<a href="{escape(name)}">{escape(caption)}</a>' for caption, name in clip.links)
+            body.append(f'<h3>{escape(clip.action.replace("_", " "))}, {escape(clip.title)}</h3><div class="clips">{videos}</div>'
+                        f"<p>{links}</p>{image(clip.strip, 'sheet')}")
+    write_text(folder / "index.html", page("Photos in motion", "".join(body)))

@@ -1,0 +1,95 @@
+"""Sampled motions of a person in a photo as files: videos, GIFs, a strip, the poses."""
+import cv2
+import numpy as np
+import torch
+
+from dataset.transform import pose_to_picture
+from utils.evaluation.crop import resized
+from utils.evaluation.sampling import Source
+from utils.pictures import as_image, as_pictures
+from utils.pose_file import write_poses
+from utils.report.drawing import as_sequence, grid
+from utils.report.media import write_gif, write_image, write_mp4
+from utils.report.pages import Clip
+from utils.report.skeletons import draw_skeleton
+
+FPS = 8                   # of the clips, source included
+GIF_SIDE = 480            # pixels; GIFs of more grow to tens of megabytes
+STRIP_CELLS, STRIP_HEIGHT = 9, 256
+DIMMED = 0.45             # light of the photo behind a skeleton
+PRESET = "veryfast"       # of x264: clips are short, and people wait
+
+
+def sample_motions(trainer, crop, joints, action, samples, steps, seed):
+    """Possible motions of a person.
+
+    Args:
+        crop: :class:`utils.evaluation.crop.Crop`.
+        joints: (13, 2) pixels of the photo.
+        action: id.
+        samples, steps: n and T.
+        seed: of the noise, which follows from it, action and sample alone.
+    Returns:
+        (n, T + 1, J, 2) float32, normalised in the crop's letterboxed picture, the source pose first.
+    """
+    pose = torch.from_numpy(pose_to_picture(joints[None], crop.box, crop.size).astype(np.float32))           # (1, J, 2)
+    ids = torch.tensor([action])
+    poses = trainer.predict(Source(pose, ids, ids), samples, steps, seed, painted=0).poses[0]                  # (n, T, J, 2)
+    return as_sequence(pose[0], poses)
+
+
+def paint_motion(trainer, crop, poses, action):
+    """Pictures of a motion (T + 1, J, 2): (T + 1, h, w, 3) uint8, the crop of the photo first.
+
+    A generator that knows only pictures of `imsize` paints at that, and the result is enlarged.
+    """
+    picture = crop.picture if trainer.any_size else crop.picture_at(trainer.config.imsize)
+    source = as_image(picture[None])
+    painted = as_pictures(trainer.paint(source, poses[None, 0], poses[None, 1:], torch.tensor([action]))[0])     # (T, S, S, 3)
+    pictures = np.concatenate([picture[None], painted])
+    return crop.inside(pictures) if trainer.any_size else crop.enlarge(pictures)
+
+
+def draw_motion(crop, poses):
+    """A motion (T + 1, J, 2) drawn over the dimmed crop: (T + 1, h, w, 3) uint8."""
+    ground = crop.inside(crop.picture)
+    ground, place = (ground * DIMMED).astype(np.uint8), crop.place
+    pixels = (np.asarray(poses) + 1) / 2 * crop.size - (place.left, place.top)
+    return np.stack([draw_skeleton(ground, pose) for pose in pixels])
+
+
+def write_clip(folder, photo, stem, action, title, crop, pictures, joints, whole):
+    """Write the files of one sample and return its :class:`utils.report.pages.Clip`.
+
+    Args:
+        folder: where to.
+        photo, action, title: for the page.
+        stem: beginning of all names.
+        pictures: (T, h, w, 3) of the crop.
+        joints: (T, 13, 2) pixels of the photo.
+        whole: whether to write the whole photo, too.
+    """
+    views = {"": pictures}
+    if whole:
+        views["_whole"] = np.stack(list(crop.put_back(pictures)))
+    for view, frames in views.items():
+        write_mp4(folder / f"{stem}{view}.mp4", frames[:, :frames.shape[1] // 2 * 2, :frames.shape[2] // 2 * 2], FPS, PRESET)
+        write_gif(folder / f"{stem}{view}.gif", _smaller(frames, GIF_SIDE), FPS, photo=True)
+    write_poses(folder / f"{stem}.json", joints)
+    shown = np.unique(np.linspace(0, len(pictures) - 1, STRIP_CELLS).round().astype(int))
+    height = min(STRIP_HEIGHT, pictures.shape[1])
+    width = max(1, round(pictures.shape[2] * height / pictures.shape[1]))
+    cells = [resized(pictures[index], (height, width)) for index in shown]
+    write_image(folder / f"{stem}.jpg", grid([[cells[0], None, *cells[1:]]]))
+    names = {"": "person", "_whole": "whole photo"}
+    links = [(f"{names[view]} as {kind.upper()}", f"{stem}{view}.{kind}") for view in views for kind in ("mp4", "gif")]
+    return Clip(photo, action, title, [f"{stem}{view}.mp4" for view in views], f"{stem}.jpg", [*links, ("poses", f"{stem}.json")])
+
+
+def _smaller(pictures, side):
+    """Pictures (T, h, w, 3) made smaller where a side is longer than `side`."""
+    ratio = side / max(pictures.shape[1:3])
+    if ratio >= 1:
+        return pictures
+    h, w = (max(1, round(length * ratio)) for length in pictures.shape[1:3])
+    return np.stack([cv2.resize(picture, (w, h), interpolation=cv2.INTER_AREA) for picture in pictures])
