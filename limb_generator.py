@@ -25,11 +25,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from limb_warp import PARTS, nearness, similarities, torso_length, warp
+from limb_warp import PARTS, nearness, picture_points, similarities, torso_length, warp
 from utils.errors import UserError
 
 K = len(PARTS)
-COLOURS, LIMBS = 2, 3           # the layers before the limbs are source, plate and colours
+PLATE, COLOURS, LIMBS = 1, 2, 3  # the layers before the limbs are source, plate and colours
 ENDS, BEFORE_ENDS = [5, 6, 11, 12], [3, 4, 9, 10]             # wrists and ankles; elbows and knees
 STILL = 0.02                   # normalised; a person whose joints move less does not move
 SHIFT = 0.25                   # how far a limb's pixels may be shifted, normalised
@@ -39,6 +39,7 @@ PLATE_REACH = 0.9              # radii around a part that the plate leaves out
 BEYOND = 0.35                  # forearms and shins are left out so much longer: hands and feet have no joints of their own
 PLATE_RADIUS = 3               # pixels, of Telea's method
 OUT_OF_REACH = -3.0            # the lowest prior of a limb
+FAINT = 1 / 4096                # the weight under which a limb does not show
 ABSENT = -100.0                # the logit of a layer that is left out; finite, so that it can be scaled up
 
 
@@ -213,8 +214,11 @@ class LimbWarpGenerator(nn.Module):
         still = torch.stack([resize(layer, size) for layer in (prepared.source, prepared.plate, colours)], 2)   # (B, 3, 3, H, W)
         return still, warp(prepared.source, transforms, size, shifts), resize(logits, size).softmax(1)
 
+    @torch.no_grad()
     def paint(self, prepared, target_pose, action, size=None):
-        """Paint prepared pictures in target poses.
+        """Paint prepared pictures in target poses: :meth:`layers` added up, but limbs are moved only where they show.
+
+        What is left out are weights under FAINT, so a pixel differs by less than a grey level of 8 bits from the whole sum.
 
         Args:
             prepared: of :meth:`prepare`.
@@ -222,9 +226,26 @@ class LimbWarpGenerator(nn.Module):
             action: (B,) int64 ids.
             size: side of the result, that of the source if None.
         Returns:
-            (B, 3, size, size) in [-1, 1].
+            (B, 3, size, size) in [-1, 1]. Carries no gradient.
         """
-        return blend(*self.layers(prepared, target_pose, action, size))
+        size = (size or prepared.source.shape[-1],) * 2
+        logits, colours, shifts, transforms = self.blend_weights(prepared, target_pose, action)
+        weights, shifts = resize(logits, size).softmax(1), resize(shifts, size)                  # (B, L | 2K, H, W)
+        source = resize(prepared.source, size)
+        painted = source.clone()
+        for number, layer in ((PLATE, prepared.plate), (COLOURS, colours)):
+            painted += weights[:, number:number + 1] * (resize(layer, size) - source)
+        points = F.pad(picture_points(size, source), (0, 1), value=1)                            # (H, W, 3) x, y, 1
+        seen = weights[:, LIMBS:].amax(0) > FAINT                                                # (K, H, W)
+        for part in range(K):
+            rows, columns = (seen[part].any(axis).nonzero().flatten() for axis in (1, 0))
+            if not len(rows):
+                continue
+            box = ..., slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+            grid = points[box[1:]] @ transforms[:, None, part].mT + shifts[:, 2 * part:2 * part + 2][box].movedim(1, -1)
+            limb = F.grid_sample(prepared.source, grid, padding_mode="border", align_corners=False)           # (B, 3, h, w)
+            painted[box] += weights[:, LIMBS + part:LIMBS + part + 1][box] * (limb - source[box])
+        return painted
 
     def forward(self, source, source_pose, target_pose, action, plate=None, tell_colours=False):
         """Paint the source person in the target pose.
