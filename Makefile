@@ -4,7 +4,7 @@ PY := .venv/bin/python
 DEMO := data/demo
 RUNS := outputs/demo_actvae outputs/demo_p2i
 
-.PHONY: demo test torture lint bench clean
+.PHONY: demo photo test torture lint bench clean
 
 # The small pose network's matrices are too small to share out: it trains on one thread.
 demo: .venv/installed
@@ -19,6 +19,11 @@ demo: .venv/installed
 	@echo "Open these in a browser:"
 	@echo "  predicted motion  file://$(CURDIR)/outputs/demo_actvae/test/index.html"
 	@echo "  predicted videos  file://$(CURDIR)/outputs/demo_p2i/test/index.html"
+
+# make photo IMAGE=me.jpg ACTION=golf_swing [POSE=me.json]; ACTION=list prints the names
+photo: .venv/installed
+	$(PY) train_actvae_p2inetwork.py --config pretrain/people/config.yaml --name _photo --test --pretrain pretrain/people \
+	    $(if $(filter list,$(ACTION)),,--image $(IMAGE)) --action $(or $(ACTION),all) $(if $(POSE),--pose $(POSE))
 
 test: .venv/installed
 	$(PY) -m pytest

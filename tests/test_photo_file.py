@@ -15,8 +15,8 @@ GREY = np.tile(np.linspace(0, 255, W).astype(np.uint8), (H, 1))
 
 
 @pytest.mark.parametrize("ending, mode, limit", [
-    ("png", "RGB", 0), ("jpg", "RGB", 8), ("tif", "CMYK", 1), ("jpg", "CMYK", 8), ("png", "P", 0), ("gif", "P", 2), ("bmp", "RGB", 0),
-    ("webp", "RGB", 8), ("tif", "RGB", 0)])
+    ("png", "RGB", 0), ("jpg", "RGB", 8), ("tif", "CMYK", 1), ("jpg", "CMYK", 8), ("png", "P", 0), ("gif", "P", 2),
+    ("bmp", "RGB", 0), ("webp", "RGB", 8), ("tif", "RGB", 0)])
 def test_colours(tmp_path, ending, mode, limit):
     image = Image.fromarray(RGB)
     (image.quantize(16) if mode == "P" else image.convert(mode)).save(tmp_path / f"photo.{ending}")
@@ -29,7 +29,7 @@ def test_colours(tmp_path, ending, mode, limit):
 @pytest.mark.parametrize("mode", ["L", "LA", "I;16", "I", "F", "1"])
 def test_greys(tmp_path, mode):
     if mode == "I;16":
-        image = Image.fromarray((GREY.astype(np.uint16) * 257))
+        image = Image.fromarray(GREY.astype(np.uint16) * 257)
     elif mode in "IF":
         image = Image.fromarray(GREY.astype(np.int32) * 257 if mode == "I" else GREY.astype(np.float32) / 255)
     else:
@@ -78,8 +78,8 @@ def test_bad_photos(tmp_path, monkeypatch):
         assert "\n" not in str(error.value) and str(tmp_path / name) in str(error.value)
 
 
-@given(st.sampled_from(["png", "jpg", "tif", "gif", "webp", "bmp"]), st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)),
-                                                                             max_size=20), st.integers(0, 10_000))
+@given(st.sampled_from(["png", "jpg", "tif", "gif", "webp", "bmp"]),
+       st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=20), st.integers(0, 10_000))
 def test_any_damage_is_a_photo_or_one_clear_error(tmp_path_factory, ending, changes, cut):
     path = tmp_path_factory.getbasetemp() / f"damaged.{ending}"
     Image.fromarray(RGB).save(path)

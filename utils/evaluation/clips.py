@@ -16,6 +16,7 @@ from utils.report.skeletons import draw_skeleton
 FPS = 8                   # of the clips, source included
 GIF_SIDE = 480            # pixels; GIFs of more grow to tens of megabytes
 STRIP_CELLS, STRIP_HEIGHT = 9, 256
+AT_ONCE = 1 << 22         # pixels that are painted at once, 16 bytes each and more
 DIMMED = 0.45             # light of the photo behind a skeleton
 PRESET = "veryfast"       # of x264: clips are short, and people wait
 
@@ -44,9 +45,10 @@ def paint_motion(trainer, crop, poses, action):
     A generator that knows only pictures of `imsize` paints at that, and the result is enlarged.
     """
     picture = crop.picture if trainer.any_size else crop.picture_at(trainer.config.imsize)
-    source = as_image(picture[None])
-    painted = as_pictures(trainer.paint(source, poses[None, 0], poses[None, 1:], torch.tensor([action]))[0])     # (T, S, S, 3)
-    pictures = np.concatenate([picture[None], painted])
+    source, number = as_image(picture[None]), torch.tensor([action])
+    painted = [as_pictures(trainer.paint(source, poses[None, 0], some[None], number)[0])                         # (t, S, S, 3)
+               for some in poses[1:].split(max(1, AT_ONCE // len(picture) ** 2))]
+    pictures = np.concatenate([picture[None], *painted])
     return crop.inside(pictures) if trainer.any_size else crop.enlarge(pictures)
 
 
@@ -71,7 +73,9 @@ def write_clip(folder, photo, stem, action, title, crop, pictures, joints, whole
     """
     views = {"": pictures}
     if whole:
-        views["_whole"] = np.stack(list(crop.put_back(pictures)))
+        views["_whole"] = np.empty((len(pictures), *crop.whole.shape), np.uint8)
+        for frame, shown in zip(views["_whole"], crop.put_back(pictures)):
+            frame[:] = shown
     for view, frames in views.items():
         write_mp4(folder / f"{stem}{view}.mp4", frames[:, :frames.shape[1] // 2 * 2, :frames.shape[2] // 2 * 2], FPS, PRESET)
         write_gif(folder / f"{stem}{view}.gif", _smaller(frames, GIF_SIDE), FPS, photo=True)

@@ -45,7 +45,8 @@ def write_mp4(path, pictures, fps=GIF_FPS, preset="medium"):
     """Save pictures (T, h, w, 3), h and w even, as H.264 video that browsers play; `preset` is x264's."""
     _, height, width, _ = pictures.shape
     with atomic_write(path, "wb", sync=False) as file, av.open(file, "w", format="mp4") as video:
-        stream = video.add_stream("libx264", rate=fps, options={"crf": "18", "preset": preset})
+        # mbtree reads memory that was never written when pictures are small: the same pictures gave other files
+        stream = video.add_stream("libx264", rate=fps, options={"crf": "18", "preset": preset, "x264-params": "mbtree=0"})
         stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
         for picture in pictures:
             video.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")))
