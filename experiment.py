@@ -151,7 +151,7 @@ def make_trainer(options, config, run, trainer_class):
     told = adopt(config, weights.networks, weights.origin, chosen) if weights else []
     if pose_module:
         told += trainer_class.adopt_pose_module(config, pose_module, chosen)
-    trainer = trainer_class(config, options.seed)
+    trainer = trainer_class(config, options.seed, trains=not options.test)
     if weights:
         trainer.restore(weights, optimizers=options.resume and not options.test)
         trainer.iteration = 0 if options.pretrain and not options.test else weights.iteration

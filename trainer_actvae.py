@@ -13,10 +13,11 @@ class Trainer(BaseTrainer):
     Args:
         config: :class:`utils.config.Config`.
         seed: of the initial weights and of the training noise.
+        trains: whether it needs optimizers.
     """
 
-    def __init__(self, config, seed=7):
-        super().__init__(config, seed)
+    def __init__(self, config, seed=7, trains=True):
+        super().__init__(config, seed, trains)
         self.model = self.pose_module = build_pose_module(config.actvae, len(config.actions)).to(self.device)
         self.parts = dict(self.model.parts)
         for name, module in self.parts.items():

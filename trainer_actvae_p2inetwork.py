@@ -85,6 +85,7 @@ class Trainer(BaseTrainer):
     Args:
         config: :class:`utils.config.Config`.
         seed: of the initial weights, the picks and the training noise.
+        trains: whether it needs optimizers.
     Raises:
         UserError: a picture size that the networks cannot halve, or no VGG weights.
     """
@@ -97,8 +98,8 @@ class Trainer(BaseTrainer):
     draw_picks = staticmethod(draw_picks)
     adopt_pose_module = staticmethod(adopt_pose_module)
 
-    def __init__(self, config, seed=7):
-        super().__init__(config, seed)
+    def __init__(self, config, seed=7, trains=True):
+        super().__init__(config, seed, trains)
         actions, weights = len(config.actions), config.image_loss
         self.actvae = self.pose_module = build_pose_module(config.actvae, actions).to(self.device).eval().requires_grad_(False)
         self.generator = self._place(build_generator(config.generator, actions))

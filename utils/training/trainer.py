@@ -66,8 +66,8 @@ class BaseTrainer:
     unused = ("generator", "discriminator", "image_loss", "vgg_weights", "cache", "cache_dir", "channels_last", "compile",
               "sync_batchnorm", "pairs", "pairs_near", "augment")      # keys of the configuration without effect here
 
-    def __init__(self, config, seed=7):
-        self.config = config
+    def __init__(self, config, seed=7, trains=True):
+        self.config, self.trains = config, trains
         self.device = choose_device(config.device)
         self.autocast_type = AUTOCAST.get(config.precision)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "fp16")
@@ -101,6 +101,8 @@ class BaseTrainer:
         `muon` takes the inner matrices and convolutions, see :mod:`utils.training.muon`, and Adam the rest; the network's
         `outer` names its first and last layers.
         """
+        if not self.trains:                     # making one costs as much time as importing PyTorch
+            return
         config, parameters = self.config, list(module.parameters())
         if config.optimizer == "muon":
             outer = getattr(module, "outer", ())
