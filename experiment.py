@@ -74,8 +74,8 @@ def train_module(options, config, run, trainer_class, evaluation):
     if options.iteration and options.resume:
         run.set_aside(trainer.iteration)
     run.create(config)
-    if processes.is_rank_zero():
-        write_json(run.path / MARGINS, action_margins(data.rows))        # photos are cropped like this list, see photo_module
+    if processes.is_rank_zero():                             # photos are cropped like the training rows, see photo_module
+        write_json(run.path / MARGINS, action_margins(*(part.rows for part in getattr(data, "sets", [data]))))
     if trainer.seed != options.seed:
         run.log.info("going on with the run's own seed %d", trainer.seed)
     if trainer.place.get("sha256", data.rows.sha256) != data.rows.sha256:
