@@ -38,8 +38,8 @@ def action_margins(*lists):
         {action name: {side: share}} of the actions that have rows: how far the crop box reaches beyond the box of the source
         pose on each side, the QUANTILE over the action's rows, from SMALLEST to LARGEST.
     """
-    poses, crop, action = map(np.concatenate, zip(*((rows.poses[:, :1], rows.crop, rows.action) for rows in lists)))
-    boxes = pose_boxes(poses[:, 0])                                                    # (N, 4)
+    poses, crop, action = map(np.concatenate, zip(*((rows.poses[:, 0], rows.crop, rows.action) for rows in lists)))
+    boxes = pose_boxes(poses)                                                    # (N, 4)
     longer = np.maximum(1, (boxes[:, 2:] - boxes[:, :2]).max(-1, keepdims=True))       # (N, 1) pixels
     beyond = (crop - boxes) * (-1, -1, 1, 1) / longer                                  # (N, 4)
     return {name: dict(zip(SIDES, np.quantile(beyond[action == number], QUANTILE, axis=0)

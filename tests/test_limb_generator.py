@@ -132,3 +132,15 @@ def test_batch_rows_do_not_mix(network):
         one = slice(row, row + 1)
         torch.testing.assert_close(both[one], network(source[one], pose[one], target[one], action[one]))
     assert isinstance(network.prepare(source, pose), Prepared)
+
+
+def test_limbs_are_moved_only_where_they_show():
+    """`paint` leaves out what cannot be seen: less than a grey level of the whole sum of layers."""
+    torch.manual_seed(4)
+    net = LimbWarpGenerator(3, size=16, widths=(8, 8, 8, 8)).eval()
+    source, poses, action = torch.rand(2, 3, 60, 60) * 2 - 1, torch.rand(2, 2, 13, 2) * 1.6 - 0.8, torch.tensor([0, 2])
+    with torch.no_grad():
+        prepared = net.prepare(source, poses[0])
+        still, moved, weights = net.layers(prepared, poses[1], action, 45)
+        whole = (torch.cat([still, moved], 2) * weights[:, None]).sum(2)
+        assert (net.paint(prepared, poses[1], action, 45) - whole).abs().max() < 2 / 255

@@ -31,20 +31,21 @@ def sample_motions(trainer, crop, joints, action, samples, steps, seed):
         samples, steps: n and T.
         seed: of the noise, which follows from it, action and sample alone.
     Returns:
-        (n, T + 1, J, 2) float32, normalised in the crop's letterboxed picture, the source pose first.
+        (n, T + 1, J, 2) float64 pixels of the photo, the source pose first.
     """
     pose = torch.from_numpy(pose_to_picture(joints[None], crop.box, crop.size).astype(np.float32))           # (1, J, 2)
     ids = torch.tensor([action])
     poses = trainer.predict(Source(pose, ids, ids), samples, steps, seed, painted=0).poses[0]                  # (n, T, J, 2)
-    return as_sequence(pose[0], poses)
+    return crop.to_photo(as_sequence(pose[0], poses))
 
 
-def paint_motion(trainer, crop, poses, action):
-    """Pictures of a motion (T + 1, J, 2): (T + 1, h, w, 3) uint8, the crop of the photo first.
+def paint_motion(trainer, crop, motion, action):
+    """Pictures of a motion (T + 1, J, 2) in pixels of the photo: (T + 1, h, w, 3) uint8, the crop of the photo first.
 
     A generator that knows only pictures of `imsize` paints at that, and the result is enlarged.
     """
     picture = crop.picture if trainer.any_size else crop.picture_at(trainer.config.imsize)
+    poses = torch.from_numpy(pose_to_picture(motion, crop.box, crop.size).astype(np.float32))
     source, number = as_image(picture[None]), torch.tensor([action])
     painted = [as_pictures(trainer.paint(source, poses[None, 0], some[None], number)[0])                         # (t, S, S, 3)
                for some in poses[1:].split(max(1, AT_ONCE // len(picture) ** 2))]
@@ -52,11 +53,11 @@ def paint_motion(trainer, crop, poses, action):
     return crop.inside(pictures) if trainer.any_size else crop.enlarge(pictures)
 
 
-def draw_motion(crop, poses):
-    """A motion (T + 1, J, 2) drawn over the dimmed crop: (T + 1, h, w, 3) uint8."""
+def draw_motion(crop, motion):
+    """A motion (T + 1, J, 2) in pixels of the photo drawn over the dimmed crop: (T + 1, h, w, 3) uint8."""
     ground = crop.inside(crop.picture)
     ground, place = (ground * DIMMED).astype(np.uint8), crop.place
-    pixels = (np.asarray(poses) + 1) / 2 * crop.size - (place.left, place.top)
+    pixels = (motion - crop.box[:2]) * place.ratio
     return np.stack([draw_skeleton(ground, pose) for pose in pixels])
 
 

@@ -24,6 +24,7 @@ from utils.report.pages import write_photo_page
 from utils.report.skeletons import draw_skeleton
 
 SAMPLES, STEPS = 4, 16    # where the options do not say
+AROUND = 0.1              # of the longer side of all joints' box: hands, feet and hair reach beyond their joints
 WAITING = 2               # clips that are being written while the next one is painted
 NAME_LENGTH = 80          # of a photo's name in the names of its clips
 
@@ -95,27 +96,28 @@ def clips_of_photo(trainer, config, photo, finder, actions, margins, options, fo
     pixels = read_photo(path)
     joints, visible = finder.find(pixels, path, stem)
     whole, size = shown_whole(pixels), pixels.shape[1::-1]
-    crops = {}
+    crops, count, steps = {}, options.samples or SAMPLES, options.steps or STEPS
     for action in actions:
-        beyond = margins.get(action, np.full(4, DEFAULT))
         try:
-            crops[action] = crop_person(pixels, whole, joints, beyond)
+            # motion is predicted in a crop like training's, and painted in one that all of it fits into
+            crop = crop_person(pixels, whole, joints, margins.get(action, np.full(4, DEFAULT)))
+            motions = sample_motions(trainer, crop, joints, config.actions.index(action), count, steps, options.seed)
+            crops[action] = crop_person(pixels, whole, motions.reshape(-1, 2), np.full(4, AROUND)), motions
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
     del pixels
     write_pose(folder / f"{stem}_pose.json", joints, visible)
     write_image(folder / f"{stem}_pose.jpg", draw_skeleton(whole, joints * np.divide(whole.shape[1::-1], size), visible))
-    clips, count, steps = [], options.samples or SAMPLES, options.steps or STEPS
+    clips = []
     with ThreadPoolExecutor(WAITING) as writers:
-        for action, crop in crops.items():
+        for action, (crop, motions) in crops.items():
             number = config.actions.index(action)
-            motions = sample_motions(trainer, crop, joints, number, count, steps, options.seed)
-            for sample, poses in enumerate(motions, 1):
-                pictures = paint_motion(trainer, crop, poses, number) if trainer.paints else draw_motion(crop, poses)
+            for sample, motion in enumerate(motions, 1):
+                pictures = paint_motion(trainer, crop, motion, number) if trainer.paints else draw_motion(crop, motion)
                 if len(clips) >= WAITING:
                     clips[-WAITING].result()
                 clips.append(writers.submit(write_clip, folder, photo.heading, f"{stem}_{action}_{sample}", action,
-                                            f"sample {sample}", crop, pictures, crop.to_photo(poses), trainer.paints))
+                                            f"sample {sample}", crop, pictures, motion, trainer.paints))
             log.info("%s, %s: %d clips of %d pictures, %d x %d pixels", path, action, count, len(pictures),
                      *pictures.shape[2:0:-1])
         return [clip.result() for clip in clips]
