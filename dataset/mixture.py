@@ -184,7 +184,7 @@ def training_pairs(config, images, plate=None):
         images: whether pictures are wanted.
         plate: see :class:`TrainingPairs`.
     """
-    by_name, plain = config.actions_by == "name", not images or (config.pairs == "windows" and not config.augment)
+    by_name, plain = config.actions_by == "name", not images or (config.pairs == "windows" and not config.augment_pictures)
     if not config.train_data and plain:
         return PennActionPairs(config.train_data_list, config.data_root, config.imsize, images, config.actions, by_name)
     if config.train_data:
@@ -193,4 +193,4 @@ def training_pairs(config, images, plate=None):
     else:
         sets = [PennActionPairs(config.train_data_list, config.data_root, config.imsize, images, config.actions, by_name)]
     return TrainingPairs(sets, [entry.share for entry in config.train_data] or [1.0], config.pairs if images else "windows",
-                         config.pairs_near, config.augment and images, plate if images else None)
+                         config.pairs_near, config.augment_pictures and images, plate if images else None)

@@ -158,7 +158,7 @@ def test_actions_by_name(tmp_path, lists, penn_root):
 
 
 @pytest.mark.parametrize("overrides, kind", [([], PennActionPairs), (["pairs=anywhere"], TrainingPairs),
-                                             (["augment=true"], TrainingPairs)])
+                                             (["augment_pictures=true"], TrainingPairs)])
 def test_one_list_stays_what_it_is(lists, tiny, overrides, kind):
     config = load_config(CONFIG, [*tiny, *overrides])
     assert type(training_pairs(config, True)) is kind
@@ -168,8 +168,8 @@ def test_one_list_stays_what_it_is(lists, tiny, overrides, kind):
 
 # ---- whole runs ----
 
-@pytest.mark.parametrize("overrides", [["pairs=anywhere", "augment=true", "image_loss.near=4", "image_loss.colours=0.1"],
-                                       ["pairs=windows", "augment=true", "image_loss.adversarial=1"],
+@pytest.mark.parametrize("overrides", [["pairs=anywhere", "augment_pictures=true", "image_loss.near=4", "image_loss.colours=0.1"],
+                                       ["pairs=windows", "augment_pictures=true", "image_loss.adversarial=1"],
                                        ["pairs=anywhere", "image_loss.adversarial=1", "image_loss.features=1"]])
 def test_a_run_goes_on_exactly(tmp_path, tiny, lists, penn_root, run_script, overrides):
     vae = train_actvae.Trainer(load_config("config/Penn_actvae.yaml", tiny), seed=1)

@@ -158,7 +158,7 @@ class Config:
     train_data: list[TrainDataConfig] = field(default_factory=list)  # instead of train_data_list and data_root in training
     pairs: str = _number("windows", choices=("windows", "anywhere"))
     pairs_near: float = _number(0.5, low=0, high=1)  # of pairs from anywhere in a video, the share at most eight frames apart
-    augment: bool = False                            # mirror, recolour and move pictures and poses in training
+    augment_pictures: bool = False                   # mirror, recolour and move pictures and poses in training
     actions: list = field(default_factory=lambda: list(ACTIONS))
     actions_by: str = _number("id", choices=("id", "name"))  # how lists say a row's action; id: by both, which must agree
     imsize: int = _number(128, low=16)

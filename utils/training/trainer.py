@@ -64,7 +64,7 @@ class BaseTrainer:
     plate = None                                           # function that makes pictures without their person, if it needs such
     draw_picks = None                                      # see `EpochBatches`
     unused = ("generator", "discriminator", "image_loss", "vgg_weights", "cache", "cache_dir", "channels_last", "compile",
-              "sync_batchnorm", "pairs", "pairs_near", "augment")      # keys of the configuration without effect here
+              "sync_batchnorm", "pairs", "pairs_near", "augment_pictures")      # keys of the configuration without effect here
 
     def __init__(self, config, seed=7, trains=True):
         self.config, self.trains = config, trains
