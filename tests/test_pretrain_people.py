@@ -15,7 +15,7 @@ FOLDER, PARTS = "pretrain/people", ("generator", "im_encode_content", "im_encode
 def test_size_and_description():
     files = list((ROOT / FOLDER).iterdir())
     assert sum(path.stat().st_size for path in files) <= 6_000_000
-    assert {path.name for path in files} == {"config.yaml", "README.md", *(f"{name}.pt" for name in PARTS)}
+    assert {path.name for path in files} >= {"config.yaml", "README.md", *(f"{name}.pt" for name in PARTS)}
     config = load_config(ROOT / FOLDER / "config.yaml")
     assert (config.generator.kind, config.imsize, len(config.actions)) == ("limb_warp", 64, 12)
 
