@@ -7,11 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from helpers import Links
 from PIL import Image
+
+from dataset.synthetic.people import draw_video
+from utils.pose_file import write_pose, write_poses
+from utils.report.media import write_mp4
 
 ROOT = Path(__file__).parents[1]
 RUN, P2I_RUN = "outputs/Penn_actvae_test", "outputs/Penn_actvae_p2inetwork_generate"
@@ -37,11 +42,29 @@ def run(folder, command, timeout=300):
     return subprocess.run([sys.executable, *arguments[1:]], cwd=folder, capture_output=True, text=True, timeout=timeout)
 
 
+def own_pictures(folder):
+    """A photo with its pose, and two videos with theirs, as somebody might bring them."""
+    for name in ("photos", "videos"):
+        (folder / name).mkdir()
+    for number, name in enumerate(("me1", "me2")):
+        frames, joints, _, _ = draw_video(5, "jumping_jacks", number, (40, 40), 1)
+        frames = [np.ascontiguousarray(frame[..., ::-1]) for frame in frames]
+        write_mp4(folder / f"videos/{name}.mp4", frames_of_even_sides(frames), fps=25)
+        write_poses(folder / f"videos/{name}.json", joints)
+    Image.fromarray(frames[0]).save(folder / "photos/me.jpg")
+    write_pose(folder / "photos/me.json", joints[0])
+    (folder / "videos/actions.csv").write_text("file,action,split\nme1.mp4,jumping_jacks,train\nme2.mp4,jumping_jacks,test\n")
+
+
+def frames_of_even_sides(frames):
+    return np.stack([frame[:frame.shape[0] // 2 * 2, :frame.shape[1] // 2 * 2] for frame in frames])
+
+
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory):
     """A copy of the project with a small Penn Action data set, in which every command of the README was run once."""
     folder = tmp_path_factory.mktemp("project")
-    for item in ("dataset", "utils", "config", *(path.name for path in ROOT.glob("*.py"))):
+    for item in ("dataset", "utils", "config", "pretrain", *(path.name for path in ROOT.glob("*.py"))):
         (shutil.copytree if (ROOT / item).is_dir() else shutil.copy)(ROOT / item, folder / item)
     for name, small in (("Penn_actvae.yaml", SMALL), ("Penn_actvae_p2inetwork.yaml", SMALL | SMALL_P2I)):
         path = folder / "config" / name
@@ -51,12 +74,12 @@ def workshop(tmp_path_factory):
     videos = sorted((folder / "data/Penn_Action/labels").glob("*.mat"))[::2]
     (folder / "data_lists").mkdir()
     (folder / "data_lists/published_test_videos.txt").write_text("".join(f"{path.stem}\n" for path in videos))
+    own_pictures(folder)
     results = []
     for command in readme_commands():
         if command.startswith("python -m utils.benchmark"):
             continue
-        if "--pretrain" in command:                        # the authors' files, under their names
-            (folder / "pretrain").mkdir(exist_ok=True)
+        if command.endswith("--pretrain pretrain"):         # the authors' files, under their names
             for part, trained in (("im_encode_content", RUN), ("im_encode_vae", RUN), ("generator", P2I_RUN)):
                 newest = sorted((folder / trained / "checkpoints").glob(f"*_{part}_*.pt"))[-1]
                 shutil.copy(newest, folder / "pretrain" / f"{part}.pt")
