@@ -9,7 +9,7 @@ from conftest import ROOT
 import train_actvae_p2inetwork as script
 from utils.config import load_config
 
-FOLDER, PARTS = "pretrain/people", ("generator", "im_encode_content", "im_encode_vae")
+FOLDER, PARTS = "pretrain/people", ("generator", "motion")
 
 
 def test_size_and_description():

@@ -165,7 +165,7 @@ def test_item_is_as_the_spec_says(penn_root, lists):
     item = PennActionPairs(lists[0], penn_root, 64)[5]
     assert {name: (value.dtype, tuple(value.shape)) for name, value in item.items()} == {
         "poses": (torch.float32, (6, 13, 2)), "action": (torch.int64, ()), "images": (torch.float32, (6, 3, 64, 64)),
-        "masks": (torch.float32, (5, 1, 64, 64)), "held": (torch.int64, ())}
+        "masks": (torch.float32, (5, 1, 64, 64))}
     assert -1 <= item["images"].min() < item["images"].max() <= 1 and set(item["masks"].unique().tolist()) == {0, 1}
     item = PennActionTestPairs(lists[1], penn_root, 64, images=False)[0]
     assert set(item) == {"poses", "action", "video", "frame", "gap"}

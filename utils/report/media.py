@@ -21,8 +21,10 @@ def write_gif(path, pictures, fps=GIF_FPS, photo=False):
     count, height, width, _ = pictures.shape
     colours = 256 - count // 2
     strip = Image.fromarray(pictures.reshape(count * height, width, 3))
-    if photo:
-        step = 1 + min(height, width) // ENOUGH          # every step-th pixel tells the colours as well
+    step = 1 + min(height, width) // ENOUGH
+    if photo and step == 1:
+        strip = strip.quantize(colours, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG)
+    elif photo:                                          # every step-th pixel tells the colours as well
         few = Image.fromarray(np.ascontiguousarray(pictures[:, ::step, ::step]).reshape(-1, len(range(0, width, step)), 3))
         strip = strip.quantize(colours, palette=few.quantize(colours, method=Image.Quantize.MEDIANCUT),
                                dither=Image.Dither.FLOYDSTEINBERG)
