@@ -108,8 +108,10 @@ def test_module(options, config, run, trainer_class, evaluation):
     if trainer.paints and config.cache and not options.limit:        # a quick look is not worth building one
         data.use_cache(config.cache_dir)
     folder = results_folder(run, evaluation.module, options.limit)
-    evaluation.test(trainer, data, Request(folder, options.pretrain or run.checkpoints, options.samples or 20, options.steps,
-                                           options.seed, options.limit, options.gifs or "gallery"), run.log)
+    request = Request(folder, options.pretrain or run.checkpoints, options.samples or 20, options.steps, options.seed,
+                      options.limit, options.gifs or "gallery",
+                      lambda: PennActionPairs(config.train_data_list, config.data_root, config.imsize, False, config.actions))
+    evaluation.test(trainer, data, request, run.log)
     run.write_page(evaluation.legend)
     return 0
 

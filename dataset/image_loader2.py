@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from dataset import transform
 from dataset.frame_cache import FrameCache
 from dataset.frames import FrameError, frame_files, frame_names, frame_reading, open_frame, read_frame, unusable
 from dataset.matlab import read_mat
 from dataset.pair_list import ACTIONS, held_targets, read_list, resolve_frame
+from utils import transform
 from utils.pictures import as_image
 
 SAME_POSE = 1e-3          # pixels between a pose in a list and in its annotation; lists have six decimals

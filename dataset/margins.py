@@ -15,18 +15,13 @@ import utils.errors
 from dataset.pair_list import read_list
 from utils.config import Config, load_config
 from utils.errors import UserError
+from utils.evaluation.crop import pose_boxes
 from utils.files import write_json
 
 MARGINS = "margins.json"  # beside a run's or a pretrained folder's config.yaml
 SIDES = ("left", "top", "right", "bottom")
 QUANTILE = 0.5            # of an action's rows; in a wider crop than usual, predicted people drift to the usual size
 SMALLEST, LARGEST = 0.05, 5.0
-DEFAULT = 0.35            # of every side, for actions that no list tells of
-
-
-def pose_boxes(poses):
-    """Boxes (..., 4) `x1, y1, x2, y2` of poses (..., J, 2), of the same kind."""
-    return np.concatenate([poses.min(-2), poses.max(-2)], -1)
 
 
 def action_margins(*lists):

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from dataset import transform
 from dataset.augment import change_masks, change_pictures, change_poses, draw_change
 from dataset.image_loader2 import PennActionPairs
 from dataset.pair_list import Window
 from dataset.penn_action import outer_box
+from utils import transform
 from utils.errors import UserError
 from utils.pictures import as_image, as_pictures
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from dataset.detector import Detector, Person, by_size, penn_joints, pick_person
+from utils.detector import Detector, Person, by_size, penn_joints, pick_person
 from utils.errors import UserError
 from utils.skeleton import ANKLES, HEAD, JOINTS, SHOULDERS
 
@@ -101,5 +101,5 @@ def test_weights_that_cannot_be_had(tmp_path, monkeypatch):
 
 
 def test_importing_this_does_not_import_torchvisions_detection():
-    code = "import sys, dataset.detector; sys.exit('torchvision.models.detection.keypoint_rcnn' in sys.modules)"
+    code = "import sys, utils.detector; sys.exit('torchvision.models.detection.keypoint_rcnn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

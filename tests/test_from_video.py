@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from dataset.detector import Person
 from dataset.from_video import __main__ as program
 from dataset.from_video.actions import read_actions
 from dataset.from_video.convert import plan
@@ -20,6 +19,7 @@ from dataset.from_video.tracking import MAX_GAP, clean, main_person, runs
 from dataset.image_loader2 import PennActionPairs
 from dataset.penn_action import build, read_annotation
 from dataset.synthetic.people import draw_video
+from utils.detector import Person
 from utils.errors import UserError
 from utils.pose_file import write_poses
 from utils.report.media import write_mp4
@@ -238,7 +238,7 @@ def test_somebody_elses_folder_is_left_alone(scene):
 
 
 def test_a_detector_that_cannot_be_had_ends_the_command(scene, monkeypatch):
-    from dataset.detector import Detector
+    from utils.detector import Detector
     monkeypatch.setattr(program, "Detector", Detector)
     outcome = scene.run(BOTH, "--detector_weights", "none.pt")
     assert outcome.status == 2 and outcome.err.splitlines()[-1].startswith("error: none.pt: there is no such file of detector")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from dataset.image_loader2 import PennActionPairs
 from dataset.image_loader2_test import PennActionTestPairs
 from dataset.pair_list import TEST_LIST
 from dataset.penn_action import build
@@ -121,15 +122,19 @@ def test_frechet_distance_of_gaussians():
 
 def test_without_enough_true_motion_recognition_is_left_out_with_a_reason(tiny, lists, caplog, monkeypatch):
     config, log = load_config("config/Penn_actvae.yaml", tiny), logging.getLogger("recognition")
+
+    def read():
+        return PennActionPairs(config.train_data_list, config.data_root, config.imsize, False, config.actions)
+
     with caplog.at_level("INFO", "recognition"):
-        assert find_classifier(config, 4, log) is None
+        assert find_classifier(read, 4, log) is None
         config.train_data_list = "missing.txt"
-        assert find_classifier(config, 4, log) is None
+        assert find_classifier(read, 4, log) is None and find_classifier(None, 4, log) is None
     assert "56 rows hold 4 targets, 200 are needed" in caplog.text and "missing.txt: cannot read" in caplog.text
     monkeypatch.setattr(recognition, "LEAST_ROWS", 50)
     monkeypatch.setattr(recognition, "ITERATIONS", 3)
     config.train_data_list = str(lists[0])
-    assert find_classifier(config, 4, log) is not None
+    assert find_classifier(read, 4, log) is not None
 
 
 # ---- rows that end with their clip ----

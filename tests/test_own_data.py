@@ -9,12 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
-from dataset import transform
 from dataset.frames import frame_files
 from dataset.image_loader2 import PennActionPairs, read_frame
 from dataset.image_loader2_test import PennActionTestPairs
 from dataset.pair_list import TEST_LIST, TRAIN_LIST, ListError, parse_row, read_list, write_list
 from dataset.penn_action import build, main
+from utils import transform
 from utils.errors import UserError
 from utils.files import write_text
 

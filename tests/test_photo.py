@@ -15,16 +15,16 @@ from PIL import Image
 
 import train_actvae
 import train_actvae_p2inetwork as script
-from dataset import detector
-from dataset.margins import DEFAULT, MARGINS, SIDES
-from dataset.transform import pose_to_picture
+from dataset.margins import MARGINS, SIDES
+from utils import detector
 from utils.errors import UserError
 from utils.evaluation import crop as crops
-from utils.evaluation.crop import crop_person, shown_whole
+from utils.evaluation.crop import DEFAULT_MARGIN, crop_person, shown_whole
 from utils.evaluation.photo import choose_actions, name_photos
 from utils.pose_file import read_poses, write_pose
 from utils.report.pose_editor import standing_pose
 from utils.training.checkpoints import save_torch
+from utils.transform import pose_to_picture
 from utils_file import load_config
 
 KINDS = {"limb_warp": "kind: limb_warp, size: 16, widths: [8, 8, 8, 8]", "pose_attention": "ngf: 4, n_blocks: 1"}
@@ -245,7 +245,7 @@ def test_a_large_photo_is_shown_smaller_and_stays_in_place():
     photo = draw_photo((1500, 3000))
     whole = shown_whole(photo)
     assert whole.shape == (640, 1280, 3)
-    crop = crop_person(photo, whole, pose_in((1500, 3000)), np.full(4, DEFAULT))
+    crop = crop_person(photo, whole, pose_in((1500, 3000)), np.full(4, DEFAULT_MARGIN))
     back, = crop.put_back(crop.inside(crop.picture)[None])
     assert np.abs(back.astype(int) - whole).max() <= 6
     assert crop.size == crops.CROP_SIDE

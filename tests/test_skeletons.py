@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from dataset.detector import Person
+from utils.detector import Person
 from utils.report.pose_editor import standing_pose
 from utils.report.skeletons import MIDDLE, OWN_LEFT, OWN_RIGHT, contact_sheet, draw_skeleton, number_people
 from utils.skeleton import HEAD, HIPS, WRISTS

@@ -205,7 +205,7 @@ def small_disk(tmp_path):
 
 def test_a_disk_that_fills_up_at_any_moment_loses_nothing(small_disk, tmp_path, tiny, request):
     times, moments = rounds(request), random.Random(3)
-    overrides = [*tiny, f"train_epoch={2 * times}", "snapshot_save_iter=3", "keep_last=2", "image_save_iter=7"]
+    overrides = [*tiny, f"train_epoch={2 * times}", "snapshot_save_iter=3", "keep_last=2", f"image_save_iter={14 * times}"]
     alone, full = Script(tmp_path / "alone", overrides), Script(small_disk, overrides)
     finish(alone.start())
     reached, ended, begun = 0, 0, False

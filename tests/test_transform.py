@@ -10,10 +10,10 @@ import torch
 from golden import FIXTURES
 from PIL import Image
 
-from dataset import transform
 from dataset.image_loader2 import FrameError, PennActionPairs
 from dataset.image_loader2_test import PennActionTestPairs
 from dataset.pair_list import ListError, format_row, parse_row
+from utils import transform
 
 GOLDEN = np.load(FIXTURES / "dataset.npz")
 ROWS = FIXTURES / "dataset_rows.txt"

@@ -63,7 +63,7 @@ def convert(clip, video, out, settings, detect, poses=None):
         video: its file.
         out: folder of the data set.
         settings: :class:`Settings`.
-        detect: number of a frame in the clip, picture (h, w, 3) uint8 RGB -> list of :class:`dataset.detector.Person`; not
+        detect: number of a frame in the clip, picture (h, w, 3) uint8 RGB -> list of :class:`utils.detector.Person`; not
             called if `poses` are given.
         poses: file of poses, or None.
     Returns:

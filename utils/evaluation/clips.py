@@ -3,7 +3,6 @@ import cv2
 import numpy as np
 import torch
 
-from dataset.transform import pose_to_picture
 from utils.evaluation.crop import resized
 from utils.evaluation.sampling import Source
 from utils.pictures import as_image, as_pictures
@@ -12,6 +11,7 @@ from utils.report.drawing import as_sequence, grid
 from utils.report.media import write_gif, write_image, write_mp4
 from utils.report.pages import Clip
 from utils.report.skeletons import draw_skeleton
+from utils.transform import pose_to_picture
 
 FPS = 8                   # of the clips, source included
 GIF_SIDE = 480            # pixels; GIFs of more grow to tens of megabytes

@@ -8,15 +8,22 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from dataset.margins import pose_boxes
-from dataset.transform import PAD_RGB, letterbox, picture_from_frame
 from utils.errors import UserError
+from utils.transform import PAD_RGB, letterbox, picture_from_frame
 
 WHOLE_SIDE, CROP_SIDE = 1280, 1080    # pixels
 SMALLEST_SIDE = 64                    # of a crop; a smaller one is enlarged
 SMALLEST_PERSON = 8                   # pixels of the photo
 FEATHER = 0.04                        # of the crop's shorter side: as wide is the seam
 SAME, OTHER = 3, 16                   # grey levels: a pixel that changed by less stays the photo's, by more it is painted
+
+DEFAULT_MARGIN = 0.35     # of every side, for actions that no list tells of
+
+
+def pose_boxes(poses):
+    """Boxes (..., 4) `x1, y1, x2, y2` of poses (..., J, 2), of the same kind."""
+    return np.concatenate([poses.min(-2), poses.max(-2)], -1)
+
 
 
 class Crop(NamedTuple):
@@ -31,7 +38,7 @@ class Crop(NamedTuple):
 
     @property
     def place(self):
-        """Where the crop lies in the letterboxed picture, a :class:`dataset.transform.Letterbox`."""
+        """Where the crop lies in the letterboxed picture, a :class:`utils.transform.Letterbox`."""
         return self.place_at(self.size)
 
     def place_at(self, size):
@@ -52,7 +59,7 @@ class Crop(NamedTuple):
         return picture
 
     def to_photo(self, poses):
-        """Normalised poses (..., J, 2) -> pixels of the photo: the way back of `dataset.transform.pose_to_picture`."""
+        """Normalised poses (..., J, 2) -> pixels of the photo: the way back of `utils.transform.pose_to_picture`."""
         place = self.place
         return ((np.asarray(poses, np.float64) + 1) / 2 * self.size - (place.dw, place.dh)) / place.ratio + self.box[:2]
 

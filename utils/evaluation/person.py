@@ -1,7 +1,7 @@
 """Where the person of a photo is: told by a pose file, found by a detector, or to be placed by hand on a page."""
 import numpy as np
 
-from dataset.detector import Detector
+from utils.detector import Detector
 from utils.errors import UserError
 from utils.evaluation.crop import resized
 from utils.pose_file import read_pose

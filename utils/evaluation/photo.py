@@ -12,10 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dataset.margins import DEFAULT
 from utils.errors import FailedRun, UserError
 from utils.evaluation.clips import draw_motion, paint_motion, sample_motions, write_clip
-from utils.evaluation.crop import crop_person, shown_whole
+from utils.evaluation.crop import DEFAULT_MARGIN, crop_person, shown_whole
 from utils.evaluation.person import EDIT, PersonFinder
 from utils.photo_file import read_photo
 from utils.pose_file import write_pose
@@ -100,7 +99,7 @@ def clips_of_photo(trainer, config, photo, finder, actions, margins, options, fo
     for action in actions:
         try:
             # motion is predicted in a crop like training's, and painted in one that all of it fits into
-            crop = crop_person(pixels, whole, joints, margins.get(action, np.full(4, DEFAULT)))
+            crop = crop_person(pixels, whole, joints, margins.get(action, np.full(4, DEFAULT_MARGIN)))
             motions = sample_motions(trainer, crop, joints, config.actions.index(action), count, steps, options.seed)
             crops[action] = crop_person(pixels, whole, motions.reshape(-1, 2), np.full(4, AROUND)), motions
         except UserError as error:

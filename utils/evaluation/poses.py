@@ -97,7 +97,7 @@ class PoseEvaluation:
         drawn = range(len(rows)) if request.gifs == "all" else sorted(shown)
         futures = {index: FAN if index in shown else GIF_SAMPLES for index in (*drawn, *one_each)}
         scores = score_rows(trainer, dataset, rows, request.samples, steps, request.seed,
-                            find_classifier(trainer.config, steps, log), futures, progress=True)
+                            find_classifier(request.read_training, steps, log), futures, progress=True)
         metrics = metrics_file(self.module, trainer, dataset, rows, steps, request,
                                scores.summary(action, dataset.rows.actions, units(dataset)))
         ade = scores.values["ade"]

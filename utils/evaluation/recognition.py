@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dataset.image_loader2 import PennActionPairs
 from utils.errors import UserError
 
 LEAST_ROWS = 200          # of true motion that a classifier is trained on
@@ -57,20 +56,27 @@ def train_classifier(path, action, num_actions, iterations=ITERATIONS, seconds=S
     return net.eval().requires_grad_(False)
 
 
-def find_classifier(config, steps, log):
-    """A classifier of true motions of `steps` steps, trained on the configuration's training list; None, and the log says why,
-    where that cannot serve."""
+def find_classifier(read, steps, log):
+    """A classifier of true motions of `steps` steps; None, and the log says why, where there are none.
+
+    Args:
+        read: () -> the training list's data, or None where no list is asked.
+        steps: T.
+        log: logger.
+    """
+    if read is None:
+        return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")                                          # the test list has been warned of
-            data = PennActionPairs(config.train_data_list, config.data_root, config.imsize, images=False, actions=config.actions)
+            data = read()
         rows = data.held >= steps
         if rows.sum() < LEAST_ROWS:
-            raise UserError(f"{config.train_data_list}: {int(rows.sum())} rows hold {steps} targets, {LEAST_ROWS} are needed")
+            raise UserError(f"{data.rows.path}: {int(rows.sum())} rows hold {steps} targets, {LEAST_ROWS} are needed")
     except UserError as error:
         log.info("recognisability is not measured: %s", error)
         return None
-    return train_classifier(data.poses[rows, :steps + 1], data.action[rows], len(config.actions))
+    return train_classifier(data.poses[rows, :steps + 1], data.action[rows], len(data.rows.actions))
 
 
 def frechet_distance(a, b):

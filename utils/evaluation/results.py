@@ -2,6 +2,7 @@
 import json
 import multiprocessing
 import os
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,7 @@ class Request(NamedTuple):
     seed: int = 7                        # of the noise
     limit: int | None = None             # only so many rows, spread over the list; None: all
     gifs: str = "gallery"                # `all` draws every row, as published; else those that the gallery's first page shows
+    read_training: Callable | None = None    # () -> the training list's data, where something is learned from true motion
 
 
 def results_folder(run, module, limit):

@@ -39,7 +39,7 @@ def draw_skeleton(picture, joints, visible=None):
 
 
 def number_people(picture, people):
-    """A copy of a picture with everybody's box, skeleton and number from 1; `people` as dataset.detector finds them."""
+    """A copy of a picture with everybody's box, skeleton and number from 1; `people` as utils.detector finds them."""
     picture = np.ascontiguousarray(picture).copy()
     side = max(picture.shape[:2])
     for number, person in enumerate(people, 1):

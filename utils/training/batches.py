@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from dataset.image_loader2 import PennActionPairs
 from utils import processes
 from utils.errors import UserError
 
@@ -105,10 +104,10 @@ class MixedBatches(EpochBatches):
 def training_batches(dataset, config, seed, draw_picks=None):
     """(sampler, loader) of the training list; raises :class:`UserError` if the list is smaller than a batch or the batch
     cannot be shared out."""
-    if isinstance(dataset, PennActionPairs):
-        sampler = EpochBatches(len(dataset), config.batch_size, seed, draw_picks, config.train_epoch)
-    else:
+    if hasattr(dataset, "sets"):                             # several data sets, whose shares decide
         sampler = MixedBatches(dataset, config.batch_size, seed, draw_picks, config.train_epoch)
+    else:
+        sampler = EpochBatches(len(dataset), config.batch_size, seed, draw_picks, config.train_epoch)
     if not sampler.per_epoch:
         raise UserError(f"{dataset.rows.path}: its {len(dataset)} rows are fewer than a batch of {config.batch_size}")
     if config.batch_size % processes.world_size():

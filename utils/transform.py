@@ -1,0 +1,109 @@
+"""Crop and letterbox of frames, person masks and joints (published system, "Data").
+
+Every function takes one box or many at once; sizes are `(h, w)`, boxes `x1, y1, x2, y2`, both in pixels.
+"""
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from utils.skeleton import to_normalised
+
+PAD_RGB = (123.7, 116.3, 103.5)
+
+
+class Letterbox(NamedTuple):
+    """How a crop of `h x w` pixels lies in the `size x size` picture. Fields are scalars or arrays of one shape."""
+
+    size: int
+    ratio: np.ndarray        # picture pixels per crop pixel
+    width: np.ndarray        # of the resized crop, picture pixels
+    height: np.ndarray
+    dw: np.ndarray           # exact margin left (and right), picture pixels
+    dh: np.ndarray           # exact margin above (and below)
+
+    @property
+    def left(self):
+        return np.round(self.dw - 0.1).astype(int)
+
+    @property
+    def top(self):
+        return np.round(self.dh - 0.1).astype(int)
+
+
+def letterbox(height, width, size):
+    """The :class:`Letterbox` of crops of `height x width` pixels (scalars or arrays) in a picture of `size` pixels."""
+    height, width = np.asarray(height, np.float64), np.asarray(width, np.float64)
+    ratio = size / np.maximum(height, width)
+    # at least one pixel, so that a very flat crop stays a picture
+    new_w, new_h = (np.maximum(1, np.round(side * ratio)).astype(int) for side in (width, height))
+    return Letterbox(size, ratio, new_w, new_h, (size - new_w) / 2, (size - new_h) / 2)
+
+
+def clamp_box(box, image_size):
+    """Boxes (..., 4) clamped to `[0, w-1] x [0, h-1]` of images (..., 2) of size `(h, w)`."""
+    box, image_size = np.asarray(box), np.asarray(image_size)
+    limit = (image_size - 1)[..., [1, 0, 1, 0]]
+    return np.clip(box, 0, limit)
+
+
+def pose_to_picture(pose, crop, size):
+    """Joints in frame pixels -> normalised picture coordinates.
+
+    Args:
+        pose: (..., T, J, 2) x, y in pixels of the frame.
+        crop: (..., 4) clamped crop boxes.
+        size: side of the picture.
+    Returns:
+        (..., T, J, 2) float64 in [-1, 1 - 2/size]: `p*ratio + (dw, dh)`, clipped to [0, size-1], then `2p/size - 1`.
+    """
+    crop = np.asarray(crop)
+    box = letterbox(crop[..., 3] - crop[..., 1], crop[..., 2] - crop[..., 0], size)
+    margin = np.stack([box.dw, box.dh], -1)[..., None, None, :]
+    pixels = (pose - crop[..., None, None, :2]) * box.ratio[..., None, None, None] + margin
+    return to_normalised(np.clip(pixels, 0, size - 1), size)
+
+
+def picture_from_frame(frame, crop, size):
+    """Crop, resize (area interpolation) and pad a frame.
+
+    Args:
+        frame: (h, w, 3) uint8 RGB.
+        crop: (4,) clamped crop box.
+        size: S, side of the picture.
+    Returns:
+        (S, S, 3) uint8.
+    """
+    x1, y1, x2, y2 = crop
+    box = letterbox(y2 - y1, x2 - x1, size)
+    picture = np.full((size, size, 3), np.round(PAD_RGB), np.uint8)
+    picture[box.top:box.top + box.height, box.left:box.left + box.width] = cv2.resize(
+        frame[y1:y2, x1:x2], (int(box.width), int(box.height)), interpolation=cv2.INTER_AREA)
+    return picture
+
+
+def person_masks(persons, crop, image_size, size):
+    """Masks that are 1 inside the person boxes, cropped, resized (nearest) and padded with 0 like the frames.
+
+    A mask is a rectangle, so it is the outer product of a column and a row profile: only those are resized.
+
+    Args:
+        persons: (T, 4) person boxes in frame pixels.
+        crop: (4,) clamped crop box.
+        image_size: (h, w) of the frame.
+    Returns:
+        (T, size, size) uint8 of 0 and 1.
+    """
+    x1, y1, x2, y2 = crop
+    box = letterbox(y2 - y1, x2 - x1, size)
+    persons = clamp_box(persons, image_size)
+    profiles = []
+    for start, stop, length, pad, low, high in ((y1, y2, box.height, box.top, persons[:, 1], persons[:, 3]),
+                                                (x1, x2, box.width, box.left, persons[:, 0], persons[:, 2])):
+        # nearest neighbour as cv2 does it: destination i takes source floor(i * source / destination), with its rounding
+        scale = 1 / (length / (stop - start))
+        pixel = start + np.minimum((np.arange(length) * scale).astype(int), stop - start - 1)
+        profile = np.zeros((len(persons), size), np.uint8)
+        profile[:, pad:pad + length] = (pixel >= low[:, None]) & (pixel < high[:, None])
+        profiles.append(profile)
+    return profiles[0][:, :, None] * profiles[1][:, None, :]
