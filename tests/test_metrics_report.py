@@ -19,6 +19,7 @@ from utils.evaluation.results import Request
 from utils.report.drawing import JOINT_COLOURS, draw_poses, grid
 from utils.report.media import write_gif, write_image
 from utils.report.pages import Card, write_gallery, write_run_page
+from utils.skeleton import to_normalised
 from utils_file import RunFolder, load_config
 
 MEAN_METRICS = ("ade", "ade_best", "ade_of_mean", "fde", "fde_best", "fde_of_mean", "energy_score", "spread",
@@ -101,6 +102,14 @@ def test_pose_picture_is_black_with_each_joint_in_its_colour():
         assert (seen >= colours[joint] - 1.5).all(), "a joint is as bright as its colour"
         assert np.abs(colours - seen).sum(1).argmin() == joint
     assert len(np.unique(colours.round(), axis=0)) == 13
+
+
+@pytest.mark.parametrize("pixel", [3, 40, 63])
+def test_a_joint_is_drawn_where_the_data_put_it(pixel):
+    pose = torch.full((13, 2), -1.0)
+    pose[:] = to_normalised(torch.tensor(float(pixel)), 64)             # as the data normalise
+    picture = draw_poses(pose, 64).sum(-1)
+    assert np.unravel_index(picture.argmax(), picture.shape) == (pixel, pixel)
 
 
 def test_pose_pictures_of_a_sequence_are_one_by_one():

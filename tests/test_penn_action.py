@@ -9,7 +9,7 @@ import scipy.io
 from golden import FIXTURES
 
 from dataset.image_loader2 import PennActionPairs
-from dataset.pair_list import ACTIONS, TEST_LIST, TRAIN_LIST, held_targets, parse_row, read_list
+from dataset.pair_list import ACTIONS, TEST_LIST, TRAIN_LIST, format_row, held_targets, parse_row, read_list
 from dataset.penn_action import Annotation, build, main, outer_box, windows
 from utils.errors import UserError
 
@@ -238,3 +238,25 @@ def test_folders_that_cannot_serve(penn_root, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="file: the lists cannot be written here"):
         build(penn_root, tmp_path / "file")
+
+
+def test_invisible_joints_can_be_left_out_of_the_boxes():
+    """One outlier that nobody saw inflates a video's crop; the published rule counts it."""
+    video = annotation(40)
+    joints, visibility = video.joints.copy(), video.visibility.copy()
+    joints[7, 3], visibility[7, 3] = (-500, 900), False
+    video = video._replace(joints=joints, visibility=visibility)
+    (published, *_), (own, *_) = (windows(video, 7, visible_boxes=choice)[0] for choice in (False, True))
+    assert published.crop.tolist() == outer_box(joints).tolist() and published.crop[0] == -500 and published.crop[3] == 900
+    assert own.crop.tolist() == outer_box(joints[visibility]).tolist() and own.crop[0] > -500 and own.crop[3] < 900
+    hidden = video._replace(visibility=np.zeros_like(visibility))                     # nothing is visible: all joints count
+    assert windows(hidden, 7, visible_boxes=True, min_visible=0)[0][0].crop.tolist() == published.crop.tolist()
+
+
+def test_longer_rows_hold_the_published_ones(tmp_path):
+    short, long = (windows(annotation(70), 7, horizon=horizon)[0] for horizon in (5, 16))
+    assert (len(short), len(long)) == (28, 17)
+    for one, other in zip(short, long):
+        assert one.frames == other.frames[:6] and np.array_equal(one.poses, other.poses[:6])
+        text = format_row(other)
+        assert len(text.split(",")) == 33 + 31 * 16 and format_row(parse_row(text)) == text
