@@ -54,8 +54,7 @@ def train_module(options, config, run, trainer_class, evaluation):
         run.lock("training")
     trainer = make_trainer(options, config, run, trainer_class)
     data = training_pairs(config, trainer.paints, trainer.plate)
-    held_out = PennActionPairs(config.test_data_list, config.data_root, config.imsize, trainer.paints, config.actions,
-                               config.actions_by == "name")
+    held_out = read_pairs(config, config.test_data_list, trainer.paints)
     trainer.check_targets(data.targets)
     draw_picks = trainer.draw_picks and partial(trainer.draw_picks, targets=data.targets,
                                                 steps=trainer.pose_module.steps(data.targets))
@@ -97,8 +96,7 @@ def test_module(options, config, run, trainer_class, evaluation):
     size = getattr(options, "paint_size", None) or config.imsize
     if size != config.imsize:
         trainer.check_paint_size(size)
-    data = PennActionTestPairs(config.test_data_list, config.data_root, size, trainer.paints, config.actions,
-                               config.actions_by == "name")
+    data = read_pairs(config, config.test_data_list, trainer.paints, PennActionTestPairs, size)
     if options.steps and options.steps > data.targets:
         raise UserError(f"--steps {options.steps}: the rows of {data.rows.path} hold {data.targets} targets; write longer ones "
                         f"with `python -m dataset.penn_action --horizon {options.steps}`")
@@ -110,10 +108,15 @@ def test_module(options, config, run, trainer_class, evaluation):
     folder = results_folder(run, evaluation.module, options.limit)
     request = Request(folder, options.pretrain or run.checkpoints, options.samples or 20, options.steps, options.seed,
                       options.limit, options.gifs or "gallery",
-                      lambda: PennActionPairs(config.train_data_list, config.data_root, config.imsize, False, config.actions))
+                      lambda: read_pairs(config, config.train_data_list, images=False))
     evaluation.test(trainer, data, request, run.log)
     run.write_page(evaluation.legend)
     return 0
+
+
+def read_pairs(config, path, images, kind=PennActionPairs, size=None):
+    """A list's data, prepared as the configuration says."""
+    return kind(path, config.data_root, size or config.imsize, images, config.actions, config.actions_by == "name")
 
 
 def photo_module(options, config, run, trainer_class, evaluation):

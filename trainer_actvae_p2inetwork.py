@@ -185,22 +185,20 @@ class Trainer(BaseTrainer):
         """
         config, weights = self.config, self.config.image_loss
         images, masks, targets = batch["images"], batch["masks"], batch["poses"].shape[1] - 1
-        anywhere = config.pairs == "anywhere"
-        steps = config.steps if anywhere else self.actvae.steps(targets)
-        if anywhere:
-            first, step, second = 0, draw_picks(self.random, 1, steps)[1] if picks is None else int(picks[1]), 0
-            images = images[:, [0, 1, 1, 1]]
-        elif "picks" in batch:
-            first, step, second = batch["picks"][0].tolist()
-        else:
-            first, step, second = draw_picks(self.random, targets, steps) if picks is None else (int(pick) for pick in picks)
-            images, masks = images[:, [0, first + 1, step + 1, second + 1]], masks[:, second:second + 1]
+        steps = config.steps if config.pairs == "anywhere" else self.actvae.steps(targets)
+        if "picks" in batch:
+            picks = batch["picks"][0].tolist()
+        elif picks is None:
+            picks = draw_picks(self.random, targets, steps)
+        first, step, second = (int(pick) for pick in picks)
+        frames = [0, first + 1, min(step + 1, targets), second + 1]              # a pair has one target, for all updates
+        if "picks" not in batch:
+            images, masks = images[:, frames], masks[:, second:second + 1]
         images, masks, poses, action = (value.to(self.device, non_blocking=True)
                                         for value in (images, masks, batch["poses"], batch["action"]))
         # in one memory layout, whether or not a worker collected them: layouts round differently
         source, *reals = images.contiguous().unbind(1)                                              # (B, 3, S, S) each
         sampled = self._rollouts(poses[:, 0], action, step, steps, noise)                           # (2, B, J, 2)
-        frames = [0, 1, 1, 1] if anywhere else [0, first + 1, step + 1, second + 1]
         source_pose, *real_poses = poses[:, frames].unbind(1)                                       # (B, J, 2) each
 
         plate = {"plate": batch["plates"].to(self.device, non_blocking=True)} if "plates" in batch else {}

@@ -10,7 +10,7 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from utils.errors import UserError
 from utils.layers import at_least_float32
-from utils.training.checkpoints import load_torch
+from utils.training.checkpoints import download_weights, load_torch
 
 # layer of torchvision's vgg19().features (each a ReLU) -> weight of its L1 distance
 LAYER_WEIGHTS = {1: 1 / 32, 6: 1 / 16, 11: 1 / 8, 20: 1 / 4, 29: 1.0}
@@ -91,12 +91,7 @@ class VGGLoss(nn.Module):
 
 
 def _imagenet_weights():
-    try:
-        return VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True, map_location="cpu",
-                                                          weights_only=True)
-    except Exception as error:                 # no network, no room, a broken file in the cache: each its own kind
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
-        raise UserError(f"VGG-19's ImageNet weights could not be downloaded ({reason}); {WAYS_OUT}") from None
+    return download_weights(VGG19_Weights.IMAGENET1K_V1, "VGG-19's ImageNet", WAYS_OUT)
 
 
 def _weights_of_file(path):

@@ -11,7 +11,7 @@ import torch
 
 from utils.errors import UserError
 from utils.skeleton import HEAD, JOINTS, MIRROR
-from utils.training.checkpoints import load_torch
+from utils.training.checkpoints import download_weights, load_torch
 
 COCO_HEAD = slice(0, 5)               # nose, eyes, ears
 COCO_BODY = range(5, 17)              # left/right shoulders, elbows, wrists, hips, knees, ankles: Penn's order, own sides
@@ -106,12 +106,7 @@ def pick_person(people, number=None, place="the picture"):
 
 def _coco_weights(ways_out):
     from torchvision.models.detection import KeypointRCNN_ResNet50_FPN_Weights
-    try:
-        return KeypointRCNN_ResNet50_FPN_Weights.COCO_V1.get_state_dict(progress=True, check_hash=True, map_location="cpu",
-                                                                        weights_only=True)
-    except Exception as error:                 # no network, no room, a broken file in the cache: each its own kind
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
-        raise UserError(f"Keypoint R-CNN's weights could not be downloaded ({reason}); {ways_out}") from None
+    return download_weights(KeypointRCNN_ResNet50_FPN_Weights.COCO_V1, "Keypoint R-CNN's", ways_out)
 
 
 def _weights_of_file(path, ways_out):

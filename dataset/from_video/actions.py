@@ -1,11 +1,11 @@
 """What a user says about the videos: a CSV with a row for each clip."""
-import csv
 import math
 import re
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
+from dataset.from_video.table import read_table
 from utils.errors import UserError
 
 COLUMNS = ("file", "action", "start", "end", "split")
@@ -33,15 +33,7 @@ def read_actions(path):
 
     Raises :class:`UserError` with the line for whatever cannot be understood.
     """
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            rows = [(reader.line_num, row) for row in reader if any(field.strip() for field in row)]
-    except OSError as error:
-        raise UserError(f"{path}: cannot read the actions ({error.strerror})") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        reason = "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error
-        raise UserError(f"{path}: not a CSV of actions ({reason})") from None
+    rows = read_table(path, "the actions", "actions")
     if not rows:
         raise UserError(f"{path}: empty; {EXAMPLE}")
     header = [name.strip().lower() for name in rows[0][1]]

@@ -1,10 +1,10 @@
 """Poses that somebody already has, instead of a detector's: a JSON or CSV for each video."""
-import csv
 import re
 from pathlib import Path
 
 import numpy as np
 
+from dataset.from_video.table import read_table
 from utils.pose_file import COORDINATE_LIMIT, PoseError, check_inside, read_poses
 from utils.skeleton import JOINTS
 
@@ -47,15 +47,7 @@ def read_csv(path, size=None):
 
     A joint that is left out of a frame's rows is not visible; its place is the middle of the frame's other joints.
     """
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            rows = [(reader.line_num, row) for row in reader if any(field.strip() for field in row)]
-    except OSError as error:
-        raise PoseError(f"{path}: cannot read this pose file ({error.strerror})") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise PoseError(f"{path}: not a CSV of joints ({'not UTF-8 text' if isinstance(error, UnicodeDecodeError) else error})") \
-            from None
+    rows = read_table(path, "this pose file", "joints", PoseError)
     header = [name.strip().lower() for name in rows[0][1]] if rows else []
     if not set(NEEDED) <= set(header) <= set(COLUMNS) or len(set(header)) < len(header) or len(rows) < 2:
         raise PoseError(f"{path}: expected a first line `frame,joint,x,y` or `frame,joint,x,y,visible` and rows below it")

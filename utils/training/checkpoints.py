@@ -67,6 +67,15 @@ def load_torch(path):
         raise UserError(f"{path}: not a checkpoint that can be read safely ({_reason(error)})") from None
 
 
+def download_weights(weights, what, ways_out):
+    """The state dict of one of torchvision's weights, downloaded once. Raises :class:`UserError` with the ways out."""
+    try:
+        return weights.get_state_dict(progress=True, check_hash=True, map_location="cpu", weights_only=True)
+    except Exception as error:                 # no network, no room, a broken file in the cache: each its own kind
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise UserError(f"{what} weights could not be downloaded ({reason}); {ways_out}") from None
+
+
 def _reason(error):
     return f"{type(error).__name__}: {(str(error).strip() or 'no more is known').splitlines()[0]}"
 

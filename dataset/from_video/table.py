@@ -1,0 +1,22 @@
+"""CSV files of users."""
+import csv
+
+from utils.errors import UserError
+
+
+def read_table(path, what, content, error=UserError):
+    """The rows of a CSV that hold something: (number of the line, fields).
+
+    Args:
+        what, content: for messages: what cannot be read, and what it should hold.
+        error: the :class:`UserError` to raise.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            return [(reader.line_num, row) for row in reader if any(field.strip() for field in row)]
+    except OSError as problem:
+        raise error(f"{path}: cannot read {what} ({problem.strerror})") from None
+    except (UnicodeDecodeError, csv.Error) as problem:
+        reason = "not UTF-8 text" if isinstance(problem, UnicodeDecodeError) else problem
+        raise error(f"{path}: not a CSV of {content} ({reason})") from None
