@@ -28,8 +28,8 @@ class Trainer(BaseTrainer):
         """The loss terms of a batch, already weighted.
 
         Args:
-            batch: `poses` (B, T + 1, J, 2), `action` (B,) and, where rows may hold fewer than T targets, `held` (B,); of several
-                processes, each has its share.
+            batch: `poses` (B, T + 1, J, 2), `action` (B,), where rows may hold fewer than T targets `held` (B,), and to crop them
+                again `extent` (B, 2); of several processes, each has its share.
             noise: (R, L, B, Z) of the R roll-outs of a row, published (3, 5, B, 512), or None to draw it.
         Returns:
             dict of 0-dim tensors. Their mean over the processes is the loss of the whole batch.
@@ -38,7 +38,8 @@ class Trainer(BaseTrainer):
         if any(vars(self.config.augment).values()):
             everyone = len(poses) * processes.world_size()       # drawn for all processes, as noise is
             views = draw_views(everyone, self.config.augment, self.random, poses.dtype).part(processes.shard(everyone))
-            poses, held = augment(poses, torch.full((len(poses),), targets) if held is None else held, views)
+            poses, held = augment(poses, torch.full((len(poses),), targets) if held is None else held, views,
+                                  batch["extent"] if self.config.augment.recrop else None)
         poses, action = (value.to(self.device, non_blocking=True) for value in (poses, batch["action"]))
         held = held if held is None else held.to(self.device)
         if noise is None:

@@ -26,7 +26,8 @@ class PennActionPairs(Dataset):
     `labels/VVVV.mat`. Where neither is there the crop boxes are taken to lie inside their images. With images and labels both
     are compared, once a video: frames of another size, too many or out of step with their poses are refused.
 
-    An item is a dict: `poses` (T + 1, 13, 2) float32 in [-1, 1), source first, and `action` int64; with images also
+    An item is a dict: `poses` (T + 1, 13, 2) float32 in [-1, 1), source first, and `action` int64; without images also
+    `extent` (2,) float32, half width and half height of the crop in the picture, the longer 1; with images
     `images` (T + 1, 3, S, S) float32 in [-1, 1], source first, and `masks` (T, 1, S, S) float32, of the T targets; in lists with
     rows that repeat their clip's last frame also `held` int64, the targets up to there (:func:`dataset.pair_list.held_targets`).
 
@@ -62,6 +63,8 @@ class PennActionPairs(Dataset):
         poses = transform.pose_to_picture(self.rows.poses, self.crop, imsize)
         self.poses = torch.from_numpy(poses.astype(np.float32))
         self.action = torch.from_numpy(self.rows.action)
+        side = (self.crop[:, 2:] - self.crop[:, :2]).astype(np.float32)
+        self.extent = torch.from_numpy(side / side.max(-1, keepdims=True))
         self.held = torch.tensor([held_targets(paths) for paths in self.rows.frames])
         self.padded = bool((self.held < self.targets).any())
         self.cache = None
@@ -82,7 +85,9 @@ class PennActionPairs(Dataset):
         item = {"poses": self.poses[row], "action": self.action[row]}
         if self.padded:
             item["held"] = self.held[row]
-        if self.images:
+        if not self.images:
+            item["extent"] = self.extent[row]
+        else:
             targets = range(self.targets) if picks is None else picks
             item["images"] = as_image(self.pictures(row, [0, *(target + 1 for target in targets)]))
             item["masks"] = self.masks(row, targets if picks is None else picks[-1:])

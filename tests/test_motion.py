@@ -6,15 +6,15 @@ import pytest
 import torch
 
 from dataset.pair_list import held_targets
-from network_motion import ResidualMotion, energy_score, mirror
+from network_motion import EnergyScore, ResidualMotion, mirror
 from trainer_actvae import Trainer
 from utils.config import AugmentConfig, Config, ResidualMotionConfig
 from utils.evaluation.sampling import Source
 from utils.training.augment import augment, draw_views
 from utils.training.checkpoints import load_torch
 
-SIZES = {"trunk": 12, "head": 8, "terms": 5}
-AUGMENT = AugmentConfig(mirror=True, rotate=0.1, stretch=0.1, shift=0.1, speed=0.3)
+SIZES = {"networks": 3, "trunk": 12, "head": 8, "terms": 5}
+AUGMENT = AugmentConfig(mirror=True, rotate=0.1, stretch=0.1, recrop=True, zoom=0.1, shift=0.1, speed=0.3)
 
 
 def small_config(augment=AUGMENT, sizes=SIZES, **changes):
@@ -23,7 +23,12 @@ def small_config(augment=AUGMENT, sizes=SIZES, **changes):
 
 def random_batch(rows=4, targets=9):
     return {"poses": torch.rand(rows, targets + 1, 13, 2) * 1.6 - 0.8, "action": torch.arange(rows) % 9,
-            "held": torch.arange(rows) % targets + 1}
+            "held": torch.arange(rows) % targets + 1, "extent": torch.tensor([1.0, 0.5]).expand(rows, 2)}
+
+
+def lot(network, networks, mirrored=False):
+    """The number of a noise that draws a network."""
+    return float(torch.special.ndtri(torch.tensor((2 * network + mirrored + 0.5) / (2 * networks))))
 
 
 def lively(model, scale=1.0):
@@ -36,29 +41,58 @@ def lively(model, scale=1.0):
 
 # ---- the network ----
 
-def test_displacements_are_the_sum_of_sines():
+@pytest.mark.parametrize("network", [0, 1, 2])
+def test_displacements_are_the_sum_of_sines(network):
     model = lively(ResidualMotion(horizon=10, **SIZES)).double()
     pose, action, noise = torch.rand(2, 13, 2).double() / 4, torch.tensor([3, 1]), torch.randn(2, 1, 9).double() / 9
-    noise[..., -1] = 1.0
-    x = model.context(pose, action) + model.noise_in(noise[:, 0, :-1])
+    noise[..., -1] = lot(network, 3)
+    x = model.context(pose, action, network) + model.noise_in(noise[:, 0, :-1], network)
     for block in model.head:
-        x = block(x, action)
-    terms = model.out(torch.nn.functional.silu(model.norm(x))).view(2, 5, 13, 2)
+        x = block(x[None], action, network)[0]
+    x = torch.nn.functional.layer_norm(x, x.shape[-1:])
+    terms = model.out(torch.nn.functional.silu(x), network).view(2, 2, 5, 13).movedim(1, -1)             # (B, K, J, 2)
+    size = 3 * (pose - pose.mean(1, keepdim=True)).norm(dim=-1).mean(1)[:, None, None]
     found = model.predict(pose, action, 10, noise)
     for t in range(1, 11):
-        expected = pose + sum(math.sin((k + 0.5) * math.pi * t / 10) / (k + 0.5) * terms[:, k] for k in range(5))
+        expected = pose + size * sum(math.sin((k + 0.5) * math.pi * t / 10) / (k + 0.5) * terms[:, k] for k in range(5))
         assert torch.allclose(found[:, t - 1], expected.clamp(-1, 1), atol=1e-6)
 
 
-def test_a_coin_mirrors_and_a_mirror_twice_is_none():
+def test_networks_work_alone_as_they_do_together():
+    model, batch, steps = lively(ResidualMotion(**SIZES)), random_batch(), torch.arange(1, 8)
+    pose, action, noise = batch["poses"][:, 0], batch["action"], torch.randn(3, 2, 4, 8)
+    together = model.change(model.context(pose, action, slice(None)), action, noise, steps, slice(None))
+    assert together.shape == (3, 2, 4, 2, 7, 13)
+    for network in range(3):
+        alone = model.change(model.context(pose, action, network), action, noise[network], steps, network)
+        assert torch.allclose(together[network], alone, atol=1e-5) and not torch.allclose(together[network - 1], alone, atol=1e-2)
+
+
+def test_a_lot_mirrors_and_a_mirror_twice_is_none():
     model, pose = lively(ResidualMotion(**SIZES)), torch.rand(3, 13, 2) / 2
     noise = torch.randn(3, 1, 9)
-    noise[..., -1] = 1
+    noise[..., -1] = lot(1, 3)
     other = noise.clone()
-    other[..., -1] = -1
+    other[..., -1] = lot(1, 3, mirrored=True)
     action = torch.arange(3)
     assert torch.equal(mirror(mirror(pose)), pose) and not torch.equal(mirror(pose), pose)
     assert torch.allclose(model.predict(mirror(pose), action, 6, other), mirror(model.predict(pose, action, 6, noise)), atol=1e-6)
+
+
+def test_every_network_is_asked_as_often():
+    model, asked = lively(ResidualMotion(**SIZES)), []
+    model.context = lambda pose, action, of: asked.append((of, len(pose))) or ResidualMotion.context(model, pose, action, of)
+    noise = torch.randn(6000, 1, 9, generator=torch.Generator().manual_seed(0))
+    noise[:2, 0, -1] = torch.tensor([-30.0, 30.0])                       # the ends of the normal distribution are lots, too
+    model.predict(torch.zeros(6000, 13, 2), torch.zeros(6000).long(), 1, noise)
+    assert [of for of, _ in asked] == [0, 1, 2] and all(1900 < rows < 2100 for _, rows in asked)
+
+
+def test_temperature_widens_the_noise_of_predictions():
+    warm, cold = (lively(ResidualMotion(temperature=value, **SIZES)) for value in (1.5, 1.0))
+    pose, action, noise = torch.rand(3, 13, 2) / 4, torch.arange(3), torch.randn(3, 1, 9)
+    wider = torch.cat([1.5 * noise[..., :-1], noise[..., -1:]], -1)
+    assert torch.allclose(warm.predict(pose, action, 5, noise), cold.predict(pose, action, 5, wider), atol=1e-6)
 
 
 @pytest.mark.parametrize("steps", [1, 4, 8, 9, 20])
@@ -72,38 +106,44 @@ def test_roll_outs_of_any_length_begin_alike_and_stay_in_the_picture(steps):
 
 # ---- its losses ----
 
-def test_energy_score_is_its_definition():
-    samples, truth = torch.randn(3, 2, 4, 5, 2).double(), torch.randn(2, 4, 5, 2).double()
-    weight = torch.tensor([[1.0, 2.0, 0.0, 1.0], [3.0, 0.0, 0.0, 1.0]]).double()
-    total = 0
-    for row in range(2):
-        for step in range(4):
-            def d(a, b, row=row, step=step):
-                return np.mean([np.hypot(*(a[row, step, joint] - b[row, step, joint]).numpy()) for joint in range(5)])
-            near = np.mean([d(sample, truth) for sample in samples])
-            apart = np.mean([d(a, b) for i, a in enumerate(samples) for j, b in enumerate(samples) if i != j])
-            total += (near - apart / 2) * float(weight[row, step])
-    assert float(energy_score(samples, truth, weight)) == pytest.approx(total / 8, rel=1e-6)
+@pytest.mark.parametrize("rms", [0.0, 0.3])
+def test_energy_score_is_its_definition(rms):
+    samples, truth = torch.randn(2, 3, 2, 2, 4, 5).double(), torch.randn(2, 2, 4, 5).double()
+    weight = torch.tensor([[0.1, 0.2, 0.0, 0.1], [0.3, 0.0, 0.0, 0.1]]).double()
+
+    def d(a, b):
+        far = np.hypot(*(a - b).movedim(1, 0).numpy())                                    # (B, T, J)
+        share = weight.numpy()
+        whole = np.sqrt(share.sum(1) * (share * (far ** 2).mean(-1)).sum(1))
+        return (share * far.mean(-1)).sum() + rms * whole.sum()
+
+    expected = 0
+    for network in samples:
+        expected += np.mean([d(sample, truth) for sample in network])
+        expected -= np.mean([d(a, b) for i, a in enumerate(network) for j, b in enumerate(network) if i != j]) / 2
+    assert float(EnergyScore.apply(samples, truth, weight, rms)) == pytest.approx(expected, rel=1e-6)
+    assert torch.autograd.gradcheck(lambda samples: EnergyScore.apply(samples, truth, weight, rms), samples.requires_grad_())
 
 
-def test_energy_score_is_least_for_the_true_distribution():
+@pytest.mark.parametrize("rms", [0.0, 0.3])
+def test_energy_score_is_least_for_the_true_distribution(rms):
     generator = torch.Generator().manual_seed(0)
-    truth, noise = torch.randn(20000, 1, 1, 2, generator=generator), torch.randn(4, 20000, 1, 1, 2, generator=generator)
-    weight = torch.ones(20000, 1)
-    scores = {scale: float(energy_score(noise * scale, truth, weight)) for scale in (0.0, 0.6, 1.0, 1.5)}
+    truth, noise = torch.randn(20000, 2, 1, 1, generator=generator), torch.randn(1, 4, 20000, 2, 1, 1, generator=generator)
+    weight = torch.ones(20000, 1) / 20000
+    scores = {scale: float(EnergyScore.apply(noise * scale, truth, weight, rms)) for scale in (0.0, 0.6, 1.0, 1.5)}
     assert min(scores, key=scores.get) == 1.0
 
 
 def test_targets_past_the_clip_have_no_weight():
     model, batch = lively(ResidualMotion(horizon=9, **SIZES)), random_batch()
-    noise = torch.randn(4, 1, 4, model.z_dim)
+    noise = torch.randn(12, 1, 4, model.z_dim)
     other = batch["poses"].clone()
     for row, held in enumerate(batch["held"].tolist()):
         other[row, held + 1:] = 9
     losses, changed = (model(poses, batch["action"], noise, batch["held"]) for poses in (batch["poses"], other))
-    assert set(losses) == {"joints", "path", "speed"}
+    assert set(losses) == {"poses", "speed"}
     assert all(torch.equal(losses[name], changed[name]) for name in losses)
-    assert not torch.equal(model(other, batch["action"], noise)["joints"], losses["joints"])
+    assert not torch.equal(model(other, batch["action"], noise)["poses"], losses["poses"])
     assert all(torch.isfinite(value) for value in model(batch["poses"], batch["action"], noise, torch.zeros(4).long()).values())
 
 
@@ -138,12 +178,27 @@ def test_each_augmentation_is_what_it_says():
     views, found, _ = seen(stretch=0.1, shift=0.2)
     assert torch.allclose(found, poses * views.stretch[:, None, None] + views.shift[:, None, None], atol=1e-6)
     assert views.stretch.log().abs().max() <= 0.1 and views.shift.abs().max() <= 0.2
+    views, found, _ = seen(zoom=0.2)
+    assert torch.allclose(found, poses * views.zoom[:, None, None, None], atol=1e-6) and views.zoom.log().abs().max() <= 0.2
     line = torch.arange(9.0).view(1, 9, 1, 1).expand(200, 9, 13, 2)
     views = draw_views(200, AugmentConfig(speed=0.5), torch.Generator().manual_seed(1))
     found, now_held = augment(line, held, views)
     expected = (torch.arange(9.0) * views.speed[:, None]).clamp(max=8)
     assert torch.allclose(found[:, :, 0, 0], expected, atol=1e-5)
     assert torch.equal(now_held, (8 / views.speed).floor().clamp(max=8).long()) and len(now_held.unique()) > 2
+
+
+def test_changed_rows_are_cropped_again():
+    angle = torch.linspace(0, 2 * math.pi, 1001)[:-1]
+    extent = torch.tensor([[1.0, 0.4]]).expand(50, 2)
+    motion = (torch.stack([angle.cos(), angle.sin()], -1) * extent[0]).expand(50, 1, 1000, 2).repeat(1, 2, 1, 1)
+    views = draw_views(50, AugmentConfig(rotate=0.5, stretch=0.3, recrop=True), torch.Generator().manual_seed(1))
+    found, _ = augment(motion[:, :, :13], torch.ones(50).long(), views, extent)
+    cos, sin = views.angle.cos(), views.angle.sin()
+    change = torch.stack([cos, -sin, sin, cos], -1).view(-1, 2, 2) * views.stretch[:, :, None]
+    whole = motion @ change.mT[:, None]
+    largest = whole.abs().amax((1, 2, 3))                                     # of the box that all of the motion fits into
+    assert torch.allclose(found, whole[:, :, :13] / largest[:, None, None, None], atol=1e-4) and largest.std() > 0.05
 
 
 # ---- its training ----

@@ -12,7 +12,7 @@ import train_actvae_p2inetwork
 from dataset.pair_list import TEST_LIST, TRAIN_LIST
 from dataset.penn_action import build
 from trainer_actvae import Trainer
-from utils.config import ACTIONS
+from utils.config import ACTIONS, adopt
 from utils_file import load_config
 
 CONFIG, P2I_CONFIG, SHIPPED = "config/motion.yaml", "config/Penn_actvae_p2inetwork.yaml", ROOT / "pretrain/penn_action"
@@ -61,7 +61,7 @@ def test_a_run_is_trained_gone_on_with_and_tested(scene):
     scene.tiny = [override for override in scene.tiny if not override.startswith("actvae.")]
     outcome = scene.run("--test", "--resume", "--samples", 3)
     assert outcome.status == 0, outcome.err
-    assert "actvae.trunk: 16 (configuration: 384)" in outcome.out or "actvae.trunk: 16 -> 384" in outcome.out
+    assert "actvae.trunk: 16 (configuration: 256)" in outcome.out or "actvae.trunk: 16 -> 256" in outcome.out
     found = metrics(scene)
     assert found["steps"] == 11 and found["rows"] + found["rows_too_short"] == found["rows_in_list"] == 56
     assert set(whole) == set(newest_weights(scene.checkpoints))
@@ -80,8 +80,13 @@ def test_a_run_stopped_at_any_snapshot_ends_as_one_never_stopped(scene):
 
 def test_what_may_change_from_one_training_to_the_next(scene):
     assert scene.run().status == 0
-    changed = ["train_epoch=2", "actvae.dropout=0.1", "actvae.samples=3", "augment.speed=0"]
+    changed = ["train_epoch=2", "actvae.dropout=0.1", "actvae.samples=3", "actvae.temperature=1.5", "augment.speed=0"]
     assert scene.run("--resume", overrides=changed).status == 0
+    for chosen, temperature in ([], 1.5), (["actvae.temperature=0.5"], 0.5):          # as it was trained, unless one says otherwise
+        config = load_config(CONFIG, chosen)
+        weights = Trainer.find_weights(scene.checkpoints)
+        adopt(config, weights.networks, weights.origin, [key.partition("=")[0] for key in chosen])
+        assert config.actvae.temperature == temperature
     outcome = scene.run("--resume", overrides=["train_epoch=3", "actvae.terms=7"])
     assert outcome.status == 2 and "were trained with actvae.terms: 6" in outcome.err
 

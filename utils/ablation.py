@@ -19,8 +19,9 @@ import numpy as np
 
 from dataset.image_loader2_test import PennActionTestPairs
 from network_actvae import POSE_MODULES, ActVAE, Rollout
+from network_motion import ResidualMotion
 from trainer_actvae import Trainer
-from utils.config import KINDS, LSTMVAEConfig, load_config
+from utils.config import KINDS, LSTMVAEConfig, ResidualMotionConfig, load_config
 from utils.errors import UserError, command
 from utils.evaluation.poses import score_rows
 from utils.evaluation.recognition import LEAST_ROWS, train_classifier
@@ -43,6 +44,15 @@ class ResidualVAE(ActVAE):
         return Rollout(pose[:, None] + made.pose.cumsum(1) / 2, made.mu, made.logvar)
 
 
+class BestOfMany(ResidualMotion):
+    """Trained on the distance of each row's best sample, not on the energy score."""
+
+    def score(self, samples, truth, weight, rms):
+        """As :meth:`ResidualMotion.score`; `rms` is not used."""
+        far = ((samples - truth).square().sum(-3) + 1e-8).sqrt().mean(-1)                # (N, m, B, T)
+        return (far * weight).sum(-1).amin(1).sum() / weight.sum().clamp(min=1e-8) / self.networks
+
+
 @dataclass
 class ResidualVAEConfig(LSTMVAEConfig):
     """Of this ablation alone."""
@@ -50,7 +60,15 @@ class ResidualVAEConfig(LSTMVAEConfig):
     kind: str = "residual_lstm_vae"
 
 
-POSE_MODULES["residual_lstm_vae"], KINDS["actvae"]["residual_lstm_vae"] = ResidualVAE, ResidualVAEConfig
+@dataclass
+class BestOfManyConfig(ResidualMotionConfig):
+    """Of this ablation alone."""
+
+    kind: str = "best_of_many"
+
+
+for module, block in ((ResidualVAE, ResidualVAEConfig), (BestOfMany, BestOfManyConfig)):
+    POSE_MODULES[block.kind], KINDS["actvae"][block.kind] = module, block
 
 
 class Row(NamedTuple):
@@ -63,20 +81,29 @@ class Row(NamedTuple):
 
 
 SMALL = ("lr=0.002", "actvae.z_dim=16")
-STILL_CAMERA = ("augment.rotate=0", "augment.stretch=0", "augment.shift=0", "augment.speed=0")
-TURNED = ("augment.rotate=0.1", "augment.speed=0.25", "augment.stretch=0", "augment.shift=0")
-PLAIN = ("actvae.path_weight=0", "actvae.speed_weight=0", "actvae.jitter=0", "actvae.dropout=0")
+STILL_CAMERA = ("augment.rotate=0", "augment.stretch=0", "augment.shift=0", "augment.speed=0", "augment.zoom=0",
+                "augment.recrop=false")
+TURNED = ("augment.rotate=0.1", "augment.speed=0.25", *STILL_CAMERA[1:3], *STILL_CAMERA[4:])
+SAME_NOISE = "actvae.temperature=1"
+SINGLE = ("actvae.networks=1", SAME_NOISE)
+PLAIN = (*SINGLE, "actvae.path_weight=0", "actvae.speed_weight=0", "actvae.jitter=0", "actvae.dropout=0")
+WHOLE = ("actvae.speed_weight=0", "actvae.jitter=0", "actvae.dropout=0.1")
 ROWS = {
     "faithful (z 512, 4 steps)": Row(FAITHFUL, (), 5, False),
     "z 16, 16 steps": Row(FAITHFUL, SMALL, 17, False),
     "+ residual": Row(FAITHFUL, ("actvae.kind=residual_lstm_vae", *SMALL), 17, False),
     "energy score, sine basis": Row(MOTION, (*PLAIN, *STILL_CAMERA, "augment.mirror=false", "ema=0"), 32, False),
-    "+ mean of the weights": Row(MOTION, (*PLAIN, *STILL_CAMERA, "augment.mirror=false"), 32, False),
+    "best of many instead": Row(MOTION, ("actvae.kind=best_of_many", *PLAIN, *STILL_CAMERA, "augment.mirror=false", "ema=0"),
+                                32, False),
+    "energy score + mean of the weights": Row(MOTION, (*PLAIN, *STILL_CAMERA, "augment.mirror=false"), 32, False),
     "+ mirror, every frame a source": Row(MOTION, (*PLAIN, *STILL_CAMERA)),
     "+ rotation, speed": Row(MOTION, (*PLAIN, *TURNED)),
-    "+ dropout 0.1, path score": Row(MOTION, ("actvae.speed_weight=0", "actvae.jitter=0", "actvae.dropout=0.1", *TURNED)),
-    "+ stretch, shift, jitter, dropout 0.2": Row(MOTION, ("actvae.speed_weight=0",)),
-    "+ score of velocities": Row(MOTION, ()),
+    "+ dropout 0.1, whole motions": Row(MOTION, (*SINGLE, *WHOLE, *TURNED)),
+    "+ stretch, shift, jitter, dropout 0.2": Row(MOTION, (*SINGLE, "actvae.speed_weight=0", *STILL_CAMERA[4:])),
+    "+ score of velocities": Row(MOTION, (*SINGLE, *STILL_CAMERA[4:])),
+    "+ cropped again": Row(MOTION, SINGLE),
+    "+ four networks": Row(MOTION, (SAME_NOISE,)),
+    "+ wider noise": Row(MOTION, ()),
 }
 
 
@@ -111,7 +138,7 @@ def fit(row, data, rows, seconds, seed, overrides=()):
         for _, numbers in zip(range(iterations), EpochBatches(len(rows), batch_size, seed, epochs=epochs)):
             numbers = rows[numbers]
             trainer.update({"poses": data.poses[numbers, :row.targets + 1], "action": data.action[numbers],
-                            "held": data.held[numbers].clamp(max=row.targets)})
+                            "held": data.held[numbers].clamp(max=row.targets), "extent": data.extent[numbers]})
         return trainer
 
     train(1)

@@ -48,19 +48,21 @@ class ResidualMotionConfig(Block):
 
     parts = ("motion",)
     kind: str = "residual"
+    networks: int = _number(4, low=1)                # of which each sample asks one
     horizon: int = _number(32, low=1)                # steps of one pass; longer roll-outs go on from its last pose
     noise_dim: int = _number(8, low=1)               # numbers of noise of a pass
     terms: int = _number(32, low=1)                  # of the basis over time
-    trunk: int = _number(384, low=1)                 # width of the part that sees pose and action
-    head: int = _number(192, low=1)                  # width of the part that sees the noise as well
+    trunk: int = _number(256, low=1)                 # width of the part that sees pose and action
+    head: int = _number(128, low=1)                  # width of the part that sees the noise as well
     trunk_blocks: int = _number(2, low=0)
     head_blocks: int = _number(1, low=0)
-    samples: int = _number(4, low=2)                 # of a row in training
+    samples: int = _number(4, low=2)                 # of a row and a network in training
     dropout: float = _number(0.2, low=0, high=0.99)
     jitter: float = _number(0.03, low=0)             # noise on the pose that the network sees in training
-    path_weight: float = _number(0.3, low=0)         # of the energy score of whole motions; that of joints has 1
-    speed_weight: float = _number(0.7, low=0)        # of that of the changes of the first steps
+    path_weight: float = _number(0.3, low=0)         # of whole motions' root mean square distance; the mean distance has 1
+    speed_weight: float = _number(0.7, low=0)        # of the score of the changes of the first steps; that of poses has 1
     decay: float = _number(0.8, low=0)               # a step t counts t^-decay
+    temperature: float = _number(1.0, low=0)         # how much wider the noise of predictions is than training's
 
 
 @dataclass
@@ -70,6 +72,8 @@ class AugmentConfig:
     mirror: bool = False                             # every second row
     rotate: float = _number(0.0, low=0)              # deviation, rad
     stretch: float = _number(0.0, low=0)             # width and height, each up to exp(+-stretch) times
+    recrop: bool = False                             # then cropped around the video's whole motion again
+    zoom: float = _number(0.0, low=0)                # up to exp(+-zoom) times as large
     shift: float = _number(0.0, low=0)               # up to +-shift, normalised
     speed: float = _number(0.0, low=0)               # up to exp(+-speed) times as fast
 
@@ -211,6 +215,8 @@ WITHOUT_EFFECT = ("image_encode", "dec_im", "image_vae", "dis", "model", "init",
 # Of the networks' blocks, what may change from one training to the next.
 TUNABLE = {"generator.norm_momentum",
            *(f"actvae.{key}" for key in ("samples", "dropout", "jitter", "path_weight", "speed_weight", "decay"))}
+# how trained networks are used: as their weights say, unless the user chose otherwise
+OF_USE = {"actvae.temperature"}
 BLOCKS = ("image_encode", "dec_im", "image_vae", "dis", "model")
 
 
@@ -292,12 +298,13 @@ def adopt(config, description, origin, chosen=()):
     for key, value in description.items():
         _assign(config, [key], value, f"{origin}")
     told, after = [], flatten(dataclasses.asdict(config))
+    own = TUNABLE | OF_USE & set(chosen)
     for key, value in flatten(describe(config, description)).items():
-        if before.get(key) != value and key not in TUNABLE:
+        if before.get(key) != value and key not in own:
             if key in chosen:
                 raise UserError(f"--set {key}={before[key]}: the weights of {origin.parent} were trained with {key}: {value}")
             told.append(f"{key}: {value}" + (f" (configuration: {before[key]})" if key in before else ""))
-    for key in TUNABLE & before.keys() & after.keys():
+    for key in own & before.keys() & after.keys():
         _assign(config, key.split("."), before[key], f"{origin}")
     return told
 

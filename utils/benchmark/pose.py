@@ -87,21 +87,22 @@ def random_list(folder, rows, **rules):
 
 
 def residual_products(model, batch):
-    """The same for one training step of the pose module `residual`: the trunk sees a row once, the head each of its samples;
-    neither pose nor noise wants a gradient."""
-    rows, samples, steps = batch, batch * model.samples, len([step for step in MOTION_STEPS if step <= model.horizon])
-    trunk, head = model.between.in_features, model.between.out_features
-    layers = [(rows, 2 * model.num_joints, trunk, False), *[(rows, trunk, trunk, True)] * (2 * len(model.trunk)),
-              (rows, trunk, head, True), (samples, model.noise_in.in_features, head, False),
-              *[(samples, head, head, True)] * (2 * len(model.head)), (samples, head, 2 * model.num_joints * steps, True)]
-    operands = [(torch.randn(count, width), torch.randn(count, out), torch.randn(out, width), wanted)
-                for count, width, out, wanted in layers]
+    """The same for one training step of the pose module `residual`: each network's trunk sees a row once, its head each of the
+    row's samples; neither pose nor noise wants a gradient."""
+    samples, steps = batch * model.samples, len([step for step in MOTION_STEPS if step <= model.horizon])
+    inputs, trunk = model.pose_in.weight.shape[1:]
+    noise, head = model.noise_in.weight.shape[1:]
+    layers = [(batch, inputs, trunk, False), *[(batch, trunk, trunk, True)] * (2 * len(model.trunk)), (batch, trunk, head, True),
+              (samples, noise, head, False), *[(samples, head, head, True)] * (2 * len(model.head)),
+              (samples, head, 2 * model.num_joints * steps, True)]
+    operands = [(*(torch.randn(model.networks, *shape) for shape in ((rows, width), (rows, out), (width, out))), wanted)
+                for rows, width, out, wanted in layers]
 
     def run():
         for x, gradient_out, weight, wanted in operands:
-            x @ weight.t(), gradient_out.t() @ x
+            x @ weight, x.mT @ gradient_out
             if wanted:
-                gradient_out @ weight
+                gradient_out @ weight.mT
     return run
 
 
@@ -115,7 +116,8 @@ def residual():
     batch = next(iter(training_batches(data, config, seed=7)[1]))
     times = in_turns({"products": residual_products(trainer.model, config.batch_size), "step": lambda: trainer.update(batch)},
                      TURNS)
-    print(f"\nkind residual, batch {config.batch_size}, {trainer.model.samples} samples, rows of {data.targets} targets")
+    print(f"\nkind residual, {trainer.model.networks} networks, batch {config.batch_size}, {trainer.model.samples} samples, "
+          f"rows of {data.targets} targets")
     print(f"unavoidable matrix products    {times['products'] * 1e3:8.1f} ms")
     print(f"training step                  {times['step'] * 1e3:8.1f} ms    {times['step'] / times['products']:.2f} times the "
           "products")

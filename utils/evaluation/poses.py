@@ -15,6 +15,7 @@ from utils.report.pages import FAN, Card, curve_chart, image, metric_table, movi
 PROGRESS_ROWS = 64        # sampled between two steps of the progress bar
 GIF_SAMPLES = 2           # sampled sequences a row that are drawn, as published
 OVERVIEW_SIZE = 96        # pixels of a cell of overview.gif
+OVERVIEW_SAMPLES = 4      # futures a row there
 QUICK_ROWS, QUICK_SAMPLES = 256, 5
 
 
@@ -95,7 +96,7 @@ class PoseEvaluation:
         poses, action = dataset.poses[rows], dataset.action[rows]
         shown, one_each = highlights(action)
         drawn = range(len(rows)) if request.gifs == "all" else sorted(shown)
-        futures = {index: FAN if index in shown else GIF_SAMPLES for index in (*drawn, *one_each)}
+        futures = {**dict.fromkeys(drawn, GIF_SAMPLES), **dict.fromkeys(one_each, OVERVIEW_SAMPLES), **dict.fromkeys(shown, FAN)}
         scores = score_rows(trainer, dataset, rows, request.samples, steps, request.seed,
                             find_classifier(request.read_training, steps, log), futures, progress=True)
         metrics = metrics_file(self.module, trainer, dataset, rows, steps, request,
@@ -118,7 +119,7 @@ class PoseEvaluation:
                 [(words, draw_poses(smooth(motion), OVERVIEW_SIZE)) for words, motion in (
                     (dataset.rows.actions[action[index]].replace("_", " "), poses[index, :steps + 1]),
                     *((f"sample {number + 1}", as_sequence(poses[index, 0], future))
-                      for number, future in enumerate(futures[index][:GIF_SAMPLES])))] for index in one_each])
+                      for number, future in enumerate(futures[index][:OVERVIEW_SAMPLES])))] for index in one_each])
         overall = metrics["overall"]["pixels"]
         log.info("%d rows, %d samples each, %d steps, pixels of the %d px crop: energy score %.2f; ADE %.2f, best of %d %.2f; "
                  "FDE %.2f, best %.2f; diversity %.1f; standing still: ADE %.2f, FDE %.2f", len(rows), request.samples, steps,

@@ -8,7 +8,7 @@ import torch
 from torch.optim import Adam, AdamW
 
 from utils import processes
-from utils.config import adopt, describe
+from utils.config import OF_USE, adopt, describe
 from utils.errors import FailedRun, UserError
 from utils.evaluation.sampling import Prediction, Source, row_noise
 from utils.layers import evaluating
@@ -298,7 +298,7 @@ class BaseTrainer:
 
         What they mean must be what this trainer's networks mean.
         """
-        differing = adopt(copy.deepcopy(self.config), weights.networks, weights.origin)
+        differing = adopt(copy.deepcopy(self.config), weights.networks, weights.origin, OF_USE)
         if differing:
             raise UserError(f"{weights.origin}: weights of other networks than this configuration's: {'; '.join(differing)}")
         for name, path in weights.files.items():
