@@ -156,7 +156,7 @@ class ResidualMotion(nn.Module):
     summed = ()
     random = True                                            # its training draws from torch's own generator
 
-    def __init__(self, num_actions=9, num_joints=13, networks=4, horizon=32, noise_dim=8, terms=32, trunk=256, head=128,
+    def __init__(self, num_actions=9, num_joints=13, networks=4, horizon=32, noise_dim=4, terms=32, trunk=256, head=128,
                  trunk_blocks=2, head_blocks=1, samples=4, dropout=0.2, jitter=0.03, path_weight=0.3, speed_weight=0.7,
                  decay=0.8, temperature=1.0):
         super().__init__()

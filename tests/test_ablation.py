@@ -28,6 +28,19 @@ def test_every_row_is_trained_and_told(padded, tmp_path, run_script, split):
     assert (tmp_path / "o/ablation.png").stat().st_size > 1000
 
 
+def test_a_table_is_gone_on_with(padded, tmp_path, run_script):
+    def rows(*names, seed=0):
+        outcome = run_script(ablation.main, "--seconds", 0.01, "--samples", 2, "--limit", 3, "--out", tmp_path / "o",
+                             "--seeds", seed, "--rows", *names, overrides=padded)
+        assert outcome.status == 0, outcome.err
+        return json.loads((tmp_path / "o/ablation.json").read_text())["rows"]
+
+    first = rows("residual")
+    both = rows("z 16", "residual")
+    assert list(both) == ["z 16, 16 steps", "+ residual"] and both["+ residual"] == first["+ residual"]
+    assert list(rows("z 16", seed=1)) == ["z 16, 16 steps"]                    # of another seed: begun again
+
+
 def test_rows_that_are_judged_are_of_videos_that_none_is_trained_on(padded, penn_root, tmp_path):
     data = ablation.PennActionTestPairs(tmp_path / TRAIN_LIST, penn_root, 32, images=False)
     first, second = ablation.split_by_video(data)

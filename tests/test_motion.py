@@ -13,7 +13,7 @@ from utils.evaluation.sampling import Source
 from utils.training.augment import augment, draw_views
 from utils.training.checkpoints import load_torch
 
-SIZES = {"networks": 3, "trunk": 12, "head": 8, "terms": 5}
+SIZES = {"networks": 3, "noise_dim": 8, "trunk": 12, "head": 8, "terms": 5}
 AUGMENT = AugmentConfig(mirror=True, rotate=0.1, stretch=0.1, recrop=True, zoom=0.1, shift=0.1, speed=0.3)
 
 

@@ -82,7 +82,7 @@ def test_what_may_change_from_one_training_to_the_next(scene):
     assert scene.run().status == 0
     changed = ["train_epoch=2", "actvae.dropout=0.1", "actvae.samples=3", "actvae.temperature=1.5", "augment.speed=0"]
     assert scene.run("--resume", overrides=changed).status == 0
-    for chosen, temperature in ([], 1.5), (["actvae.temperature=0.5"], 0.5):          # as it was trained, unless one says otherwise
+    for chosen, temperature in ([], 1.5), (["actvae.temperature=0.5"], 0.5):          # as trained, unless one says otherwise
         config = load_config(CONFIG, chosen)
         weights = Trainer.find_weights(scene.checkpoints)
         adopt(config, weights.networks, weights.origin, [key.partition("=")[0] for key in chosen])

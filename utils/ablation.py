@@ -3,6 +3,7 @@
     python -m utils.ablation --set data_root=data/Penn_Action --seconds 60
     python -m utils.ablation --rows "stretch" "z 16" --seeds 0 1 2 --split test --out outputs/finalists
 
+A table that `--out` holds is gone on with: rows of the same budget, split and seeds that are there already are not trained again.
 Rows are chosen on every tenth training video, which none of them is trained on; `--split test` trains on all and looks at the
 test list. It wants lists made with `--horizon 32 --pad --every_frame` (config/motion.yaml).
 """
@@ -32,7 +33,8 @@ from utils.training.batches import EpochBatches
 
 MOTION, FAITHFUL = "config/motion.yaml", "config/Penn_actvae.yaml"
 HORIZONS, SCORES = (4, 16), ("energy_score", "ade", "ade_of_mean", "ade_best")
-WARM_UP = 5               # iterations from which the time of one is known
+TOLD = "ablation.json"
+WARM_UP = 20               # iterations from which the time of one is known
 
 
 class ResidualVAE(ActVAE):
@@ -84,8 +86,9 @@ SMALL = ("lr=0.002", "actvae.z_dim=16")
 STILL_CAMERA = ("augment.rotate=0", "augment.stretch=0", "augment.shift=0", "augment.speed=0", "augment.zoom=0",
                 "augment.recrop=false")
 TURNED = ("augment.rotate=0.1", "augment.speed=0.25", *STILL_CAMERA[1:3], *STILL_CAMERA[4:])
-SAME_NOISE = "actvae.temperature=1"
-SINGLE = ("actvae.networks=1", SAME_NOISE)
+WIDE = ("actvae.noise_dim=8",)
+SAME_NOISE = (*WIDE, "actvae.temperature=1")
+SINGLE = ("actvae.networks=1", *SAME_NOISE)
 PLAIN = (*SINGLE, "actvae.path_weight=0", "actvae.speed_weight=0", "actvae.jitter=0", "actvae.dropout=0")
 WHOLE = ("actvae.speed_weight=0", "actvae.jitter=0", "actvae.dropout=0.1")
 ROWS = {
@@ -102,8 +105,9 @@ ROWS = {
     "+ stretch, shift, jitter, dropout 0.2": Row(MOTION, (*SINGLE, "actvae.speed_weight=0", *STILL_CAMERA[4:])),
     "+ score of velocities": Row(MOTION, (*SINGLE, *STILL_CAMERA[4:])),
     "+ cropped again": Row(MOTION, SINGLE),
-    "+ four networks": Row(MOTION, (SAME_NOISE,)),
-    "+ wider noise": Row(MOTION, ()),
+    "+ four networks": Row(MOTION, SAME_NOISE),
+    "+ wider noise": Row(MOTION, WIDE),
+    "+ four numbers of noise, not eight": Row(MOTION, ()),
 }
 
 
@@ -121,7 +125,7 @@ def split_by_video(data):
 
 
 def fit(row, data, rows, seconds, seed, overrides=()):
-    """A trainer of :class:`Row` `row` after so many seconds of training on some rows of a list, and its iterations."""
+    """A trainer of :class:`Row` `row` after so many seconds of processor time of training on some rows of a list, and its iterations."""
     rows = rows[data.held.numpy()[rows] >= (1 if row.config == MOTION else row.targets)]
     if not row.every_frame:
         rows = rows[on_the_clip(data)[rows]]
@@ -142,9 +146,9 @@ def fit(row, data, rows, seconds, seed, overrides=()):
         return trainer
 
     train(1)
-    started = time.monotonic()
+    started = time.process_time()                       # so that other work on the machine takes nothing away
     train(WARM_UP)
-    iterations = max(1, int(seconds * WARM_UP / (time.monotonic() - started)))
+    iterations = max(1, int(seconds * WARM_UP / (time.process_time() - started)))
     return train(iterations), iterations
 
 
@@ -217,10 +221,16 @@ def figure(results, still):
     return picture
 
 
+def earlier(path, about):
+    """What a table holds: (rows, standing still), nothing if it was made otherwise."""
+    told = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return (told["rows"], told["standing_still"]) if told and about.items() <= told.items() else ({}, None)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a key for every row")
-    parser.add_argument("--seconds", type=float, default=60, help="of training, each row (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=60, help="of processor time of training, each row (default: %(default)s)")
     parser.add_argument("--rows", nargs="*", metavar="TEXT", help="only rows whose name holds one of these")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     parser.add_argument("--split", choices=("val", "test"), default="val", help="videos that rows are judged by")
@@ -245,9 +255,13 @@ def main():
         judged = read(config.test_data_list)
         trained_on, judged_on = np.arange(len(data)), np.arange(len(judged))
     classifiers = true_classifiers(data, trained_on)
-    results, still = {}, None
+    about = {"seconds": options.seconds, "split": options.split, "seeds": options.seeds, "limit": options.limit,
+             "samples": options.samples, "set": options.set, "list_sha256": judged.rows.sha256}
+    results, still = earlier(options.out / TOLD, about)
     options.out.mkdir(parents=True, exist_ok=True)
     for name, row in chosen.items():
+        if name in results:
+            continue
         for seed in options.seeds:
             trainer, iterations = fit(row, data, trained_on, options.seconds, seed, options.set)
             scores = evaluate(trainer, judged, judged_on, options.limit, options.samples, classifiers)
@@ -255,8 +269,8 @@ def main():
             still = still or [entry["zero_velocity_ade"] for entry in scores]
             print(f"{name}, seed {seed}: " + json.dumps({f"{score} {steps}": round(entry[score], 4) for steps, entry in
                                                          zip(HORIZONS, scores) for score in SCORES}), flush=True)
-        write_json(options.out / "ablation.json", {"seconds": options.seconds, "split": options.split, "seeds": options.seeds,
-                                                   "standing_still": still, "rows": results})
+        results = {name: results[name] for name in ROWS if name in results}
+        write_json(options.out / TOLD, {**about, "standing_still": still, "rows": results})
         write_text(options.out / "ablation.md", table(results, still))
         write_image(options.out / "ablation.png", figure(results, still))
     print(table(results, still))

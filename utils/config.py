@@ -50,7 +50,7 @@ class ResidualMotionConfig(Block):
     kind: str = "residual"
     networks: int = _number(4, low=1)                # of which each sample asks one
     horizon: int = _number(32, low=1)                # steps of one pass; longer roll-outs go on from its last pose
-    noise_dim: int = _number(8, low=1)               # numbers of noise of a pass
+    noise_dim: int = _number(4, low=1)               # numbers of noise of a pass
     terms: int = _number(32, low=1)                  # of the basis over time
     trunk: int = _number(256, low=1)                 # width of the part that sees pose and action
     head: int = _number(128, low=1)                  # width of the part that sees the noise as well
