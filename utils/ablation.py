@@ -125,7 +125,7 @@ def split_by_video(data):
 
 
 def fit(row, data, rows, seconds, seed, overrides=()):
-    """A trainer of :class:`Row` `row` after so many seconds of processor time of training on some rows of a list, and its iterations."""
+    """A trainer of :class:`Row` `row` after training on some rows of a list for so much processor time, and its iterations."""
     rows = rows[data.held.numpy()[rows] >= (1 if row.config == MOTION else row.targets)]
     if not row.every_frame:
         rows = rows[on_the_clip(data)[rows]]
@@ -230,7 +230,7 @@ def earlier(path, about):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a key for every row")
-    parser.add_argument("--seconds", type=float, default=60, help="of processor time of training, each row (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=60, help="of processor time that a row trains (default: %(default)s)")
     parser.add_argument("--rows", nargs="*", metavar="TEXT", help="only rows whose name holds one of these")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     parser.add_argument("--split", choices=("val", "test"), default="val", help="videos that rows are judged by")
