@@ -18,9 +18,9 @@ whole motions, so that joints and steps go together. The same score of the chang
 without it motion is too smooth.
 
 A few hundred videos are soon known by heart. Rows look different every time (:mod:`utils.training.augment`), and what is trained
-is an ensemble of such networks, which see the same rows but share no weights; each sample asks one of them, drawn at random. The
-score of such a mixture is better than its members' mean score, by how much they differ (it is convex; for deep ensembles:
-Lakshminarayanan et al., NeurIPS 2017).
+is an ensemble of such networks, which see the same rows but share no weights; each pass of a sample asks one of them, drawn at
+random. The score of such a mixture is better than its members' mean score, by how much they differ (it is convex; for deep
+ensembles: Lakshminarayanan et al., NeurIPS 2017).
 
 Axes, besides those of :mod:`network_actvae`: N networks, m samples, D width, K terms of the basis, H horizon. Tensors have their
 two coordinates before steps and joints where many distances are computed. `of` says which networks work: a number, whose axis is
@@ -35,10 +35,10 @@ from torch.autograd.function import once_differentiable
 
 from utils.skeleton import LIMBS, MIRROR
 
-STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32)      # the loss looks at one from each to the next, all of the first
+STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32)      # ends of stretches: the loss looks at one step of each
 NEAR = 6                                                            # first steps whose changes count one by one; all are in STEPS
 ALL = slice(None)                                                   # networks
-BODY = 3                                                            # times the mean distance of joints from their middle
+BODY = 3                                                            # makes the unit of displacements about a person's height
 
 
 class EnergyScore(torch.autograd.Function):
@@ -96,7 +96,7 @@ def mirror(poses):
 
 
 def body_size(pose):
-    """The unit of displacements for poses (B, J, 2): (B, 1, 1, 1), about a person's height."""
+    """The unit of displacements for poses (B, J, 2), `BODY` times the mean distance of joints from their middle: (B, 1, 1, 1)."""
     return BODY * (pose - pose.mean(1, keepdim=True)).norm(dim=-1).mean(1)[:, None, None, None]
 
 
@@ -155,6 +155,7 @@ class ResidualMotion(nn.Module):
 
     summed = ()
     random = True                                            # its training draws from torch's own generator
+    stacked = True                                           # a tensor holds the weights of all networks
 
     def __init__(self, num_actions=9, num_joints=13, networks=4, horizon=32, noise_dim=4, terms=32, trunk=256, head=128,
                  trunk_blocks=2, head_blocks=1, samples=4, dropout=0.2, jitter=0.03, path_weight=0.3, speed_weight=0.7,
@@ -178,7 +179,7 @@ class ResidualMotion(nn.Module):
 
     @staticmethod
     def steps(targets):
-        """As many as the published module predicts on rows of so many targets; the loss looks at all of them."""
+        """As many as the published module predicts on rows of so many targets; the loss looks further, at all of them."""
         return targets - 1
 
     def noise_length(self, steps):
@@ -236,7 +237,7 @@ class ResidualMotion(nn.Module):
         return torch.cat(poses, 1)
 
     def score(self, samples, truth, weight, rms):
-        """Mean over the networks of :class:`EnergyScore`, whose arguments these are, with weights that add up to 1."""
+        """Mean over the networks of :class:`EnergyScore`, whose arguments these are; `weight` is divided by its sum first."""
         return EnergyScore.apply(samples, truth, weight / weight.sum().clamp(min=1e-8), rms) / self.networks
 
     def forward(self, poses, action, noise, held=None):
@@ -246,13 +247,13 @@ class ResidualMotion(nn.Module):
         Args:
             poses: (B, T + 1, J, 2), source first; of more than H targets the first H count.
             action: (B,).
-            noise: (N * m, L, B, Z); the lots are not used, rows are mirrored by augmentation.
+            noise: (N * m, L, B, Z); the lots are not used: every network sees every row, and augmentation mirrors.
             held: (B,) targets that a row really holds, or None for all T; those after it have no weight.
         """
         source, count = poses[:, 0], min(poses.shape[1] - 1, self.horizon)
-        steps = torch.tensor([t for t in STEPS if t <= count], device=poses.device)  # (T',): late ones thinned out,
-        stretch = steps.diff(prepend=steps[:1] * 0)                                  # each standing for a stretch
-        if self.training:                                                            # and being any of it
+        steps = torch.tensor([*(t for t in STEPS if t < count), count], device=poses.device)             # (T',) ends of stretches
+        stretch = steps.diff(prepend=steps[:1] * 0)                                  # (T',) steps in each
+        if self.training:                                                            # any of them, not only the last
             steps = steps - (torch.rand_like(steps, dtype=poses.dtype) * stretch).long()
         share = stretch / steps ** self.decay
         held = torch.full_like(action, count) if held is None else held
@@ -265,7 +266,7 @@ class ResidualMotion(nn.Module):
         losses = {"poses": self.score(samples, truth, weight, self.path_weight)}
         if self.speed_weight:
             near = min(count, NEAR)
-            first = (value[..., :near, :] for value in (samples, truth))
-            speed = (torch.cat([value[..., :1, :], value.diff(dim=-2)], -2) for value in first)
+            speed = [first.diff(dim=-2, prepend=torch.zeros_like(first[..., :1, :]))
+                     for first in (samples[..., :near, :], truth[..., :near, :])]
             losses["speed"] = self.speed_weight * self.score(*speed, weight[:, :near].sign(), 0)
         return losses

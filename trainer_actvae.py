@@ -28,11 +28,12 @@ class Trainer(BaseTrainer):
         """The loss terms of a batch, already weighted.
 
         Args:
-            batch: `poses` (B, T + 1, J, 2), `action` (B,), where rows may hold fewer than T targets `held` (B,), and to crop them
-                again `extent` (B, 2); of several processes, each has its share.
+            batch: `poses` (B, T + 1, J, 2), `action` (B,), where rows may hold fewer than T targets `held` (B,), and with
+                `augment.recrop` also `extent` (B, 2); of several processes, each has its share.
             noise: (R, L, B, Z) of the R roll-outs of a row, published (3, 5, B, 512), or None to draw it.
         Returns:
-            dict of 0-dim tensors. Their mean over the processes is the loss of the whole batch.
+            dict of 0-dim tensors. Their mean over the processes is the loss of the whole batch; of `residual` only about, as each
+            process weighs its own rows and looks at steps of its own.
         """
         poses, held, targets = batch["poses"], batch.get("held"), batch["poses"].shape[1] - 1
         if any(vars(self.config.augment).values()):

@@ -9,8 +9,9 @@ from dataset.pair_list import held_targets
 from network_motion import EnergyScore, ResidualMotion, mirror
 from trainer_actvae import Trainer
 from utils.config import AugmentConfig, Config, ResidualMotionConfig
+from utils.errors import UserError
 from utils.evaluation.sampling import Source
-from utils.training.augment import augment, draw_views
+from utils.training.augment import Views, augment, draw_views
 from utils.training.checkpoints import load_torch
 
 SIZES = {"networks": 3, "noise_dim": 8, "trunk": 12, "head": 8, "terms": 5}
@@ -152,6 +153,24 @@ def test_held_targets_follow_from_repeated_frames(paths, held):
     assert held_targets(tuple(paths)) == held
 
 
+def test_training_looks_at_one_step_of_each_stretch_and_so_at_all():
+    model, seen = ResidualMotion(horizon=9, **SIZES), set()
+    change = model.change
+    model.change = lambda *values: seen.add(tuple(values[3].tolist())) or change(*values)
+    batch, noise = random_batch(), torch.randn(12, 1, 4, model.z_dim)
+    for _ in range(40):
+        model(batch["poses"], batch["action"], noise)
+    assert seen == {(1, 2, 3, 4, 5, 6, late, 9) for late in (7, 8)}
+    seen.clear()
+    model.eval()(batch["poses"], batch["action"], noise)
+    assert seen == {(1, 2, 3, 4, 5, 6, 8, 9)}
+
+
+def test_muon_is_told_that_it_would_mix_networks():
+    with pytest.raises(UserError, match="write adamw"):
+        Trainer(small_config(optimizer="muon"))
+
+
 # ---- augmentation ----
 
 def test_augmentation_without_any_changes_nothing():
@@ -189,16 +208,14 @@ def test_each_augmentation_is_what_it_says():
 
 
 def test_changed_rows_are_cropped_again():
-    angle = torch.linspace(0, 2 * math.pi, 1001)[:-1]
-    extent = torch.tensor([[1.0, 0.4]]).expand(50, 2)
-    motion = (torch.stack([angle.cos(), angle.sin()], -1) * extent[0]).expand(50, 1, 1000, 2).repeat(1, 2, 1, 1)
-    views = draw_views(50, AugmentConfig(rotate=0.5, stretch=0.3, recrop=True), torch.Generator().manual_seed(1))
-    found, _ = augment(motion[:, :, :13], torch.ones(50).long(), views, extent)
-    cos, sin = views.angle.cos(), views.angle.sin()
-    change = torch.stack([cos, -sin, sin, cos], -1).view(-1, 2, 2) * views.stretch[:, :, None]
-    whole = motion @ change.mT[:, None]
-    largest = whole.abs().amax((1, 2, 3))                                     # of the box that all of the motion fits into
-    assert torch.allclose(found, whole[:, :, :13] / largest[:, None, None, None], atol=1e-4) and largest.std() > 0.05
+    one, poses = torch.ones(1), torch.rand(1, 4, 13, 2) - 0.5
+    on_its_side = Views(torch.tensor([False]), one * math.pi / 2, torch.tensor([[1.0, 0.5]]), one, torch.zeros(1, 2), one)
+    found, _ = augment(poses, one.long() * 3, on_its_side, torch.tensor([[1.0, 0.4]]))
+    x, y = poses.unbind(-1)                     # the box, 2 x 0.8, stands upright and half as high: 0.8 x 1, which grows
+    assert torch.allclose(found, torch.stack([-2 * y, x], -1), atol=1e-6)
+    mirrored = on_its_side._replace(mirrored=torch.tensor([True]), shift=torch.tensor([[0.1, 0.2]]), zoom=one * 1.5)
+    found, _ = augment(mirror(poses), one.long() * 3, mirrored, torch.tensor([[1.0, 0.4]]))
+    assert torch.allclose(found, 1.5 * torch.stack([-2 * y, x], -1) + torch.tensor([0.1, 0.2]), atol=1e-6)
 
 
 # ---- its training ----

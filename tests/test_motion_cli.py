@@ -133,7 +133,6 @@ def test_p2i_refuses_other_actions_and_broken_weights(p2i, plain):
 
 # ---- as it ships ----
 
-@pytest.mark.skipif(not (SHIPPED / "motion.pt").exists(), reason="no weights ship")
 @pytest.mark.parametrize("horizon, argv, steps", [(5, (), 4), (9, ("--steps", 9), 9), (34, ("--steps", 34), 34)])
 def test_shipped_weights_predict_on_any_list(tmp_path, penn_root, plain, run_script, horizon, argv, steps):
     build(penn_root, tmp_path / "lists", horizon=horizon, pad=horizon > 5)
@@ -147,7 +146,6 @@ def test_shipped_weights_predict_on_any_list(tmp_path, penn_root, plain, run_scr
     assert set(torch.load(SHIPPED / "motion.pt", weights_only=True)) == {"a"}
 
 
-@pytest.mark.skipif(not (SHIPPED / "motion.pt").exists(), reason="no weights ship")
 def test_shipped_weights_bring_their_kind_and_contradictions_are_told(tmp_path, tiny, lists, run_script):
     overrides = [override for override in tiny if not override.startswith(("actvae.", "imsize"))]
     run = ("--output_path", tmp_path, "--test", "--pretrain", SHIPPED, "--samples", 2, "--limit", 4)

@@ -65,6 +65,9 @@ def test_padded_rows_are_read_with_what_they_hold(penn_root, tmp_path, run_scrip
     first = data.rows.frame_numbers()[:, 1]
     assert data.targets == 40 and data.held.tolist() == (36 - first).clip(max=40).tolist()
     assert data[3]["held"] == data.held[3]
+    crop = data.crop[3].astype(float)
+    wide, high = (crop[2:] - crop[:2]) / (crop[2:] - crop[:2]).max()
+    assert data[3]["extent"].tolist() == pytest.approx([wide, high]) and max(wide, high) == 1
 
 
 def naive_fields(video, action, x, y, start, gap):

@@ -3,7 +3,8 @@
     python -m utils.ablation --set data_root=data/Penn_Action --seconds 60
     python -m utils.ablation --rows "stretch" "z 16" --seeds 0 1 2 --split test --out outputs/finalists
 
-A table that `--out` holds is gone on with: rows of the same budget, split and seeds that are there already are not trained again.
+A table that `--out` holds is gone on with: rows that were made the same way (budget, lists, split, seeds, configuration) are not
+trained again.
 Rows are chosen on every tenth training video, which none of them is trained on; `--split test` trains on all and looks at the
 test list. It wants lists made with `--horizon 32 --pad --every_frame` (config/motion.yaml).
 """
@@ -11,7 +12,7 @@ import argparse
 import json
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -83,30 +84,32 @@ class Row(NamedTuple):
 
 
 SMALL = ("lr=0.002", "actvae.z_dim=16")
-STILL_CAMERA = ("augment.rotate=0", "augment.stretch=0", "augment.shift=0", "augment.speed=0", "augment.zoom=0",
-                "augment.recrop=false")
-TURNED = ("augment.rotate=0.1", "augment.speed=0.25", *STILL_CAMERA[1:3], *STILL_CAMERA[4:])
-WIDE = ("actvae.noise_dim=8",)
-SAME_NOISE = (*WIDE, "actvae.temperature=1")
-SINGLE = ("actvae.networks=1", *SAME_NOISE)
+EIGHT = ("actvae.noise_dim=8",)
+TRAINING_NOISE = (*EIGHT, "actvae.temperature=1")
+SINGLE = ("actvae.networks=1", *TRAINING_NOISE)
 PLAIN = (*SINGLE, "actvae.path_weight=0", "actvae.speed_weight=0", "actvae.jitter=0", "actvae.dropout=0")
 WHOLE = ("actvae.speed_weight=0", "actvae.jitter=0", "actvae.dropout=0.1")
+AS_CROPPED = ("augment.zoom=0", "augment.recrop=false")
+UNSTRETCHED = ("augment.stretch=0", "augment.shift=0", *AS_CROPPED)
+TURNED = ("augment.rotate=0.1", "augment.speed=0.25", *UNSTRETCHED)
+STILL_CAMERA = ("augment.rotate=0", "augment.speed=0", *UNSTRETCHED)
+AS_FILMED = (*STILL_CAMERA, "augment.mirror=false")
+LAST = ("ema=0", "lr_policy=cosine")                        # no mean of the weights, but a learning rate that falls
 ROWS = {
     "faithful (z 512, 4 steps)": Row(FAITHFUL, (), 5, False),
     "z 16, 16 steps": Row(FAITHFUL, SMALL, 17, False),
     "+ residual": Row(FAITHFUL, ("actvae.kind=residual_lstm_vae", *SMALL), 17, False),
-    "energy score, sine basis": Row(MOTION, (*PLAIN, *STILL_CAMERA, "augment.mirror=false", "ema=0"), 32, False),
-    "best of many instead": Row(MOTION, ("actvae.kind=best_of_many", *PLAIN, *STILL_CAMERA, "augment.mirror=false", "ema=0"),
-                                32, False),
-    "energy score + mean of the weights": Row(MOTION, (*PLAIN, *STILL_CAMERA, "augment.mirror=false"), 32, False),
+    "energy score, sine basis": Row(MOTION, (*PLAIN, *AS_FILMED, *LAST), 32, False),
+    "best of many instead": Row(MOTION, ("actvae.kind=best_of_many", *PLAIN, *AS_FILMED, *LAST), 32, False),
+    "energy score + mean of the weights": Row(MOTION, (*PLAIN, *AS_FILMED), 32, False),
     "+ mirror, every frame a source": Row(MOTION, (*PLAIN, *STILL_CAMERA)),
     "+ rotation, speed": Row(MOTION, (*PLAIN, *TURNED)),
     "+ dropout 0.1, whole motions": Row(MOTION, (*SINGLE, *WHOLE, *TURNED)),
-    "+ stretch, shift, jitter, dropout 0.2": Row(MOTION, (*SINGLE, "actvae.speed_weight=0", *STILL_CAMERA[4:])),
-    "+ score of velocities": Row(MOTION, (*SINGLE, *STILL_CAMERA[4:])),
+    "+ stretch, shift, jitter, more of all": Row(MOTION, (*SINGLE, "actvae.speed_weight=0", *AS_CROPPED)),
+    "+ score of velocities": Row(MOTION, (*SINGLE, *AS_CROPPED)),
     "+ cropped again": Row(MOTION, SINGLE),
-    "+ four networks": Row(MOTION, SAME_NOISE),
-    "+ wider noise": Row(MOTION, WIDE),
+    "+ four networks": Row(MOTION, TRAINING_NOISE),
+    "+ temperature of the noise": Row(MOTION, EIGHT),
     "+ four numbers of noise, not eight": Row(MOTION, ()),
 }
 
@@ -135,21 +138,20 @@ def fit(row, data, rows, seconds, seed, overrides=()):
         raise UserError(f"{data.rows.path}: no row for {row}")
 
     def train(iterations):
+        """(trainer, processor time: other work on the machine takes nothing away)."""
         trainer = Trainer(config, seed)
         trainer.total = iterations
         trainer.set_learning_rate()
-        epochs = iterations // (len(rows) // batch_size) + 1
+        epochs, started = iterations // (len(rows) // batch_size) + 1, time.process_time()
         for _, numbers in zip(range(iterations), EpochBatches(len(rows), batch_size, seed, epochs=epochs)):
             numbers = rows[numbers]
             trainer.update({"poses": data.poses[numbers, :row.targets + 1], "action": data.action[numbers],
                             "held": data.held[numbers].clamp(max=row.targets), "extent": data.extent[numbers]})
-        return trainer
+        return trainer, time.process_time() - started
 
     train(1)
-    started = time.process_time()                       # so that other work on the machine takes nothing away
-    train(WARM_UP)
-    iterations = max(1, int(seconds * WARM_UP / (time.process_time() - started)))
-    return train(iterations), iterations
+    iterations = max(1, int(seconds * WARM_UP / train(WARM_UP)[1]))
+    return train(iterations)[0], iterations
 
 
 def evaluate(trainer, data, rows, limit, samples, classifiers):
@@ -221,16 +223,28 @@ def figure(results, still):
     return picture
 
 
-def earlier(path, about):
-    """What a table holds: (rows, standing still), nothing if it was made otherwise."""
-    told = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return (told["rows"], told["standing_still"]) if told and about.items() <= told.items() else ({}, None)
+def earlier(path, about, made):
+    """What a table holds that was made the same way: (rows, standing still), nothing if there is none.
+
+    Raises:
+        UserError: the file is something else.
+    """
+    if not path.is_file():
+        return {}, None
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        if not about.items() <= told.items():
+            return {}, None
+        return {name: row for name, row in told["rows"].items() if told["made"][name] == made.get(name)}, told["standing_still"]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(f"{path}: not an ablation's numbers; move it away or give another --out") from None
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a key for every row")
-    parser.add_argument("--seconds", type=float, default=60, help="of processor time that a row trains (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=60,
+                        help="of processor time (not a GPU's) that a row trains (default: %(default)s)")
     parser.add_argument("--rows", nargs="*", metavar="TEXT", help="only rows whose name holds one of these")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     parser.add_argument("--split", choices=("val", "test"), default="val", help="videos that rows are judged by")
@@ -255,9 +269,10 @@ def main():
         judged = read(config.test_data_list)
         trained_on, judged_on = np.arange(len(data)), np.arange(len(judged))
     classifiers = true_classifiers(data, trained_on)
+    made = {name: asdict(load_config(row.config, [*row.overrides, *options.set])) for name, row in ROWS.items()}
     about = {"seconds": options.seconds, "split": options.split, "seeds": options.seeds, "limit": options.limit,
-             "samples": options.samples, "set": options.set, "list_sha256": judged.rows.sha256}
-    results, still = earlier(options.out / TOLD, about)
+             "samples": options.samples, "lists": [data.rows.sha256, judged.rows.sha256]}
+    results, still = earlier(options.out / TOLD, about, made)
     options.out.mkdir(parents=True, exist_ok=True)
     for name, row in chosen.items():
         if name in results:
@@ -270,7 +285,8 @@ def main():
             print(f"{name}, seed {seed}: " + json.dumps({f"{score} {steps}": round(entry[score], 4) for steps, entry in
                                                          zip(HORIZONS, scores) for score in SCORES}), flush=True)
         results = {name: results[name] for name in ROWS if name in results}
-        write_json(options.out / TOLD, {**about, "standing_still": still, "rows": results})
+        write_json(options.out / TOLD, {**about, "standing_still": still, "rows": results,
+                                        "made": {name: made[name] for name in results}})
         write_text(options.out / "ablation.md", table(results, still))
         write_image(options.out / "ablation.png", figure(results, still))
     print(table(results, still))

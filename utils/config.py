@@ -48,7 +48,7 @@ class ResidualMotionConfig(Block):
 
     parts = ("motion",)
     kind: str = "residual"
-    networks: int = _number(4, low=1)                # of which each sample asks one
+    networks: int = _number(4, low=1)                # of which each pass of a sample asks one
     horizon: int = _number(32, low=1)                # steps of one pass; longer roll-outs go on from its last pose
     noise_dim: int = _number(4, low=1)               # numbers of noise of a pass
     terms: int = _number(32, low=1)                  # of the basis over time
@@ -215,7 +215,7 @@ WITHOUT_EFFECT = ("image_encode", "dec_im", "image_vae", "dis", "model", "init",
 # Of the networks' blocks, what may change from one training to the next.
 TUNABLE = {"generator.norm_momentum",
            *(f"actvae.{key}" for key in ("samples", "dropout", "jitter", "path_weight", "speed_weight", "decay"))}
-# how trained networks are used: as their weights say, unless the user chose otherwise
+# How trained networks are used: as their weights say, unless the user chose otherwise.
 OF_USE = {"actvae.temperature"}
 BLOCKS = ("image_encode", "dec_im", "image_vae", "dis", "model")
 
@@ -288,11 +288,11 @@ def adopt(config, description, origin, chosen=()):
         config: changed in place.
         description: read from a file.
         origin: that file, for messages.
-        chosen: dotted keys that the user set on the command line.
+        chosen: dotted keys that the user set on the command line; of those in `OF_USE` the user's value stays.
     Returns:
         what it changed, a list of `key: value trained (value of the configuration)`.
     Raises:
-        UserError: the description is none, or the user chose another value.
+        UserError: the description is none, or the user chose another value of a key that belongs to the weights.
     """
     before = flatten(dataclasses.asdict(config))
     for key, value in description.items():

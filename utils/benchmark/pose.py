@@ -88,15 +88,16 @@ def random_list(folder, rows, **rules):
 
 def residual_products(model, batch):
     """The same for one training step of the pose module `residual`: each network's trunk sees a row once, its head each of the
-    row's samples; neither pose nor noise wants a gradient."""
+    row's samples; neither pose nor noise wants a gradient. Folding the basis into the last layer does not grow with the batch
+    and is not counted."""
     samples, steps = batch * model.samples, len([step for step in MOTION_STEPS if step <= model.horizon])
     inputs, trunk = model.pose_in.weight.shape[1:]
     noise, head = model.noise_in.weight.shape[1:]
     layers = [(batch, inputs, trunk, False), *[(batch, trunk, trunk, True)] * (2 * len(model.trunk)), (batch, trunk, head, True),
               (samples, noise, head, False), *[(samples, head, head, True)] * (2 * len(model.head)),
               (samples, head, 2 * model.num_joints * steps, True)]
-    operands = [(*(torch.randn(model.networks, *shape) for shape in ((rows, width), (rows, out), (width, out))), wanted)
-                for rows, width, out, wanted in layers]
+    operands = [(*(torch.randn(model.networks, *shape) for shape in ((count, width), (count, out), (width, out))), wanted)
+                for count, width, out, wanted in layers]
 
     def run():
         for x, gradient_out, weight, wanted in operands:

@@ -104,6 +104,9 @@ class BaseTrainer:
         if not self.trains:                     # making one costs as much time as importing PyTorch
             return
         config, parameters = self.config, list(module.parameters())
+        if config.optimizer == "muon" and getattr(module, "stacked", False):
+            raise UserError(f"optimizer: muon takes single matrices, and a tensor of {part} holds those of several networks; "
+                            "write adamw")
         if config.optimizer == "muon":
             outer = getattr(module, "outer", ())
             inner = [value for name, value in module.named_parameters()
@@ -296,7 +299,8 @@ class BaseTrainer:
     def restore(self, weights, optimizers=False):
         """Fill the networks with :class:`utils.training.weights.Weights`, and with `optimizers` go on from there.
 
-        What they mean must be what this trainer's networks mean.
+        What they mean must be what this trainer's networks mean; how they are used (:data:`utils.config.OF_USE`) is up to the
+        configuration.
         """
         differing = adopt(copy.deepcopy(self.config), weights.networks, weights.origin, OF_USE)
         if differing:
