@@ -168,7 +168,7 @@ def test_item_is_as_the_spec_says(penn_root, lists):
         "masks": (torch.float32, (5, 1, 64, 64))}
     assert -1 <= item["images"].min() < item["images"].max() <= 1 and set(item["masks"].unique().tolist()) == {0, 1}
     item = PennActionTestPairs(lists[1], penn_root, 64, images=False)[0]
-    assert set(item) == {"poses", "action", "video", "frame", "gap"}
+    assert set(item) == {"poses", "action", "extent", "video", "frame", "gap"}
 
 
 def test_poses_need_the_labels_only_and_open_no_picture(copy, lists, monkeypatch):
