@@ -163,14 +163,15 @@ class BaseTrainer:
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
+        norm = None
         if self.config.max_norm:
             for optimizer in optimizers:
                 self.scaler.unscale_(optimizer)
-            torch.nn.utils.clip_grad_norm_([value for name in names for value in self.parts[name].parameters()],
-                                           self.config.max_norm)
+            norm = torch.nn.utils.clip_grad_norm_([value for name in names for value in self.parts[name].parameters()],
+                                                  self.config.max_norm)
         finite = loss.isfinite()
         if not self.scaler.is_enabled():
-            finite = finite & torch.nn.utils.get_total_norm(self._gradients(names)).isfinite()
+            finite = finite & (torch.nn.utils.get_total_norm(self._gradients(names)) if norm is None else norm).isfinite()
         if processes.all_reduce_max(int(not finite)):
             raise NotFinite("the loss is not finite" if not loss.isfinite() else "a gradient is not finite")
         for optimizer in optimizers:
