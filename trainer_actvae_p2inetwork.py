@@ -1,5 +1,4 @@
 """Training and painting of P2I, the pose-to-image module, on top of a frozen pose module (published system, "P2I")."""
-import copy
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from network_actvae_p2inetwork import (
     weighted_l1,
 )
 from utils import processes
-from utils.config import OF_USE, adopt
+from utils.config import adopt
 from utils.errors import UserError
 from utils.evaluation.sampling import Prediction
 from utils.heatmap import gaussian_maps
@@ -340,8 +339,5 @@ class Trainer(BaseTrainer):
     def load_actvae(self, folder, iteration=None):
         """Load the frozen pose module of `--vae_path`, see :func:`find_pose_module`; returns the files, part -> Path."""
         weights = find_pose_module(folder, iteration)
-        differing = adopt_pose_module(copy.deepcopy(self.config), weights, OF_USE)
-        if differing:
-            raise UserError(f"{weights.origin}: another pose module than this configuration's: {'; '.join(differing)}")
         self.restore(weights)
         return weights.files

@@ -1,11 +1,16 @@
 """What several test files share beside the fixtures of `conftest.py`."""
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 import torch
 
+import train_actvae_p2inetwork
 from utils_file import load_config
+
+P2I_CONFIG = "config/Penn_actvae_p2inetwork.yaml"
+SMALL_P2I = ("generator.ngf=4", "generator.n_blocks=1", "discriminator.ndf=4", "discriminator.n_blocks=1", "image_loss.vgg=0")
 
 
 def tree(folder):
@@ -86,3 +91,16 @@ class Scene:
         assert re.fullmatch(r"error: .+\n", outcome.err), outcome.err
         assert message in outcome.err
         assert tree(self.folder) == before, "something was written"
+
+
+def p2i_scene(folder, overrides, lists, run_script):
+    """A :class:`Scene` of P2I at its smallest, on four rows of the training list."""
+    made = Scene(folder, train_actvae_p2inetwork, P2I_CONFIG, [*overrides, *SMALL_P2I, f"cache_dir={folder / 'cache'}"],
+                 lists[0].read_text().splitlines()[:4], run_script)
+    made.tiny.append(made.write_list())
+    return made
+
+
+def metrics(scene, place="test"):
+    """What a test of a :class:`Scene` wrote into `metrics.json`."""
+    return json.loads((scene.run_folder / place / "metrics.json").read_text())

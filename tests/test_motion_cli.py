@@ -5,19 +5,17 @@ import shutil
 import pytest
 import torch
 from conftest import ROOT
-from helpers import Scene, newest_weights
+from helpers import Scene, metrics, newest_weights, p2i_scene
 
 import train_actvae
-import train_actvae_p2inetwork
 from dataset.pair_list import TEST_LIST, TRAIN_LIST
 from dataset.penn_action import build
 from trainer_actvae import Trainer
 from utils.config import ACTIONS, adopt
 from utils_file import load_config
 
-CONFIG, P2I_CONFIG, SHIPPED = "config/motion.yaml", "config/Penn_actvae_p2inetwork.yaml", ROOT / "pretrain/penn_action"
+CONFIG, SHIPPED = "config/motion.yaml", ROOT / "pretrain/penn_action"
 SIZES = ["actvae.trunk=16", "actvae.head=8", "actvae.terms=6"]
-SMALL = ["generator.ngf=4", "generator.n_blocks=1", "discriminator.ndf=4", "discriminator.n_blocks=1", "image_loss.vgg=0"]
 
 
 @pytest.fixture
@@ -38,14 +36,7 @@ def scene(tmp_path, plain, penn_root, run_script):
 
 @pytest.fixture
 def p2i(tmp_path, plain, lists, run_script):
-    made = Scene(tmp_path, train_actvae_p2inetwork, P2I_CONFIG, [*plain, *SMALL, f"cache_dir={tmp_path / 'cache'}"],
-                 lists[0].read_text().splitlines()[:4], run_script)
-    made.tiny.append(made.write_list())
-    return made
-
-
-def metrics(scene, place="test"):
-    return json.loads((scene.run_folder / place / "metrics.json").read_text())
+    return p2i_scene(tmp_path, plain, lists, run_script)
 
 
 # ---- a run ----

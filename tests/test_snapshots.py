@@ -1,5 +1,4 @@
 """A snapshot knows what its networks mean, and testing, resuming and `--vae_path` go by it; runs do not mix."""
-import json
 import shutil
 import subprocess
 import sys
@@ -8,17 +7,15 @@ import time
 import pytest
 import torch
 from conftest import ROOT
-from helpers import Scene, newest_weights, tree
+from helpers import P2I_CONFIG, Scene, metrics, newest_weights, p2i_scene, tree
 
 import train_actvae
-import train_actvae_p2inetwork
 from trainer_actvae import Trainer
 from utils.config import ACTIONS
 from utils.evaluation.sampling import Source, row_noise
 from utils_file import load_config
 
-CONFIG, P2I_CONFIG = "config/Penn_actvae.yaml", "config/Penn_actvae_p2inetwork.yaml"
-SMALL = ("generator.ngf=4", "generator.n_blocks=1", "discriminator.ndf=4", "discriminator.n_blocks=1", "image_loss.vgg=0")
+CONFIG = "config/Penn_actvae.yaml"
 
 
 def without(overrides, *keys):
@@ -35,16 +32,10 @@ def scene(tmp_path, tiny, lists, run_script):
 
 @pytest.fixture
 def p2i(tmp_path, tiny, lists, run_script):
-    made = Scene(tmp_path, train_actvae_p2inetwork, P2I_CONFIG, [*tiny, *SMALL, f"cache_dir={tmp_path / 'cache'}"],
-                 lists[0].read_text().splitlines()[:4], run_script)
-    made.tiny.append(made.write_list())
+    made = p2i_scene(tmp_path, tiny, lists, run_script)
     made.vae = tmp_path / "vae"
     Trainer(load_config(CONFIG, tiny), seed=3).save(made.vae, 5, 0)
     return made
-
-
-def metrics(scene, place="test"):
-    return json.loads((scene.run_folder / place / "metrics.json").read_text())
 
 
 # ---- what was trained is what is tested ----
