@@ -37,9 +37,9 @@ lint: .venv/installed
 	$(PY) -m ruff check .
 
 bench: .venv/installed
-	$(PY) -m utils.benchmark pose
-	$(PY) -m utils.benchmark p2i
-	$(PY) -m utils.benchmark processes
+	$(PY) -m tools.benchmark pose
+	$(PY) -m tools.benchmark p2i
+	$(PY) -m tools.benchmark processes
 
 .venv/installed: requirements.txt
 	$(PYTHON) -m venv .venv

@@ -5,17 +5,17 @@ from pathlib import Path
 
 from dataset.image_loader2 import PennActionPairs
 from dataset.image_loader2_test import PennActionTestPairs
-from dataset.margins import MARGINS, action_margins, read_margins
 from dataset.mixture import training_pairs
+from evaluation.results import Request, results_folder
+from photo.margins import MARGINS, action_margins, read_margins
+from photo.photos import photo_clips
+from training.batches import training_batches
+from training.loop import train
 from utils import processes
 from utils.config import adopt, changes, load_config
 from utils.errors import UserError
-from utils.evaluation.photo import photo_clips
-from utils.evaluation.results import Request, results_folder
 from utils.files import write_json
 from utils.options import parse_options
-from utils.training.batches import training_batches
-from utils.training.loop import train
 from utils_file import RunFolder
 
 
@@ -24,8 +24,8 @@ def run_script(description, trainer_class, evaluation, extend=None):
 
     Args:
         description: for `--help`.
-        trainer_class: subclass of :class:`utils.training.trainer.BaseTrainer`.
-        evaluation: of :mod:`utils.evaluation`.
+        trainer_class: subclass of :class:`training.trainer.BaseTrainer`.
+        evaluation: of :mod:`evaluation`.
         extend: adds options of the script's own to a parser.
     """
     options = parse_options(description, extend)

@@ -2,7 +2,7 @@
 
 A generator's call is `(source (B, 3, S, S), source_pose (B, J, 2), target_pose (B, J, 2), action (B,)) -> (B, 3, S, S)`; pictures
 in [-1, 1], poses normalised; it makes its own maps of the poses. One that also has `prepare` and `paint`
-(:class:`limb_generator.LimbWarpGenerator`) paints pictures of any side, and looks at a source once for all target poses.
+(:class:`networks.limb_generator.LimbWarpGenerator`) paints pictures of any side, and looks at a source once for all target poses.
 
 Axes: B batch, J = 13 joints, S picture side; c is the width after the downsampling, 256 as published, and s = S / 4
 its side. The names of the submodules are those of the published checkpoints, and the order in which they are made is
@@ -11,10 +11,10 @@ that of the published `optimizer.pt`, which knows parameters by number.
 import torch
 from torch import nn
 
-from limb_generator import LimbWarpGenerator
+from networks.layers import init_published, norm_relu, reflect_conv
+from networks.limb_generator import LimbWarpGenerator
 from utils.errors import UserError
 from utils.heatmap import gaussian_maps
-from utils.layers import init_published, norm_relu, reflect_conv
 
 
 class ConditionalBatchNorm(nn.Module):

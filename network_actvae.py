@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from network_motion import ResidualMotion
+from networks.residual_motion import ResidualMotion
 
 
 class Rollout(NamedTuple):

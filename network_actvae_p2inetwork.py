@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from limb_warp import nearness, torso_length
+from networks.layers import at_least_float32, init_published, norm_relu, reflect_conv
+from networks.limb_warp import nearness, torso_length
 from utils.errors import UserError
-from utils.layers import at_least_float32, init_published, norm_relu, reflect_conv
 
 
 class ResidualBlock(nn.Module):

@@ -4,9 +4,9 @@
     python train_actvae.py --config config/Penn_actvae.yaml --name _test --test --resume
 """
 import utils.errors  # first: while the others import, Ctrl-C is one line already
+from evaluation.poses import PoseEvaluation
 from experiment import run_script
 from trainer_actvae import Trainer
-from utils.evaluation.poses import PoseEvaluation
 
 
 def main():

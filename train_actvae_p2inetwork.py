@@ -5,9 +5,9 @@
     python train_actvae_p2inetwork.py --config config/Penn_actvae_p2inetwork.yaml --name _generate --test --resume
 """
 import utils.errors  # first: while the others import, Ctrl-C is one line already
+from evaluation.images import ImageEvaluation
 from experiment import run_script
 from trainer_actvae_p2inetwork import Trainer
-from utils.evaluation.images import ImageEvaluation
 
 
 def add_options(parser):

@@ -2,9 +2,9 @@
 import torch
 
 from network_actvae import build_pose_module
+from training.augment import augment, draw_views
+from training.trainer import BaseTrainer
 from utils import processes
-from utils.training.augment import augment, draw_views
-from utils.training.trainer import BaseTrainer
 
 
 class Trainer(BaseTrainer):

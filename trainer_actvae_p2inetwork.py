@@ -16,15 +16,15 @@ from network_actvae_p2inetwork import (
     ssim_loss,
     weighted_l1,
 )
+from networks.layers import at_least_float32, evaluating
+from training.batchnorm import synchronise
+from training.prediction import Prediction
+from training.trainer import BaseTrainer
+from training.weights import find_weights, part_names
 from utils import processes
 from utils.config import adopt
 from utils.errors import UserError
-from utils.evaluation.sampling import Prediction
 from utils.heatmap import gaussian_maps
-from utils.layers import at_least_float32, evaluating
-from utils.training.batchnorm import synchronise
-from utils.training.trainer import BaseTrainer
-from utils.training.weights import find_weights, part_names
 
 LOSSES = ("d_real", "d_sampled", "reconstruction", "vgg", "g_adversarial", "features", "g_sampled")
 PAINT_BATCH = 32                                            # pictures painted at once
@@ -37,7 +37,7 @@ def draw_picks(generator, targets, steps):
 
 
 def find_pose_module(folder, iteration=None):
-    """The :class:`utils.training.weights.Weights` of the trained pose module that `--vae_path` names.
+    """The :class:`training.weights.Weights` of the trained pose module that `--vae_path` names.
 
     Args:
         folder: a checkpoints folder, a run's folder, or one like the authors' `pretrain/`.

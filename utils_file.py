@@ -10,14 +10,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from training.checkpoints import find_snapshots
+from training.tensorboard import EventFile
 from utils import processes
 from utils.config import changes, dump_config, load_config
 from utils.errors import UserError
 from utils.files import write_text
-from utils.report.media import write_image
-from utils.report.pages import write_run_page
-from utils.training.checkpoints import find_snapshots
-from utils.training.tensorboard import EventFile
+from utils.media import write_image
+from utils.pages import write_run_page
 
 __all__ = ["RunFolder", "load_config"]
 CONFIG = "config.yaml"

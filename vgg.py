@@ -8,9 +8,9 @@ from torch import nn
 from torchvision.models import VGG19_Weights
 from torchvision.models.vgg import cfgs, make_layers
 
+from networks.layers import at_least_float32
 from utils.errors import UserError
-from utils.layers import at_least_float32
-from utils.training.checkpoints import download_weights, load_torch
+from utils.torch_files import download_weights, load_torch
 
 # layer of torchvision's vgg19().features (each a ReLU) -> weight of its L1 distance
 LAYER_WEIGHTS = {1: 1 / 32, 6: 1 / 16, 11: 1 / 8, 20: 1 / 4, 29: 1.0}

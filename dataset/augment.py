@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from utils.skeleton import MIRROR
+from pose.skeleton import MIRROR
 
 MIRRORED, PLAIN, SHUFFLED, MOVED = 0.5, 0.25, 0.3, 0.2     # shares of rows: mirrored, of true colours, channels mixed, moved
 GAIN, OFFSET = 0.12, 0.1                                   # deviations, of each channel and of all alike

@@ -13,7 +13,7 @@ from dataset.frames import FrameError, frame_files, frame_names, frame_reading, 
 from dataset.matlab import read_mat
 from dataset.pair_list import ACTIONS, held_targets, read_list, resolve_frame
 from utils import transform
-from utils.pictures import as_image
+from utils.transform import as_image
 
 SAME_POSE = 1e-3          # pixels between a pose in a list and in its annotation; lists have six decimals
 

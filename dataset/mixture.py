@@ -17,7 +17,7 @@ from dataset.pair_list import Window
 from dataset.penn_action import outer_box
 from utils import transform
 from utils.errors import UserError
-from utils.pictures import as_image, as_pictures
+from utils.transform import as_image, as_pictures
 
 NEAR = 8                       # frames that count as near
 OTHER_ACTION = 0.25            # share of changed rows that say another action: the pose is what to paint

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pose.skeleton import JOINTS
 from utils.config import ACTIONS
 from utils.errors import UserError
 from utils.files import atomic_write
-from utils.skeleton import JOINTS
 
 TRAIN_LIST, TEST_LIST = "training_pair_penn5.txt", "testing_pair_penn5.txt"
 COORDINATE_LIMIT = 1e6                        # pixels; more is a slip of the pen

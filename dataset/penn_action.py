@@ -18,8 +18,8 @@ from tqdm import tqdm
 from dataset.frames import BROKEN, FORMATS, frame_files, frame_names, frame_reading
 from dataset.matlab import read_mat
 from dataset.pair_list import ACTIONS, TEST_LIST, TRAIN_LIST, Row, check_rows, check_text, video_name, write_list
+from pose.skeleton import JOINTS
 from utils.errors import UserError, command
-from utils.skeleton import JOINTS
 
 CLIP = 33                 # frames of a video's clip, as published
 HORIZON = 5               # targets of a window, as published

@@ -44,7 +44,7 @@ class LSTMVAEConfig(Block):
 
 @dataclass
 class ResidualMotionConfig(Block):
-    """The pose module of network_motion.py."""
+    """The pose module of networks/residual_motion.py."""
 
     parts = ("motion",)
     kind: str = "residual"

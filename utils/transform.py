@@ -7,8 +7,6 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from utils.skeleton import to_normalised
-
 PAD_RGB = (123.7, 116.3, 103.5)
 
 
@@ -107,3 +105,24 @@ def person_masks(persons, crop, image_size, size):
         profile[:, pad:pad + length] = (pixel >= low[:, None]) & (pixel < high[:, None])
         profiles.append(profile)
     return profiles[0][:, :, None] * profiles[1][:, None, :]
+
+
+def to_pixels(pose, size):
+    """Normalised coordinates -> pixels of a picture of side `size`: -1 is 0, and pixel `size` would be 1."""
+    return (pose + 1) / 2 * size
+
+
+def to_normalised(pixels, size):
+    """Pixels of a picture of side `size` -> normalised coordinates, `2p/size - 1` (published system, "Data")."""
+    return 2 * pixels / size - 1
+
+
+def as_image(pictures):
+    """uint8 pictures (..., S, S, 3) -> float32 images (..., 3, S, S) in [-1, 1] (mean and deviation 0.5)."""
+    import torch  # slow to import, and nothing else here needs it
+    return torch.from_numpy(pictures).movedim(-1, -3).float().div_(127.5).sub_(1)
+
+
+def as_pictures(images):
+    """Images (..., 3, S, S) in [-1, 1] -> uint8 pictures (..., S, S, 3)."""
+    return ((images.clamp(-1, 1) + 1) * 127.5).round().byte().movedim(-3, -1).cpu().numpy()

@@ -19,7 +19,7 @@ from dataset.from_video.found import FoundPeople
 from dataset.from_video.poses import find_poses
 from dataset.from_video.records import Records, identity
 from dataset.penn_action import CLIP
-from utils.detector import MIN_SCORE, Detector
+from pose.keypoint_rcnn import MIN_SCORE, Detector
 from utils.errors import FailedRun, UserError, command
 
 WAYS_OUT = ("give a local file with --detector_weights PATH, or poses of your own: NAME.json or NAME.csv beside each video or in "

@@ -9,10 +9,11 @@ from dataset.from_video.reading import read_frames, read_index
 from dataset.from_video.tracking import MAX_GAP, Track, clean, main_person, runs
 from dataset.penn_action import CLIP, HORIZON
 from dataset.penn_layout import label_bytes, write_frame
+from pose.skeletons import draw_skeleton
+from utils.drawing import contact_sheet
 from utils.errors import UserError
 from utils.files import write_bytes
-from utils.report.media import write_image
-from utils.report.skeletons import contact_sheet, draw_skeleton
+from utils.media import write_image
 
 USABLE = HORIZON + 1         # frames in a row that make one window
 TRACKING = 0.25              # seconds: somebody is followed from one look to the next if they are no further apart
@@ -63,7 +64,7 @@ def convert(clip, video, out, settings, detect, poses=None):
         video: its file.
         out: folder of the data set.
         settings: :class:`Settings`.
-        detect: number of a frame in the clip, picture (h, w, 3) uint8 RGB -> list of :class:`utils.detector.Person`; not
+        detect: number of a frame in the clip, picture (h, w, 3) uint8 RGB -> list of :class:`pose.keypoint_rcnn.Person`; not
             called if `poses` are given.
         poses: file of poses, or None.
     Returns:

@@ -3,7 +3,7 @@ import json
 
 import numpy as np
 
-from utils.detector import Person
+from pose.keypoint_rcnn import Person
 from utils.files import write_json
 
 DIGITS = 2
@@ -16,7 +16,7 @@ class FoundPeople:
     Args:
         path: JSON file.
         key: of the video, the part of it and the detector; what was found with another one is not used.
-        detect: picture (h, w, 3) uint8 RGB -> list of :class:`utils.detector.Person`.
+        detect: picture (h, w, 3) uint8 RGB -> list of :class:`pose.keypoint_rcnn.Person`.
     """
 
     def __init__(self, path, key, detect):

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from dataset.from_video.table import read_table
-from utils.pose_file import COORDINATE_LIMIT, PoseError, check_inside, read_poses
-from utils.skeleton import JOINTS
+from pose.pose_file import COORDINATE_LIMIT, PoseError, check_inside, read_poses
+from pose.skeleton import JOINTS
 
 COLUMNS = ("frame", "joint", "x", "y", "visible")
 NEEDED = COLUMNS[:4]
@@ -25,7 +25,7 @@ def read_given(path, nframes, size=None):
     """The poses of a whole video.
 
     Args:
-        path: JSON (utils/pose_file.py: a pose or null for each frame) or CSV (columns `frame` from 1, `joint` by name or
+        path: JSON (pose/pose_file.py: a pose or null for each frame) or CSV (columns `frame` from 1, `joint` by name or
             number from 0, `x`, `y` and maybe `visible`).
         nframes: frames that the video has.
         size: (h, w) of its frames as they are shown, in which visible joints must lie; None leaves that unchecked.

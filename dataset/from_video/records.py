@@ -7,7 +7,7 @@ from dataset.penn_action import read_annotation
 from dataset.penn_layout import label_bytes
 from utils.errors import UserError
 from utils.files import write_bytes, write_json, write_text
-from utils.report.pages import image, page
+from utils.pages import image, page
 
 MARK = "from_video.json"
 MAKER = {"maker": "dataset.from_video", "version": 1}

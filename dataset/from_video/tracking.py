@@ -31,7 +31,7 @@ def main_person(people, times):
     """Follow everybody and choose who is large for long.
 
     Args:
-        people: N lists of persons with `box`, `score`, `joints`, `visible`, `size` (utils.detector.Person).
+        people: N lists of persons with `box`, `score`, `joints`, `visible`, `size` (pose.keypoint_rcnn.Person).
         times: (N,) seconds.
     Returns:
         N entries: the main person there, or None.

@@ -6,13 +6,12 @@ import numpy as np
 
 from dataset.image_loader2 import FrameError, read_frame
 from dataset.inspect.statistics import suspicious
+from pose.skeletons import draw_skeleton
+from utils.drawing import grid
 from utils.files import write_text
-from utils.report.drawing import grid
-from utils.report.media import write_image
-from utils.report.pages import image, page
-from utils.report.skeletons import draw_skeleton
-from utils.skeleton import to_pixels
-from utils.transform import picture_from_frame, pose_to_picture
+from utils.media import write_image
+from utils.pages import image, page
+from utils.transform import picture_from_frame, pose_to_picture, to_pixels
 
 SIDE = 160                   # pixels of a picture
 MOST_FRAMES = 9              # of a strip: of longer windows some are left out

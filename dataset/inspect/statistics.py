@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.skeleton import ANKLES, ELBOWS, HIPS, KNEES, SHOULDERS, WRISTS
+from pose.skeleton import ANKLES, ELBOWS, HIPS, KNEES, SHOULDERS, WRISTS
 
 STATIC = 0.004             # mean displacement a step under which a window stands still
 JUMP = 0.5                 # displacement of a joint in one step, beyond what the whole body moves

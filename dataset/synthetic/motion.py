@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from utils.skeleton import ANKLES, MIRROR, WRISTS
+from pose.skeleton import ANKLES, MIRROR, WRISTS
 
 CLIP_STEPS = 32                        # downstream, a clip is 33 frames: 32 steps of nframes // 33 frames
 ANKLE_HEIGHT, FOOT = 0.04, 0.085       # body heights

@@ -30,7 +30,7 @@ from dataset.synthetic.scene import (
     shadow,
 )
 from dataset.synthetic.variety import TEXTURED, Extras, textured_background
-from utils.skeleton import ANKLES, ELBOWS, HEAD, HIPS, KNEES, MIRROR, SHOULDERS, WRISTS
+from pose.skeleton import ANKLES, ELBOWS, HEAD, HIPS, KNEES, MIRROR, SHOULDERS, WRISTS
 
 SIZES = ((480, 360), (480, 270), (360, 480))          # width, height of a frame
 SIZE_SHARES = (0.4, 0.4, 0.2)

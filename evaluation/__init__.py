@@ -1,0 +1,1 @@
+"""Every number in `metrics.json`, and the pages, GIFs and videos of a test."""

@@ -1,0 +1,118 @@
+"""The folder of a test's results: which rows are shown, `metrics.json`, moving overviews, drawing in several processes."""
+import json
+import multiprocessing
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from evaluation.sampling import held_rows, spread
+from utils.drawing import grid, label
+from utils.files import replaced_folder
+from utils.media import write_gif
+
+REAL, FAKE = "results_gif_real", "results_gif_fake"        # published names
+HIGHLIGHTS = 6            # rows of an action on the gallery's first page
+OVERVIEW_COLUMNS = 3      # actions beside each other in overview.gif
+OVERVIEW_FPS, OVERVIEW_HOLD = 10, 4
+WORTH_PROCESSES = 400     # rows to draw from which starting further processes pays
+
+
+class Request(NamedTuple):
+    """What a test was asked for."""
+
+    folder: Path                         # for the results
+    origin: str | None = None            # where the weights come from, for `metrics.json`
+    samples: int = 20                    # K a row
+    steps: int | None = None             # T; None: what the module takes of the list's rows
+    seed: int = 7                        # of the noise
+    limit: int | None = None             # only so many rows, spread over the list; None: all
+    gifs: str = "gallery"                # `all` draws every row, as published; else those that the gallery's first page shows
+    read_training: Callable | None = None    # () -> the training list's data, where something is learned from true motion
+
+
+def results_folder(run, module, limit):
+    """Where the results of a test go: `test/`, unless that would replace a test of all rows, or one of the other module."""
+    try:
+        known = json.loads((run.test / "metrics.json").read_text(encoding="utf-8"))
+        whole = known["rows"] + known.get("rows_too_short", 0) == known["rows_in_list"]
+        other = known.get("module", module) != module
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        whole = other = False
+    return run.path / ("test" + f"_{module}" * other + "_limit" * bool(limit and whole))
+
+
+@contextmanager
+def new_results(folder, places=(REAL, FAKE)):
+    """A folder for a test's results, which replaces those of an earlier test when all of it is written."""
+    with replaced_folder(folder) as part:
+        for name in places:
+            (part / name).mkdir()
+        yield part
+
+
+def highlights(action):
+    """Of rows with these action ids (N,): the indices that the gallery's first page shows, and one index of each action."""
+    by_action = [(action == action_id).nonzero()[:, 0] for action_id in action.unique()]
+    shown = {int(index) for members in by_action for index in members[spread(len(members), HIGHLIGHTS)]}
+    return shown, [int(members[len(members) // 2]) for members in by_action]
+
+
+def metrics_file(module, trainer, dataset, rows, steps, request, summary):
+    """The content of `metrics.json`: what was tested, and the scores' summary."""
+    return {"module": module, "weights": str(request.origin), "iteration": trainer.iteration, "list": str(dataset.rows.path),
+            "list_sha256": dataset.rows.sha256, "rows": len(rows), "rows_in_list": len(dataset),
+            "rows_too_short": len(dataset) - len(held_rows(dataset, steps)), "samples": request.samples,
+            "seed": request.seed, "steps": steps, "imsize": dataset.imsize, **summary}
+
+
+def units(dataset):
+    """Unit of length -> its factor."""
+    return {"normalised": 1.0, "pixels": dataset.imsize / 2}
+
+
+@contextmanager
+def drawing(total):
+    """`draw(work, *arguments)` calls a module's function for a row: at once, or for many rows in further processes."""
+    with tqdm(total=total, desc="drawing", unit="row", disable=not total) as bar:
+        if total < WORTH_PROCESSES or (os.cpu_count() or 1) < 2:
+            def draw(work, *arguments):
+                work(*arguments)
+                bar.update()
+            yield draw
+            return
+        # spawned: a forked child of a process whose torch has threads may wait for ever
+        with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+            waiting = []
+
+            def draw(work, *arguments):
+                waiting.append(pool.submit(work, *arguments))
+                while len(waiting) > 4 * WORTH_PROCESSES:              # not all pictures in memory at once
+                    waiting.pop(0).result()
+                    bar.update()
+            yield draw
+            for job in waiting:
+                job.result()
+                bar.update()
+
+
+def write_overview(path, cells, columns=OVERVIEW_COLUMNS):
+    """One moving picture for all actions.
+
+    Args:
+        path: of the GIF.
+        cells: for every action a list of (caption, pictures (T, S, S, 3)), which move side by side.
+    """
+    frames = []
+    for time in range(len(cells[0][0][1])):
+        blank = [np.zeros_like(cells[0][0][1][0])] * len(cells[0])
+        shown = [[label(pictures[time], caption) for caption, pictures in cell] for cell in cells]
+        shown += [blank] * (-len(shown) % columns if len(shown) > columns else 0)
+        frames.append(grid([[part for cell in shown[first:first + columns] for part in (*cell, None)]
+                            for first in range(0, len(shown), columns)]))
+    write_gif(path, [*frames, *frames[-1:] * OVERVIEW_HOLD], fps=OVERVIEW_FPS)

@@ -1,0 +1,1 @@
+"""The networks besides the published ones, and the layers that networks share."""

@@ -1,0 +1,61 @@
+"""A web page to put a skeleton on a photo by hand: one self-contained HTML file that works from disk and saves pose.json."""
+import base64
+import io
+import json
+from html import escape
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pose.skeleton import JOINTS, LIMBS
+from utils.files import write_text
+
+LARGEST_SIDE = 1600                   # pixels of the embedded picture: enough to see where a joint is
+QUALITY = 88                          # of its JPEG
+TEMPLATE, SCRIPT = (Path(__file__).with_suffix(ending) for ending in (".html", ".js"))
+# A standing figure in a front view, in its own heights from the top of its head down and from its middle to the right.
+STANDING = np.array([[0, .07], [-.11, .20], [.11, .20], [-.15, .36], [.15, .36], [-.17, .51], [.17, .51],
+                     [-.07, .52], [.07, .52], [-.075, .74], [.075, .74], [-.08, .95], [.08, .95]])
+STANDING_SHARE = 0.8                  # of the photo's height that it fills, if the photo is wide enough
+
+
+def standing_pose(size, box=None):
+    """A standing figure (13, 2) in pixels of a photo of size (h, w), in its middle or filling a person's box `x1, y1, x2, y2`."""
+    h, w = size
+    if box is not None:
+        x1, y1, x2, y2 = map(float, box)
+        return STANDING * (y2 - y1) + ((x1 + x2) / 2, y1)
+    height = STANDING_SHARE * min(h, w / (2 * np.abs(STANDING[:, 0]).max()))
+    return STANDING * height + (w / 2, (h - height) / 2)
+
+
+def write_pose_editor(path, photo, joints=None, visible=None, title="photo", saved="pose.json"):
+    """Write the page.
+
+    Args:
+        path: HTML file.
+        photo: (h, w, 3) uint8 RGB, upright; embedded at no more than LARGEST_SIDE pixels a side. Coordinates are pixels of
+            the photo as given here all the same.
+        joints: (13, 2) pose to start with, pixels of the photo; None: a standing figure.
+        visible: (13,) bool, None for all.
+        title: what the page calls the photo.
+        saved: name of the file that the page's button saves.
+    """
+    h, w = photo.shape[:2]
+    joints = standing_pose((h, w)) if joints is None else np.asarray(joints)
+    visible = np.ones(len(JOINTS), bool) if visible is None else visible
+    settings = {"width": w, "height": h, "saved": saved, "joints": JOINTS, "limbs": LIMBS, "photo": _data_uri(photo),
+                "pose": [[round(float(x), 2), round(float(y), 2), bool(seen)] for (x, y), seen in zip(joints, visible)]}
+    # in a script element only "</" and "<!--" would end or change anything: no "<" is left
+    text = json.dumps(settings).replace("<", "\\u003c")
+    template, script = (part.read_text(encoding="utf-8") for part in (TEMPLATE, SCRIPT))
+    write_text(path, template.replace("{{script}}", script).replace("{{settings}}", text).replace("{{title}}", escape(title)))
+
+
+def _data_uri(photo):
+    image = Image.fromarray(photo)
+    image.thumbnail((LARGEST_SIDE, LARGEST_SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    data = io.BytesIO()
+    image.save(data, format="JPEG", quality=QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode("ascii")

@@ -1,0 +1,404 @@
+"""Photo mode of both scripts from photos to files, and what it says of what it cannot use."""
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from conftest import ROOT
+from helpers import Links, tree
+from PIL import Image
+
+import train_actvae
+import train_actvae_p2inetwork as script
+from photo import crop as crops
+from photo.crop import DEFAULT_MARGIN, crop_person, shown_whole
+from photo.margins import MARGINS, SIDES
+from photo.photos import choose_actions, name_photos
+from photo.pose_page import standing_pose
+from pose import keypoint_rcnn as detector
+from pose.pose_file import read_poses, write_pose
+from utils.errors import UserError
+from utils.torch_files import save_torch
+from utils.transform import pose_to_picture
+from utils_file import load_config
+
+KINDS = {"limb_warp": "kind: limb_warp, size: 16, widths: [8, 8, 8, 8]", "pose_attention": "ngf: 4, n_blocks: 1"}
+SETTINGS = """base: {base}
+actions: [squat, golf_swing, wave]
+imsize: 32
+actvae: {{z_dim: 8}}
+generator: {{{generator}}}
+discriminator: {{ndf: 4, n_blocks: 1}}
+device: cpu
+"""
+STEPS, SAMPLES = 3, 2
+SIZE = (120, 161)                     # h, w of the photo
+
+
+def make_weights(folder, kind):
+    """A pretrained folder with weights that move the person, and the margins of one of three actions."""
+    folder.mkdir()
+    (folder / "config.yaml").write_text(SETTINGS.format(base=Path("config/Penn_actvae_p2inetwork.yaml").resolve(),
+                                                        generator=KINDS[kind]))
+    trainer = script.Trainer(load_config(folder / "config.yaml", ["image_loss.vgg=0"]), seed=3)
+    for value in trainer.actvae.parameters():
+        value.mul_(2)
+    for part, module in trainer.parts.items():
+        save_torch(folder / f"{part}.pt", {"a": module.state_dict()})
+    (folder / MARGINS).write_text(json.dumps({"golf_swing": dict.fromkeys(SIDES, 0.2)}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """kind -> pretrained folder."""
+    root = tmp_path_factory.mktemp("weights")
+    return {kind: make_weights(root / kind, kind) for kind in KINDS}
+
+
+def draw_photo(size=SIZE, seed=0):
+    """A photo with smooth colours (h, w, 3)."""
+    small = np.random.RandomState(seed).randint(0, 256, (6, 8, 3)).astype(np.uint8)
+    return np.asarray(Image.fromarray(small).resize(size[::-1], Image.Resampling.BICUBIC))
+
+
+def pose_in(size):
+    """A person of half the photo's height in its middle."""
+    h, w = size
+    return standing_pose(size, (w * 0.4, h * 0.25, w * 0.6, h * 0.75))
+
+
+class Studio:
+    """A folder with a photo, its pose, and the scripts run on it."""
+
+    def __init__(self, folder, weights, run_script):
+        self.folder, self.weights, self.run_script = folder, weights, run_script
+        self.photo, self.pose, self.out = folder / "me.png", folder / "me.json", folder / "clips"
+        Image.fromarray(draw_photo()).save(self.photo)
+        write_pose(self.pose, pose_in(SIZE))
+
+    def run(self, *argv, main=script.main, kind="limb_warp", photos=None, action="golf_swing", pose=True):
+        weights = self.weights[kind]
+        return self.run_script(main, "--config", weights / "config.yaml", "--name", "_me", "--output_path", self.folder, "--test",
+                               "--pretrain", weights, "--image", *(photos or [self.photo]), "--samples", SAMPLES,
+                               "--steps", STEPS, "--out", self.out, *(["--action", action] if action else []),
+                               *(["--pose", self.pose] if pose else []), *argv)
+
+    def refused(self, message, *argv, **others):
+        """One line, status 2, no clips."""
+        outcome = self.run(*argv, **others)
+        assert outcome.status == 2, outcome
+        assert outcome.err.startswith("error: ") and outcome.err.count("\n") == 1 and message in outcome.err, outcome.err
+        assert not list(self.out.rglob("*.mp4")) and not (self.out / "index.html").exists()
+        return outcome
+
+
+@pytest.fixture
+def studio(tmp_path, weights, run_script):
+    return Studio(tmp_path, weights, run_script)
+
+
+def frames_of(path):
+    with av.open(str(path)) as video:
+        assert float(video.streams.video[0].average_rate) == 8
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)])
+
+
+def files_of(stem, paints=True):
+    views = ["", "_whole"] if paints else [""]
+    return {f"{stem}{view}.{kind}" for view in views for kind in ("mp4", "gif")} | {f"{stem}.jpg", f"{stem}.json"}
+
+
+# ---- from a photo to files ----
+
+@pytest.mark.parametrize("kind, main", [("limb_warp", script.main), ("pose_attention", script.main),
+                                        ("limb_warp", train_actvae.main)], ids=["limb_warp", "pose_attention", "poses"])
+def test_a_photo_becomes_clips(studio, kind, main):
+    outcome = studio.run(main=main, kind=kind, action="golf_swing,wave")
+    assert outcome.status == 0, outcome.err
+    paints = main is script.main
+    expected = set().union(*(files_of(f"me_{action}_{sample}", paints) for action in ("golf_swing", "wave") for sample in (1, 2)))
+    assert {path.name for path in studio.out.iterdir()} == expected | {"index.html", "me_pose.jpg", "me_pose.json"}
+    links = Links(studio.out / "index.html").found
+    assert set(links) == expected | {"me_pose.jpg"}
+    assert outcome.out.count("paints 32 x 32 pixels, which are enlarged") == (kind == "pose_attention")
+    photo = draw_photo()
+    pose = pose_in(SIZE)
+    for sample in (1, 2):
+        joints, _ = read_poses(studio.out / f"me_golf_swing_{sample}.json")
+        assert joints.shape == (STEPS + 1, 13, 2) and np.abs(joints[0] - pose).max() < 0.02
+        assert np.abs(joints[1:] - pose).max() > 2, "nobody moves"
+        clip = frames_of(studio.out / f"me_golf_swing_{sample}.mp4")
+        h, w = clip.shape[1:3]
+        assert clip.shape == (STEPS + 1, h // 2 * 2, w // 2 * 2, 3)
+        reach = joints.reshape(-1, 2).clip(0, SIZE[::-1])
+        assert (np.array([w, h]) + 2 >= reach.max(0) - reach.min(0)).all(), "all joints of the motion are in the picture"
+        with Image.open(studio.out / f"me_golf_swing_{sample}.gif") as gif:
+            assert gif.n_frames == STEPS + 1
+            assert (gif.width // 2 * 2, gif.height // 2 * 2) == (w, h) and gif.info["duration"] in (120, 125, 130)
+        if paints:
+            whole = frames_of(studio.out / f"me_golf_swing_{sample}_whole.mp4")
+            assert whole.shape == (STEPS + 1, 120, 160, 3)
+            assert np.abs(whole[0].astype(int) - photo[:, :160]).mean() < 3, "the first picture is the photo"
+
+
+def test_the_same_seed_gives_the_same_files_whatever_else_is_asked_for(studio):
+    assert studio.run("--seed", 5, action="wave").status == 0
+    first = tree(studio.out)
+    assert studio.run("--seed", 5, action="wave").status == 0
+    assert tree(studio.out) == first
+    assert studio.run("--seed", 5, action="all", photos=[studio.photo]).status == 0
+    assert {path: data for path, data in tree(studio.out).items() if "_wave_" in path.name} == {
+        path: data for path, data in first.items() if "_wave_" in path.name}
+    assert studio.run("--seed", 6, action="wave").status == 0
+    assert (studio.out / "me_wave_1.json").read_bytes() != first[studio.out / "me_wave_1.json"]
+
+
+def test_action_list_needs_no_photo(studio, weights):
+    for main in (script.main, train_actvae.main):
+        folder = weights["limb_warp"]
+        outcome = studio.run_script(main, "--config", folder / "config.yaml", "--output_path", studio.folder, "--test",
+                                    "--pretrain", folder, "--action", "list")
+        assert (outcome.status, outcome.out) == (0, "squat\ngolf_swing\nwave\n")
+    assert not (studio.folder / "outputs").exists()
+
+
+def test_without_out_clips_lie_in_the_runs_folder(studio):
+    weights = studio.weights["limb_warp"]
+    outcome = studio.run_script(train_actvae.main, "--config", weights / "config.yaml", "--name", "_me", "--output_path",
+                                studio.folder, "--test", "--pretrain", weights, "--samples", 1, "--image", studio.photo,
+                                "--pose", studio.pose, "--action", "squat")
+    assert outcome.status == 0, outcome.err
+    photos = studio.folder / "outputs/config_me/photos"
+    assert (photos / "index.html").exists()
+    assert len(read_poses(photos / "me_squat_1.json")[0]) == 1 + 16, "so many steps where none are told"
+
+
+@pytest.mark.parametrize("size", [(40, 33), (64, 300), (301, 64), (1400, 1900)])
+def test_photos_of_any_size(studio, size):
+    Image.fromarray(draw_photo(size)).save(studio.photo)
+    write_pose(studio.pose, pose_in(size))
+    outcome = studio.run("--samples", 1)
+    assert outcome.status == 0, outcome.err
+    whole, clip = (frames_of(studio.out / f"me_golf_swing_1{view}.mp4") for view in ("_whole", ""))
+    ratio = min(1, 1280 / max(size))
+    assert whole.shape == (STEPS + 1, *(round(side * ratio) // 2 * 2 for side in size), 3)
+    assert max(clip.shape[1:3]) <= 1080
+
+
+def test_a_phones_sideways_photo(studio):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.ascontiguousarray(np.rot90(draw_photo()))).save(studio.folder / "me.jpg", exif=exif, quality=95)
+    assert studio.run(photos=[studio.folder / "me.jpg"]).status == 0
+    whole = frames_of(studio.out / "me_golf_swing_1_whole.mp4")
+    assert np.abs(whole[0].astype(int) - draw_photo()[:, :160]).mean() < 5
+
+
+def test_names_with_anything_in_them(studio):
+    photo = studio.folder / "my # 1%41 ünï ✓.png"
+    photo.write_bytes(studio.photo.read_bytes())
+    (studio.folder / "b").mkdir()
+    twin = studio.folder / "b" / photo.name
+    twin.write_bytes(studio.photo.read_bytes())
+    poses = studio.folder / "poses"
+    poses.mkdir()
+    write_pose(poses / f"{photo.stem}.json", pose_in(SIZE))
+    outcome = studio.run("--pose", poses, pose=False, photos=[photo, twin])
+    assert outcome.status == 0, outcome.err
+    links = Links(studio.out / "index.html").found
+    assert links and all((studio.out / link).is_file() for link in links)
+    assert {photo.stem for photo in name_photos([photo, twin])} == {"my_1_41_ünï", "my_1_41_ünï_2"}
+
+
+# ---- the crop ----
+
+def test_a_crop_goes_back_where_it_came_from():
+    """Without any change the photo stays itself; with one, only the crop changes, and softly at its border."""
+    photo = draw_photo((480, 640))
+    whole = shown_whole(photo)
+    crop = crop_person(photo, whole, pose_in((480, 640)), np.full(4, 0.3))
+    same, = crop.put_back(crop.inside(crop.picture)[None])
+    assert np.array_equal(same, photo)
+    changed, = crop.put_back(255 - crop.inside(crop.picture)[None])
+    x1, y1, x2, y2 = crop.region
+    outside = np.ones(photo.shape[:2], bool)
+    outside[y1:y2, x1:x2] = False
+    assert np.array_equal(changed[outside], photo[outside])
+    edge = np.abs(changed[y1:y2, x1:x2].astype(int) - photo[y1:y2, x1:x2])
+    assert edge[0].max() <= 8 and edge[-1].max() <= 8 and edge[:, 0].max() <= 8 and edge[:, -1].max() <= 8
+    assert np.array_equal(changed[y1 + 40:y2 - 40, x1 + 40:x2 - 40], 255 - photo[y1 + 40:y2 - 40, x1 + 40:x2 - 40])
+
+
+def test_no_seam_where_the_crop_ends_with_the_photo():
+    photo = draw_photo((200, 300))
+    crop = crop_person(photo, shown_whole(photo), pose_in((200, 300)), np.full(4, 3.0))
+    assert tuple(crop.box) == (0, 0, 300, 200) and crop.blend.min() == 1
+
+
+def test_a_large_photo_is_shown_smaller_and_stays_in_place():
+    photo = draw_photo((1500, 3000))
+    whole = shown_whole(photo)
+    assert whole.shape == (640, 1280, 3)
+    crop = crop_person(photo, whole, pose_in((1500, 3000)), np.full(4, DEFAULT_MARGIN))
+    back, = crop.put_back(crop.inside(crop.picture)[None])
+    assert np.abs(back.astype(int) - whole).max() <= 6
+    assert crop.size == crops.CROP_SIDE
+
+
+def test_poses_go_to_the_crop_and_back():
+    photo, pose = draw_photo((300, 401)), pose_in((300, 401))
+    crop = crop_person(photo, shown_whole(photo), pose, np.full(4, 0.2))
+    assert np.abs(crop.to_photo(pose_to_picture(pose[None], crop.box, crop.size))[0] - pose).max() < 1e-9
+
+
+def test_far_from_the_person_nothing_changes(studio):
+    Image.fromarray(draw_photo((240, 320))).save(studio.photo)
+    write_pose(studio.pose, pose_in((240, 320)))
+    for kind in KINDS:
+        assert studio.run(kind=kind).status == 0
+        whole = frames_of(studio.out / "me_golf_swing_1_whole.mp4").astype(int)
+        change = np.abs(whole[1:] - whole[:1])
+        assert change[:, :, :60].mean() < 2 and change[:, :, -60:].mean() < 2
+
+
+# ---- what cannot be used ----
+
+@pytest.mark.parametrize("content, message", [
+    ("[]", "a pose is a list of 13"), ("{", "not JSON"), (json.dumps([[float("nan"), 1]] * 13), "no coordinate"),
+    (json.dumps([[1000, 10]] * 13), "outside the picture"), (json.dumps([[10, 10]] * 13), "too small for a person")])
+def test_bad_poses(studio, content, message):
+    studio.pose.write_text(content)
+    studio.refused(message)
+
+
+def test_bad_photos(studio):
+    text = studio.folder / "text.png"
+    text.write_text("no picture")
+    studio.refused(f"{text}: not a photo that can be read", photos=[text])
+    studio.refused("there is no such photo", photos=[studio.folder / "none.png"])
+
+
+def test_bad_actions_and_places(studio):
+    studio.refused("--action golf_swin: these weights do not know it; did you mean golf_swing?", action="golf_swin")
+    studio.refused("--action qqq: these weights do not know it; --action list prints", action="squat,qqq")
+    studio.refused("no name given", action=",")
+    studio.refused("cannot read this pose file", "--pose", studio.folder / "none.json", pose=False)
+    studio.refused("this folder for the clips cannot be made", "--out", studio.photo)
+    studio.refused("for 2 photos give a folder", photos=[studio.photo, studio.photo])
+    assert choose_actions("all", ["a", "b"]) == ["a", "b"] and choose_actions("b, a,b", ["a", "b"]) == ["b", "a"]
+
+
+@pytest.mark.parametrize("argv, message", [
+    ("--image x.jpg --action squat", "--image needs --test"),
+    ("--test --pretrain x --pose y", "--pose needs --image"),
+    ("--test --pretrain x --image y", "--image needs --action"),
+    ("--test --pretrain x --image y --action z --person 0", "--person must be at least 1")])
+def test_options_that_do_not_go_together(run_script, argv, message):
+    outcome = run_script(train_actvae.main, "--config", "config/Penn_actvae.yaml", *argv.split())
+    assert outcome.status == 2 and message in outcome.err and "Traceback" not in outcome.err
+
+
+def test_of_several_photos_the_good_ones_are_finished(studio):
+    poses = studio.folder / "poses"
+    poses.mkdir()
+    write_pose(poses / "me.json", pose_in(SIZE))
+    broken = studio.folder / "broken.png"
+    broken.write_bytes(studio.photo.read_bytes()[:200])
+    unposed = studio.folder / "unposed.png"
+    unposed.write_bytes(studio.photo.read_bytes())
+    outcome = studio.run("--pose", poses, pose=False, photos=[broken, unposed, studio.photo])
+    assert outcome.status == 1 and outcome.err.count("error: ") == outcome.err.count("\n") == 2
+    assert str(broken) in outcome.err and str(poses / "unposed.json") in outcome.err
+    assert (studio.out / "me_golf_swing_2_whole.gif").exists() and (studio.out / "index.html").exists()
+    assert studio.run("--pose", poses, pose=False, photos=[broken, unposed]).status == 2
+
+
+# ---- nobody said where the person is ----
+
+def test_edit_writes_a_page(studio):
+    outcome = studio.run("--pose", "edit", pose=False, action=None)
+    assert outcome.status == 0, outcome.err
+    assert [path.name for path in studio.out.iterdir()] == ["me_pose.html"]
+    assert "save me.json there and give that file with --pose" in outcome.out
+
+
+def test_without_a_detector_there_is_a_page(studio, monkeypatch):
+    def no_weights(ways_out):
+        raise UserError(f"Keypoint R-CNN's weights could not be downloaded (no network); {ways_out}")
+    monkeypatch.setattr(detector, "_coco_weights", no_weights)
+    outcome = studio.refused("could not be downloaded", pose=False)
+    page = studio.out / "me_pose.html"
+    assert page.exists() and str(page) in outcome.err and "--detector_weights" in outcome.err
+
+
+def test_detector_weights_that_are_none(studio):
+    missing = studio.folder / "none.pth"
+    studio.refused(f"{missing}: there is no such file of detector weights", "--detector_weights", missing, pose=False)
+
+
+class StandIn:
+    """A detector that sees what it was told to."""
+
+    def __init__(self, people):
+        self.people = people
+
+    def __call__(self, *_, **__):
+        return self
+
+    def detect(self, picture):
+        assert max(picture.shape[:2]) <= 1333
+        return [self.person(box, picture.shape[:2]) for box in self.people]
+
+    @staticmethod
+    def person(box, size):
+        box = np.array(box) * np.tile(size[::-1], 2)
+        return detector.Person(box, 0.9, standing_pose(size, box), np.ones(13, bool))
+
+
+PEOPLE = ((0.1, 0.2, 0.4, 0.9), (0.6, 0.3, 0.8, 0.8))
+
+
+@pytest.mark.parametrize("argv, number", [([], 0), (["--person", 2], 1)])
+def test_of_several_people_one_is_taken(studio, monkeypatch, argv, number):
+    monkeypatch.setattr("photo.person.Detector", StandIn(PEOPLE))
+    size = (1000, 2000)
+    Image.fromarray(draw_photo(size)).save(studio.photo)
+    outcome = studio.run("--samples", 1, *argv, pose=False)
+    assert outcome.status == 0, outcome.err
+    joints, _ = read_poses(studio.out / "me_golf_swing_1.json")
+    expected = standing_pose(size, np.array(PEOPLE[number]) * np.tile(size[::-1], 2))
+    assert np.abs(joints[0] - expected).max() < 2
+    assert (studio.out / "me_people.jpg").exists()
+
+
+def test_nobody_there_and_too_few(studio, monkeypatch):
+    monkeypatch.setattr("photo.person.Detector", StandIn(()))
+    studio.refused("me.png: no person was found in it; place the joints by hand", pose=False)
+    monkeypatch.setattr("photo.person.Detector", StandIn(PEOPLE))
+    studio.refused("--person 3: only 2 found in it, see ", "--person", 3, pose=False)
+
+
+# ---- memory ----
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads its memory's peak in /proc")
+def test_a_photo_of_40_megapixels_needs_little_memory(studio):
+    photo = studio.folder / "huge.jpg"
+    Image.fromarray(draw_photo((5200, 7800))).save(photo, quality=80)
+    write_pose(studio.pose, pose_in((5200, 7800)))
+    weights = studio.weights["limb_warp"]
+    argv = ["train_actvae_p2inetwork.py", "--config", weights / "config.yaml", "--output_path", studio.folder, "--test",
+            "--pretrain", weights, "--image", photo, "--action", "golf_swing", "--pose", studio.pose, "--samples", 1,
+            "--steps", 4, "--out", studio.out]
+    # the system's own count of a child begins with what its parent had
+    script = ("import runpy, sys\nsys.argv = sys.argv[1:]\ntry:\n    runpy.run_path(sys.argv[0], run_name='__main__')\n"
+              "finally:\n    print(open('/proc/self/status').read())")
+    done = subprocess.run([sys.executable, "-c", script, *map(str, argv)], check=True, capture_output=True, text=True,
+                          env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=ROOT)
+    most = int(re.search(r"VmHWM:\s+(\d+) kB", done.stdout)[1])
+    assert most < 1.5 * 2 ** 20, f"{most / 2 ** 20:.2f} GiB"

@@ -1,0 +1,236 @@
+"""The page on which a skeleton is dragged onto a photo, driven in a real browser from disk."""
+import json
+import shutil
+import time
+
+import numpy as np
+import pytest
+
+from dataset.synthetic.people import draw_video
+from photo.pose_page import LARGEST_SIDE, standing_pose, write_pose_editor
+from pose.pose_file import read_pose
+from pose.skeleton import HIPS, MIRROR, SHOULDERS
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync", "--window-size=1280,820")
+
+
+@pytest.fixture(scope="module")
+def photo():
+    """A drawn person, (h, w, 3), and his joints."""
+    pictures, joints, _, _ = draw_video(7, "jumping_jacks", 0, (12, 12))
+    return next(iter(pictures))[..., ::-1].copy(), joints[0]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    driver = shutil.which("chromedriver")
+    if not (BROWSER and driver):
+        pytest.skip("no Chromium with its chromedriver here (apt-get install chromium chromium-driver)")
+    folder = tmp_path_factory.mktemp("browser")
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for flag in (*FLAGS, f"--user-data-dir={folder / 'profile'}"):
+        options.add_argument(flag)
+    options.add_experimental_option("prefs", {"download.default_directory": str(folder)})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    chrome.downloads = folder
+    yield chrome
+    chrome.quit()
+
+
+class Page:
+    """The open page, by what a user sees and does."""
+
+    def __init__(self, browser, path):
+        from selenium.webdriver import ActionChains
+        from selenium.webdriver.common.by import By
+        self.browser, self.actions, self.by = browser, lambda **kind: ActionChains(browser, duration=20, **kind), By
+        browser.get(path.as_uri())
+
+    def find(self, css):
+        return self.browser.find_element(self.by.CSS_SELECTOR, css)
+
+    def click(self, css):
+        self.find(css).click()
+
+    def pose(self):
+        """The text field's joints (13, 2) and visible (13,)."""
+        content = json.loads(self.find("#json").get_property("value"))
+        return np.array([point[:2] for point in content], float), np.array([point[2] for point in content])
+
+    def scale(self):
+        """Pixels of the screen a pixel of the photo."""
+        return self.browser.execute_script("return scale")
+
+    def place(self, joint):
+        """Where a joint is on the screen."""
+        box = self.browser.execute_script("const dots = document.querySelectorAll('.joint .dot'),"
+                                          "r = dots[arguments[0]].getBoundingClientRect();"
+                                          "return [r.x + r.width / 2, r.y + r.height / 2]", joint)
+        return np.array(box)
+
+    def drag(self, start, way, kind="mouse"):
+        """Press at a place of the screen, move by `way`, let go."""
+        from selenium.webdriver.common.actions.action_builder import ActionBuilder
+        from selenium.webdriver.common.actions.pointer_input import PointerInput
+        steps = ActionBuilder(self.browser, mouse=PointerInput(kind, kind), duration=20)
+        finger = steps.pointer_action
+        finger.move_to_location(*map(round, start)).pointer_down()
+        finger.move_to_location(*(round(a + b / 2) for a, b in zip(start, way)))
+        finger.move_to_location(*(round(a + b) for a, b in zip(start, way))).pointer_up()
+        steps.perform()
+
+
+@pytest.fixture
+def page(browser, photo, tmp_path):
+    write_pose_editor(tmp_path / "pose.html", photo[0], photo[1], title="me & <you>.jpg")
+    page = Page(browser, tmp_path / "pose.html")
+    yield page
+    loud = [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
+    assert not loud
+
+
+def test_a_joint_is_dragged_undone_and_dragged_again(page, photo):
+    joints, visible = page.pose()
+    assert np.abs(joints - photo[1]).max() < 0.01 and visible.all()
+    page.drag(page.place(5), (40, -30))
+    moved, _ = page.pose()
+    np.testing.assert_allclose(moved[5] - joints[5], np.array([40, -30]) / page.scale(), atol=0.6 / page.scale())
+    assert np.array_equal(np.delete(moved, 5, 0), np.delete(joints, 5, 0))
+    page.click("#undo")
+    assert np.array_equal(page.pose()[0], joints) and not page.find("#undo").is_enabled()
+    page.click("#redo")
+    assert np.array_equal(page.pose()[0], moved) and not page.find("#redo").is_enabled()
+    page.click("#undo")
+    page.drag(page.place(11), (0, 15))
+    assert not page.find("#redo").is_enabled()
+
+
+def test_touch_drags_too(page):
+    before, _ = page.pose()
+    page.drag(page.place(9), (-25, 10), "touch")
+    after, _ = page.pose()
+    np.testing.assert_allclose(after[9] - before[9], np.array([-25, 10]) / page.scale(), atol=0.6 / page.scale())
+
+
+def test_zoom_and_pan_leave_the_pose_alone(page):
+    before, scale, place = page.pose()[0], page.scale(), page.place(0)
+    page.click("#zoom-in")
+    assert page.scale() == pytest.approx(1.25 * scale)
+    from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
+    page.actions().scroll_from_origin(ScrollOrigin.from_viewport(*map(int, page.place(3))), 0, -400).perform()
+    assert page.scale() > 1.8 * scale
+    fixed = page.place(3)
+    page.drag((20, 20), (70, 50))
+    np.testing.assert_allclose(page.place(3) - fixed, (70, 50), atol=1)
+    assert np.array_equal(page.pose()[0], before)
+    page.drag(page.place(3), (30, 0))                             # finer now: fewer pixels of the photo
+    assert page.pose()[0][3][0] - before[3][0] == pytest.approx(30 / page.scale(), abs=0.6 / page.scale())
+    page.click("#fit")
+    assert page.scale() == pytest.approx(scale)
+    np.testing.assert_allclose(page.place(0), place, atol=0.5)
+
+
+def test_two_fingers_zoom(page):
+    before, scale = page.pose()[0], page.scale()
+    page.browser.execute_script("""
+        const r = view.getBoundingClientRect(), x = r.left + r.width / 2, y = r.top + r.height / 2;
+        const send = (kind, id, dx) => view.dispatchEvent(new PointerEvent(kind,
+            {pointerId: id, pointerType: "touch", clientX: x + dx, clientY: y, bubbles: true, isPrimary: id === 11}));
+        send("pointerdown", 11, -50); send("pointerdown", 12, 50); send("pointermove", 11, -100); send("pointermove", 12, 100);
+        send("pointerup", 11, -100); send("pointerup", 12, 100);""")
+    assert page.scale() == pytest.approx(2 * scale, rel=0.01)
+    assert np.array_equal(page.pose()[0], before)
+
+
+def test_visible_or_not(page):
+    page.click("#visible-6")
+    assert np.flatnonzero(~page.pose()[1]).tolist() == [6]
+    page.click("#undo")
+    assert page.pose()[1].all()
+    page.actions().double_click(page.find("[data-joint='11'] .dot")).perform()
+    assert np.flatnonzero(~page.pose()[1]).tolist() == [11]
+    page.click("#visible-11")
+    assert page.pose()[1].all()
+    page.drag(page.place(12), (0, page.browser.execute_script("return view.clientHeight") - 8 - page.place(12)[1]))
+    joints, visible = page.pose()
+    assert not visible[12] and not page.find("#visible-12").is_enabled()           # nobody sees what is outside the photo
+
+
+def test_sides_are_explained_and_swapped(page):
+    text = page.find(".sides").text
+    assert "The person's own right side (Penn Action's “left”): on the left of the photo when the person faces you" in text
+    assert "The person's own left side (Penn Action's “right”)" in text
+    before, _ = page.pose()
+    page.click("#swap")
+    assert np.array_equal(page.pose()[0], before[list(MIRROR)])
+    assert "me & <you>.jpg" in page.find("h1").text
+
+
+def test_the_whole_figure_moves_as_one(page):
+    before, _ = page.pose()
+    page.click("#whole")
+    page.drag(page.place(0), (16, 8))
+    after, _ = page.pose()
+    way = np.array([16, 8]) / page.scale()
+    np.testing.assert_allclose(after - before, np.broadcast_to(way, (13, 2)), atol=0.6 / page.scale())
+    page.click("#undo")
+    page.drag(page.place(5), (16, 8))
+    page.click("#reset")
+    assert np.array_equal(page.pose()[0], before)
+
+
+def test_keys(page):
+    from selenium.webdriver.common.keys import Keys
+    before, _ = page.pose()
+    page.drag(page.place(3), (0, 0))
+    page.actions().send_keys(Keys.ARROW_RIGHT, "v").perform()
+    joints, visible = page.pose()
+    assert joints[3][0] - before[3][0] == pytest.approx(1 / page.scale(), abs=0.01) and not visible[3]
+    page.actions().key_down(Keys.CONTROL).send_keys("zz").key_up(Keys.CONTROL).perform()
+    assert np.array_equal(page.pose()[0], before) and page.pose()[1].all()
+
+
+def test_what_is_saved_is_read(page, photo):
+    page.drag(page.place(1), (8, 8))
+    page.click("#visible-2")
+    page.click("#save")
+    path, end = page.browser.downloads / "pose.json", time.time() + 10
+    while not path.exists() and time.time() < end:
+        time.sleep(0.05)
+    joints, visible = read_pose(path, photo[0].shape[:2])
+    assert np.array_equal(joints, page.pose()[0]) and np.flatnonzero(~visible).tolist() == [2]
+
+
+def test_a_large_photo_is_embedded_small_in_its_own_coordinates(browser, tmp_path):
+    photo = np.full((3000, 4000, 3), 90, np.uint8)
+    write_pose_editor(tmp_path / "pose.html", photo)
+    assert (tmp_path / "pose.html").stat().st_size < 200_000
+    page = Page(browser, tmp_path / "pose.html")
+    width = page.browser.execute_async_script("const i = new Image(); i.src = S.photo;"
+                                              "i.onload = () => arguments[0](i.naturalWidth)")
+    assert width == LARGEST_SIDE
+    joints, _ = page.pose()
+    np.testing.assert_allclose(joints, standing_pose((3000, 4000)), atol=0.01)
+    page.drag(page.place(5), (-20, 0))
+    assert page.pose()[0][5][0] - joints[5][0] == pytest.approx(-20 / page.scale(), abs=0.6 / page.scale())
+
+
+@pytest.mark.parametrize("size", [(480, 640), (640, 200), (30, 3000), (1, 1)])
+def test_the_figure_stands_in_the_photo_facing_the_viewer(size):
+    pose = standing_pose(size)
+    assert (pose >= 0).all() and (pose <= size[::-1]).all()
+    assert pose[SHOULDERS[0]][0] < pose[SHOULDERS[1]][0] and pose[HIPS[0]][0] < pose[HIPS[1]][0]
+    inside = standing_pose(size, (10, 20, 110, 220))
+    assert inside[:, 1].min() > 20 and inside[:, 1].max() < 220
+
+
+def test_the_page_needs_nothing_from_elsewhere(tmp_path, photo):
+    write_pose_editor(tmp_path / "pose.html", photo[0], title="</script><script>alert(1)</script>")
+    text = (tmp_path / "pose.html").read_text()
+    assert "http" not in text.replace("http://www.w3.org/2000/svg", "") and "alert(1)</script>" not in text
+    assert text.count("</script>") == 2

@@ -1,0 +1,132 @@
+"""Pose files: what is written is read again; whatever else stands in one is told in one line with its place."""
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pose.pose_file import read_pose, read_poses, write_pose, write_poses
+from utils.errors import UserError
+
+SIZE = (480, 640)                      # h, w
+POSE = [[20.0 * number, 30.0 * number + 1, number % 3 > 0] for number in range(13)]
+
+
+def written(tmp_path, content):
+    path = tmp_path / "pose.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def changed(joint, value):
+    return [value if number == joint else point for number, point in enumerate(POSE)]
+
+
+def test_a_pose_comes_back(tmp_path):
+    joints, visible = np.array([point[:2] for point in POSE]), np.array([point[2] for point in POSE])
+    path = tmp_path / "pose.json"
+    write_pose(path, joints + 0.004, visible)
+    again, seen = read_pose(path, SIZE)
+    assert np.abs(again - joints).max() < 0.01 and (seen == visible).all()
+    assert again.dtype == np.float64 and seen.dtype == bool
+
+
+def test_poses_of_a_video_come_back_with_gaps(tmp_path):
+    joints = np.random.default_rng(0).uniform(0, 400, (5, 13, 2)).round(2)
+    joints[2] = np.nan
+    visible = np.isfinite(joints[..., 0])
+    path = tmp_path / "poses.json"
+    write_poses(path, joints, visible)
+    again, seen = read_poses(path, SIZE)
+    np.testing.assert_array_equal(again, joints)
+    np.testing.assert_array_equal(seen, visible)
+
+
+def test_two_numbers_and_a_byte_order_mark(tmp_path):
+    path = tmp_path / "pose.json"
+    path.write_text(json.dumps([point[:2] for point in POSE]), encoding="utf-8-sig")
+    assert read_pose(path, SIZE)[1].all()
+
+
+def test_joints_on_the_edge_and_hidden_ones_outside(tmp_path):
+    read_pose(written(tmp_path, changed(3, [640, 480, True])), SIZE)
+    read_pose(written(tmp_path, changed(3, [-600, 900, False])), SIZE)
+    read_pose(written(tmp_path, changed(3, [-600, 900, True])))
+
+
+@pytest.mark.parametrize("content, message", [
+    ("", ":1:1: not JSON"), ("[1, 2", ":1:6: not JSON"),
+    ("{}", "a pose is a list of 13 [x, y] or [x, y, visible], got an object"),
+    ("[" * 100_000, "too deep"), ("[" + "1" * 10_000 + "]", "thousands of digits"), ("\x00", "not JSON"),
+    (POSE[:12], "got a list of 12"), (POSE + POSE[:1], "got a list of 14"), ([POSE] * 3, "got a list of 3"),
+    (changed(3, [1]), "joint 3 (left_elbow): expected [x, y] or [x, y, visible], got a list of 1"),
+    (changed(3, "x"), 'joint 3 (left_elbow): expected [x, y] or [x, y, visible], got "x"'),
+    (changed(3, [True, 2]), "joint 3 (left_elbow): x is true, expected a number"),
+    (changed(3, [1, None]), "joint 3 (left_elbow): y is null, expected a number"),
+    (changed(3, [1, "2"]), 'joint 3 (left_elbow): y is "2", expected a number'),
+    (changed(3, [1, float("nan")]), "joint 3 (left_elbow): y is NaN, which is no coordinate"),
+    (changed(3, [float("inf"), 1]), "joint 3 (left_elbow): x is Infinity, which is no coordinate"),
+    (changed(3, [10 ** 400, 1]), "joint 3 (left_elbow): x is 1000"),
+    (changed(3, [1, 2, "yes"]), 'joint 3 (left_elbow): visible is "yes"'),
+    (changed(3, [1, 2, 2]), "joint 3 (left_elbow): visible is 2"),
+    (changed(3, [641, 2]), "joint 3 (left_elbow): (641, 2) is outside the picture, which is 640 x 480 pixels"),
+    (changed(3, [1, -1, True]), "joint 3 (left_elbow): (1, -1) is outside the picture"),
+    (changed(3, [1, -481, False]), "joint 3 (left_elbow): (1, -481) is outside the picture"),
+])
+def test_what_is_wrong_is_told_with_its_place(tmp_path, content, message):
+    path = written(tmp_path, content)
+    with pytest.raises(UserError) as error:
+        read_pose(path, SIZE)
+    assert str(error.value).startswith(str(path)) and message in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("content, message", [
+    ([], "expected a list of poses, one a frame, got a list of 0"), ("null", "expected a list of poses, one a frame, got null"),
+    (POSE, "this is one pose"), ([POSE, POSE[:3]], ": frame 2: a pose is a list of 13"),
+    ([None, changed(0, [1e7, 0])], ": frame 2: joint 0 (head): x is 10000000.0"),
+])
+def test_what_is_wrong_with_poses_of_a_video(tmp_path, content, message):
+    with pytest.raises(UserError) as error:
+        read_poses(written(tmp_path, content), SIZE)
+    assert message in str(error.value)
+
+
+def test_missing_binary_and_huge_files(tmp_path):
+    with pytest.raises(UserError, match="none.json: cannot read this pose file .No such file"):
+        read_pose(tmp_path / "none.json")
+    with pytest.raises(UserError, match="cannot read this pose file"):
+        read_pose(tmp_path)
+    path = tmp_path / "pose.json"
+    path.write_bytes(b"\xff\xd8\xff\xe0")
+    with pytest.raises(UserError, match="not UTF-8 text"):
+        read_pose(path)
+    with path.open("wb") as file:
+        file.truncate(65 << 20)                                   # a sparse file
+    with pytest.raises(UserError, match="65 MiB are too much"):
+        read_pose(path)
+
+
+VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+POINTS = st.lists(st.floats(-10, 700) | VALUES, min_size=1, max_size=4) | VALUES
+POSES = st.lists(POINTS, min_size=12, max_size=14) | st.dictionaries(st.integers(0, 12), POINTS, max_size=2).map(
+    lambda changes: [changes.get(number, point) for number, point in enumerate(POSE)])
+CONTENT = st.recursive(VALUES | POSES, lambda inner: st.lists(inner, max_size=14) | st.dictionaries(st.text(max_size=3), inner),
+                       max_leaves=8)
+TEXT = CONTENT.map(json.dumps) | POSES.map(json.dumps) | st.text(max_size=60)
+DATA = TEXT.map(lambda text: text.encode("utf-8", "surrogatepass")) | st.binary(max_size=60)
+
+
+@given(DATA, st.integers(0, 2000), st.binary(max_size=2))
+def test_any_file_is_a_pose_or_one_clear_error(tmp_path_factory, data, at, noise):
+    path = tmp_path_factory.getbasetemp() / "any.json"
+    path.write_bytes(data[:at] + noise + data[at + len(noise):] if at < len(data) else data)
+    for read, axes in ((read_pose, (13,)), (read_poses, (None, 13))):
+        try:
+            joints, visible = read(path, SIZE)
+        except UserError as error:
+            assert str(error).startswith(str(path)) and "\n" not in str(error)
+            continue
+        assert joints.shape == (*visible.shape, 2) and visible.ndim == len(axes) and visible.shape[-1] == 13
+        inside = ((joints >= 0) & (joints <= SIZE[::-1])).all(-1)
+        assert inside[visible].all()

@@ -1,0 +1,44 @@
+"""Skeletons on pictures: sides by colour, hidden joints thin, numbers to choose a person by."""
+import numpy as np
+import pytest
+
+from photo.pose_page import standing_pose
+from pose.keypoint_rcnn import Person
+from pose.skeleton import HEAD, HIPS, WRISTS
+from pose.skeletons import MIDDLE, OWN_LEFT, OWN_RIGHT, draw_skeleton, number_people
+from utils.drawing import contact_sheet
+
+GROUND = np.full((300, 200, 3), 90, np.uint8)
+
+
+def at(picture, joint, pose):
+    x, y = pose[joint].round().astype(int)
+    return tuple(picture[y, x].tolist())
+
+
+def test_sides_have_their_colours_and_the_picture_stays():
+    pose, ground = standing_pose(GROUND.shape[:2]), GROUND.copy()
+    picture = draw_skeleton(ground, pose)
+    assert at(picture, HEAD, pose) == MIDDLE and np.array_equal(ground, GROUND)
+    assert at(picture, WRISTS[0], pose) == OWN_RIGHT and at(picture, WRISTS[1], pose) == OWN_LEFT    # Penn's left: own right
+    assert pose[WRISTS[0]][0] < pose[WRISTS[1]][0]                                                     # a front view
+    hidden = draw_skeleton(ground, pose, np.arange(13) != HIPS[0])
+    assert 0 < (hidden != GROUND).sum() < (picture != GROUND).sum()
+
+
+@pytest.mark.parametrize("joints", [np.full((13, 2), 1e9), np.full((13, 2), np.nan), np.full((13, 2), -1e300)])
+def test_joints_far_away_do_no_harm(joints):
+    assert draw_skeleton(GROUND, joints).shape == GROUND.shape
+
+
+@pytest.mark.parametrize("size", [(300, 200), (40, 60), (1, 1)])
+def test_people_are_numbered(size):
+    pose = standing_pose(size)
+    people = [Person(np.array([0, 0, size[1], size[0]], float), 0.9, pose, np.ones(13, bool))] * 3
+    picture = number_people(np.zeros((*size, 3), np.uint8), people)
+    assert picture.shape == (*size, 3) and picture.any()
+
+
+@pytest.mark.parametrize("count, shape", [(1, (154, 104)), (3, (154, 312)), (5, (308, 416))])
+def test_contact_sheets(count, shape):
+    assert contact_sheet([GROUND] * count, cell=150).shape == (*shape, 3)

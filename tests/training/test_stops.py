@@ -1,0 +1,236 @@
+"""However a training is stopped, the iterations so far are saved, and resumed it ends as if it had never been."""
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import ROOT
+from helpers import Scene, newest_weights
+
+import train_actvae
+import utils_file
+from evaluation.poses import PoseEvaluation
+from trainer_actvae import Trainer
+from training.checkpoints import find_snapshots
+from utils_file import load_config
+
+CONFIG = "config/Penn_actvae.yaml"
+PARTS = ("im_encode_content", "im_encode_vae")
+P2I = ["generator.ngf=4", "generator.n_blocks=1", "discriminator.ndf=4", "discriminator.n_blocks=1", "image_loss.vgg=0",
+       "cache=false", "workers=2"]
+
+
+class Script:
+    """A training script as a process of its own group, in a folder of its own."""
+
+    def __init__(self, folder, overrides, config=CONFIG, script="train_actvae.py"):
+        self.folder, self.overrides, self.config, self.script = folder, overrides, config, script
+        self.run = folder / "outputs" / Path(config).stem
+        self.checkpoints, self.log = self.run / "checkpoints", self.run / "log.txt"
+
+    def start(self, *argv, **options):
+        argv = [*argv, *(f"--set={override}" for override in self.overrides)]
+        options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, **options}
+        return subprocess.Popen([sys.executable, self.script, "--config", self.config, "--output_path", str(self.folder), *argv],
+                                cwd=ROOT, text=True, start_new_session=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+                                **options)
+
+    def wait_for_training(self, process, told=""):
+        while not (self.log.exists() and "  lr " in self.log.read_text()[len(told):]):
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.005)
+
+    def reached(self):
+        return [snapshot.iteration for snapshot in find_snapshots(self.checkpoints, PARTS)]
+
+
+def finish(process, status=0):
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == status and "Traceback" not in (err or ""), err
+    return err
+
+
+def rounds(request):
+    return request.config.getoption("kills")
+
+
+@pytest.fixture
+def scripts(tmp_path, tiny):
+    """`scripts(name, *overrides)` -> a :class:`Script` of the pose module on the small data set."""
+    return lambda name, *overrides: Script(tmp_path / name, [*tiny, "snapshot_save_iter=1000000", *overrides])
+
+
+@pytest.fixture
+def scene(tmp_path, tiny, lists, run_script):
+    made = Scene(tmp_path, train_actvae, CONFIG, tiny, lists[0].read_text().splitlines()[:6], run_script)
+    made.tiny += [made.write_list(), "train_epoch=4"]
+    return made
+
+
+# ---- signals ----
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_signals_to_the_whole_group_lose_nothing(tmp_path, tiny, request, number):
+    """P2I with workers that decode frames: a scheduler's or terminal's signal reaches those, too."""
+    times, moments = max(1, rounds(request) // 3), random.Random(int(number))
+    vae = tmp_path / "vae"
+    Trainer(load_config(CONFIG, tiny)).save(vae, 1, 0)
+    overrides = [*tiny, *P2I, f"train_epoch={2 * times + 1}", "snapshot_save_iter=1000000"]
+    config = "config/Penn_actvae_p2inetwork.yaml"
+    alone, stopped = (Script(tmp_path / name, overrides, config, "train_actvae_p2inetwork.py") for name in ("alone", "stopped"))
+    finish(alone.start("--vae_path", vae))
+    for turn in range(times):
+        told = stopped.log.read_text() if turn else ""
+        process = stopped.start(*(["--resume"] if turn else ["--vae_path", vae]))
+        stopped.wait_for_training(process, told)
+        time.sleep(moments.random() * 0.5)
+        os.killpg(process.pid, number)
+        finish(process, 128 + number)
+        assert f"stopped by {number.name} at iteration {stopped.reached()[-1]}" in stopped.log.read_text()
+    finish(stopped.start("--resume"))
+    ends = [newest_weights(script.checkpoints) for script in (alone, stopped)]
+    assert all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())
+    print(f"\n{number.name} to the whole group {times} times: nothing lost, end identical")
+
+
+def test_a_worker_that_is_killed_ends_the_run_after_saving(tmp_path, tiny):
+    vae = tmp_path / "vae"
+    Trainer(load_config(CONFIG, tiny)).save(vae, 1, 0)
+    script = Script(tmp_path / "run", [*tiny, *P2I, "train_epoch=100000", "snapshot_save_iter=1000000"],
+                    "config/Penn_actvae_p2inetwork.yaml", "train_actvae_p2inetwork.py")
+    process = script.start("--vae_path", vae)
+    script.wait_for_training(process)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(children[0]), signal.SIGKILL)
+    err = finish(process, 1)
+    assert "error: a process that loads data died" in err.splitlines()[-1] and script.reached()
+    assert "error: a process that loads data died" in script.log.read_text() and (script.run / "index.html").exists()
+
+
+def test_ctrl_c_while_importing_is_one_line(scripts):
+    for delay in (0.05, 0.3, 0.9):
+        process = scripts("early", "train_epoch=100000").start()
+        time.sleep(delay)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        if delay > 0.1:                                        # before that Python itself is still starting
+            assert process.returncode in (130, -signal.SIGINT) and err.strip().splitlines()[-1:] == ["interrupted"], err
+
+
+# ---- output ----
+
+def closed_pipe():
+    read, write = os.pipe()
+    os.close(read)
+    return write
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize("kind", ["pipe", "full", "closed"])
+def test_output_that_cannot_be_written_does_not_stop_a_training(scripts, stream, kind):
+    script = scripts("run", "train_epoch=20", "log_iter=1", "image_save_iter=50")
+    if kind == "closed":
+        number = {"stdout": 1, "stderr": 2}[stream]
+        process = script.start(preexec_fn=lambda: os.close(number))
+    else:
+        process = script.start(**{stream: closed_pipe() if kind == "pipe" else open("/dev/full", "w")})          # noqa: SIM115
+    finish(process)
+    assert script.reached() == [560]
+    told = re.findall(r"(standard \w+) can no longer be written \(.+\); the work goes on", script.log.read_text())
+    assert told == ([] if kind == "closed" else [{"stdout": "standard output", "stderr": "standard error"}[stream]])
+
+
+# ---- errors elsewhere ----
+
+def test_any_error_between_two_iterations_saves_first(scene, monkeypatch):
+    def bug(*_):
+        raise RuntimeError("a bug, or no memory left")
+
+    monkeypatch.setattr(PoseEvaluation, "sheet", bug)
+    with pytest.raises(RuntimeError, match="a bug"):
+        scene.run(overrides=["image_save_iter=5", "snapshot_save_iter=1000"])
+    assert [snapshot.iteration for snapshot in find_snapshots(scene.checkpoints, PARTS)] == [5]
+    assert (scene.run_folder / "index.html").exists()
+    monkeypatch.undo()
+    monkeypatch.chdir(ROOT)
+    assert scene.run("--resume").status == 0
+
+
+def test_an_error_within_an_update_saves_nothing_half_done(scene, monkeypatch):
+    def fails_in_the_middle(trainer):
+        raise RuntimeError("half done")
+
+    monkeypatch.setattr(Trainer, "end_iteration", fails_in_the_middle)
+    with pytest.raises(RuntimeError, match="half done"):
+        scene.run()
+    assert not find_snapshots(scene.checkpoints, PARTS)
+
+
+def test_checkpoints_that_cannot_be_written_are_found_before_training(scene, monkeypatch):
+    def refuse(dir):
+        raise PermissionError(13, "Permission denied", str(dir))
+
+    monkeypatch.setattr(utils_file.tempfile, "TemporaryFile", refuse)
+    outcome = scene.run()
+    assert outcome.status == 2 and "the run folder cannot be written (Permission denied)" in outcome.err
+    assert "iteration" not in outcome.out
+
+
+def test_errors_and_warnings_are_in_the_log(scene):
+    outcome = scene.run(overrides=["lr=1e38", "log_iter=1"])
+    assert outcome.status == 1
+    assert outcome.err.splitlines()[-1] in (scene.run_folder / "log.txt").read_text()
+
+
+# ---- a full disk ----
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder on a file system of 3 MB, where one can be made."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if shutil.which("mount") is None or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", folder],
+                                                       capture_output=True).returncode:
+        pytest.skip("no small file system can be mounted here: that needs root and a kernel that lets it")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_disk_that_fills_up_at_any_moment_loses_nothing(small_disk, tmp_path, tiny, request):
+    times, moments = rounds(request), random.Random(3)
+    overrides = [*tiny, f"train_epoch={2 * times}", "snapshot_save_iter=3", "keep_last=2", f"image_save_iter={14 * times}"]
+    alone, full = Script(tmp_path / "alone", overrides), Script(small_disk, overrides)
+    finish(alone.start())
+    reached, ended, begun = 0, 0, False
+    for _ in range(times):
+        filler = small_disk / "filler"
+        told = full.log.read_text() if full.log.exists() else ""
+        process = full.start(*(["--resume"] if reached else []))
+        if moments.random() < 0.7:
+            while process.poll() is None and not (full.log.exists() and "  lr " in full.log.read_text()[len(told):]):
+                time.sleep(0.005)
+            time.sleep(moments.random() * 0.2)
+        try:
+            with open(filler, "wb", buffering=0) as file:
+                while True:
+                    file.write(bytes(4096))
+        except OSError:
+            pass
+        _, err = process.communicate(timeout=120)
+        assert process.returncode in (0, 1, 2) and "Traceback" not in err, err
+        ended += process.returncode != 0
+        filler.unlink()
+        found = full.reached()
+        assert not reached or found and found[-1] >= reached, "a snapshot was lost"
+        reached, begun = max([reached, *found]), True
+    finish(full.start(*(["--resume"] if reached else [])))
+    ends = [newest_weights(script.checkpoints) for script in (alone, full)]
+    assert begun and all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())
+    print(f"\ndisk filled up {times} times ({ended} of them ended the run): nothing lost, end identical")

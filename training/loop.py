@@ -1,0 +1,78 @@
+"""The training loop of both modules; what guards an iteration is in :mod:`training.guards`."""
+import signal
+from contextlib import closing
+
+from tqdm import tqdm
+
+from training.guards import Guard, StopSignals
+from utils import processes
+
+
+def train(trainer, sampler, loader, run, evaluation, data, held_out):
+    """Train until `config.train_epoch` epochs are done, from wherever the trainer stands.
+
+    Args:
+        trainer: a :class:`training.trainer.BaseTrainer`.
+        sampler, loader: from :func:`training.batches.training_batches`.
+        run: :class:`utils_file.RunFolder`, created.
+        evaluation: shows what was learned, see :mod:`evaluation`.
+        data, held_out: training and test rows.
+    Returns:
+        exit status: 0, or 128 + the signal that stopped the run (after a snapshot).
+    Raises:
+        FailedRun: a loss or gradient is not finite, or a snapshot cannot be written.
+    """
+    config, writer = trainer.config, run.tensorboard()
+    stopped = 0
+    with StopSignals() as stop, progress(sampler) as bar:
+        guard = Guard(trainer, sampler, data.rows, run, stop)
+        with guard.nothing_lost(), closing(guard.batches(loader)) as batches:
+            for batch in batches:
+                losses = guard.update(batch)
+                last = trainer.iteration == sampler.total
+                bar.set_description(f"epoch {sampler.epoch(trainer.iteration - 1)[0] + 1}/{config.train_epoch}", False)
+                bar.update()
+                if losses and trainer.iteration % config.log_iter == 0:
+                    log_losses(losses, trainer, run, writer, bar)
+                stopped = processes.all_reduce_max(stop.received)     # looked at once: a later one stops after the next iteration
+                if stopped or last or trainer.iteration % config.snapshot_save_iter == 0:
+                    guard.save()
+                if processes.is_rank_zero() and (last or trainer.iteration % config.image_save_iter == 0):
+                    show(trainer, run, writer, evaluation, data, held_out)
+                if stopped:
+                    break
+        stopped = stopped or stop.received * (trainer.iteration < sampler.total)
+        processes.all_reduce_max(0)                     # none may leave before rank zero has saved: torchrun would kill it
+    writer.close()
+    if stopped:
+        run.log.info("stopped by %s at iteration %d; --resume goes on from here", signal.Signals(stopped).name, trainer.iteration)
+    return 128 + stopped if stopped else 0
+
+
+def progress(sampler):
+    """The progress bar, rank zero's."""
+    return tqdm(total=sampler.total, initial=sampler.iteration, unit="it", dynamic_ncols=True,
+                disable=not processes.is_rank_zero())
+
+
+def log_losses(losses, trainer, run, writer, bar):
+    """Losses, of the whole batch, to the log file, TensorBoard and the progress bar."""
+    values = dict(zip(losses, processes.all_reduce_mean(list(losses.values()))))
+    rate = next(iter(trainer.optimizers.values())).param_groups[0]["lr"]
+    text = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+    bar.set_postfix_str(text)
+    run.log.debug("iteration %d  %s  lr %.3g", trainer.iteration, text, rate)
+    for name, value in values.items():
+        writer.add_scalar(f"loss/{name}", value, trainer.iteration)
+    writer.add_scalar("learning_rate", rate, trainer.iteration)
+
+
+def show(trainer, run, writer, evaluation, data, held_out):
+    """Sample sheets, and a quick measurement of some test rows."""
+    for part, rows in (("train", data), ("test", held_out)):
+        run.add_sheet(part, evaluation.sheet(trainer, rows, trainer.config.display_size), trainer.iteration, writer)
+    metrics = evaluation.quick_metrics(trainer, held_out)
+    for name, value in metrics.items():
+        writer.add_scalar(f"test/{name}", value, trainer.iteration)
+    run.log.info("iteration %d, test rows%s", trainer.iteration, evaluation.words.format(**metrics))
+    run.write_page(evaluation.legend)

@@ -1,0 +1,34 @@
+"""Sheets of pictures. Pictures are uint8 RGB arrays (h, w, 3)."""
+import cv2
+import numpy as np
+
+
+def grid(rows, gap=2, background=40):
+    """Pictures in rows (lists of (S, S, 3); None leaves a wide gap) as one picture."""
+    lines = []
+    for row in rows:
+        height = next(cell.shape[0] for cell in row if cell is not None)
+        cells = [cell if cell is not None else np.full((height, 4 * gap, 3), background, np.uint8) for cell in row]
+        lines.append(np.concatenate([np.pad(cell, ((0, gap), (0, gap), (0, 0)), constant_values=background)
+                                     for cell in cells], 1))
+    return np.concatenate(lines)
+
+
+def label(picture, text):
+    """A copy of a picture with a line of small text in its upper left corner, readable on any ground."""
+    picture = picture.copy()
+    for light, width in ((0, 3), (235, 1)):
+        cv2.putText(picture, text, (4, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (light,) * 3, width, cv2.LINE_AA)
+    return picture
+
+
+def contact_sheet(pictures, columns=4, cell=320, background=20):
+    """Pictures of one size (n, h, w, 3), made smaller to fit `cell` pixels, as one sheet."""
+    h, w = pictures[0].shape[:2]
+    ratio = cell / max(h, w)
+    size = max(1, round(w * ratio)), max(1, round(h * ratio))
+    cells = [np.pad(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), ((2, 2), (2, 2), (0, 0)), constant_values=background)
+             for picture in pictures]
+    cells += [np.full_like(cells[0], background)] * (-len(cells) % min(columns, len(cells)))
+    columns = min(columns, len(cells))
+    return np.concatenate([np.concatenate(cells[at:at + columns], 1) for at in range(0, len(cells), columns)])
