@@ -56,9 +56,9 @@ def train_module(options, config, run, trainer_class, evaluation):
     data = training_pairs(config, trainer.paints, trainer.plate)
     held_out = read_pairs(config, config.test_data_list, trainer.paints)
     trainer.check_targets(data.targets)
-    draw_picks = trainer.draw_picks and partial(trainer.draw_picks, targets=data.targets,
+    draw_frame_indices = trainer.draw_frame_indices and partial(trainer.draw_frame_indices, targets=data.targets,
                                                 steps=trainer.pose_module.steps(data.targets))
-    sampler, loader = training_batches(data, config, trainer.seed, draw_picks)
+    sampler, loader = training_batches(data, config, trainer.seed, draw_frame_indices)
     sampler.go_on(trainer.iteration, trainer.place.get("per_epoch"), trainer.place.get("ahead", 0))
     trainer.total = sampler.total
     trainer.set_learning_rate()

@@ -5,8 +5,8 @@ Poses are normalised picture coordinates in [-1, 1].
 
 What a pose module has:
 
-- `forward(poses (B, T + 1, J, 2) source first, action (B,), noise (R, L, B, Z), held (B,) or None)`: its loss terms by name,
-  0-dim, which `config.pose_loss` weighs; those named in `summed` add up over rows, the others are means. `held` are the targets
+- `forward(poses (B, T + 1, J, 2) source first, action (B,), noise (R, L, B, Z), valid_steps (B,) or None)`: its loss terms by name,
+  0-dim, which `config.pose_loss` weighs; those named in `summed` add up over rows, the others are means. `valid_steps` are the targets
   that a row really holds: after them its last pose is repeated (the published module takes these as they are).
 - `predict(pose (B, J, 2), action (B,), steps, noise (B, L, Z))`: the poses of the next `steps` frames, (B, steps, J, 2).
 - `rollouts(targets)`, `noise_length(steps)`, `z_dim`: R, L and Z; `steps(targets)`: T of a training roll-out on rows of so many.
@@ -93,7 +93,7 @@ class ActVAE(nn.Module):
     def rollouts(self, targets):
         return len(self.rollout_targets(targets))
 
-    def forward(self, poses, action, noise, held=None):
+    def forward(self, poses, action, noise, valid_steps=None):
         """`reconstruction`, the sum over three roll-outs of their mean L1 distance, and `kl` of the first, a sum over its rows.
 
         The three start from the same source and are compared with different targets; they run as one batch.

@@ -28,27 +28,27 @@ class Trainer(BaseTrainer):
         """The loss terms of a batch, already weighted.
 
         Args:
-            batch: `poses` (B, T + 1, J, 2), `action` (B,), where rows may hold fewer than T targets `held` (B,), and with
+            batch: `poses` (B, T + 1, J, 2), `action` (B,), where rows may hold fewer than T targets `valid_steps` (B,), and with
                 `augment.recrop` also `extent` (B, 2); of several processes, each has its share.
             noise: (R, L, B, Z) of the R roll-outs of a row, published (3, 5, B, 512), or None to draw it.
         Returns:
             dict of 0-dim tensors. Their mean over the processes is the loss of the whole batch; of `residual` only about, as each
             process weighs its own rows and looks at steps of its own.
         """
-        poses, held, targets = batch["poses"], batch.get("held"), batch["poses"].shape[1] - 1
+        poses, valid_steps, targets = batch["poses"], batch.get("valid_steps"), batch["poses"].shape[1] - 1
         if any(vars(self.config.augment).values()):
             everyone = len(poses) * processes.world_size()       # drawn for all processes, as noise is
             views = draw_views(everyone, self.config.augment, self.random, poses.dtype).part(processes.shard(everyone))
-            poses, held = augment(poses, torch.full((len(poses),), targets) if held is None else held, views,
+            poses, valid_steps = augment(poses, torch.full((len(poses),), targets) if valid_steps is None else valid_steps, views,
                                   batch["extent"] if self.config.augment.recrop else None)
         poses, action = (value.to(self.device, non_blocking=True) for value in (poses, batch["action"]))
-        held = held if held is None else held.to(self.device)
+        valid_steps = valid_steps if valid_steps is None else valid_steps.to(self.device)
         if noise is None:
             noise = self.training_noise(len(poses), self.model.rollouts(targets), self.model.steps(targets))
         if self.model.random:                                    # so that dropout, too, follows from the run's own state
             torch.manual_seed(int(torch.randint(2 ** 62, (), generator=self.random)) + processes.rank())
         with self.autocast():
-            losses = self.losses_of(poses, action, noise.to(self.device), held)
+            losses = self.losses_of(poses, action, noise.to(self.device), valid_steps)
         weights = vars(self.config.pose_loss)
         # DDP takes the mean over the processes; what adds up over the rows must not become a mean
         return {name: weights.get(name, 1) * (loss * processes.world_size() if name in self.model.summed else loss)

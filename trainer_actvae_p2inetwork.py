@@ -31,7 +31,7 @@ PAINT_BATCH = 32                                            # pictures painted a
 PAINT_PIXELS = PAINT_BATCH * 64 ** 2                        # or fewer, where they are larger
 
 
-def draw_picks(generator, targets, steps):
+def draw_frame_indices(generator, targets, steps):
     """Indices (k1, r, k3) from 0: target of the first update, step of the roll-outs, target of the third update."""
     return tuple(int(torch.randint(limit, (), generator=generator)) for limit in (targets, steps, targets))
 
@@ -94,7 +94,7 @@ class Trainer(BaseTrainer):
     optional = ("classifier",)                               # the authors' `pretrain/` lacks the discriminator
     paints = True
     unused = ("pose_loss", "augment")
-    draw_picks = staticmethod(draw_picks)
+    draw_frame_indices = staticmethod(draw_frame_indices)
     adopt_pose_module = staticmethod(adopt_pose_module)
 
     def __init__(self, config, seed=7, trains=True):
@@ -104,7 +104,7 @@ class Trainer(BaseTrainer):
         self.generator = self._place(build_generator(config.generator, actions))
         self.plate = getattr(self.generator, "plate", None)
         if config.pairs == "anywhere":
-            self.draw_picks = None                           # all pictures of a pair are needed
+            self.draw_frame_indices = None                           # all pictures of a pair are needed
         self.discriminator = self._place(PoseDiscriminator(**vars(config.discriminator)))
         for network in (self.generator, self.discriminator):
             network.check_size(config.imsize)
@@ -185,13 +185,13 @@ class Trainer(BaseTrainer):
         config, weights = self.config, self.config.image_loss
         images, masks, targets = batch["images"], batch["masks"], batch["poses"].shape[1] - 1
         steps = config.steps if config.pairs == "anywhere" else self.actvae.steps(targets)
-        if "picks" in batch:
-            picks = batch["picks"][0].tolist()
+        if "frame_indices" in batch:
+            picks = batch["frame_indices"][0].tolist()
         elif picks is None:
-            picks = draw_picks(self.random, targets, steps)
+            picks = draw_frame_indices(self.random, targets, steps)
         first, step, second = (int(pick) for pick in picks)
         frames = [0, first + 1, min(step + 1, targets), second + 1]              # a pair has one target, for all updates
-        if "picks" not in batch:
+        if "frame_indices" not in batch:
             images, masks = images[:, frames], masks[:, second:second + 1]
         images, masks, poses, action = (value.to(self.device, non_blocking=True)
                                         for value in (images, masks, batch["poses"], batch["action"]))

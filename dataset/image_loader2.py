@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 from dataset.frame_cache import FrameCache
 from dataset.frames import FrameError, frame_files, frame_names, frame_reading, open_frame, read_frame, unusable
 from dataset.matlab import read_mat
-from dataset.pair_list import ACTIONS, held_targets, read_list, resolve_frame
+from dataset.pair_list import ACTIONS, count_valid_steps, read_list, resolve_frame
 from utils import transform
 from utils.transform import as_image
 
@@ -29,7 +29,7 @@ class PennActionPairs(Dataset):
     An item is a dict: `poses` (T + 1, 13, 2) float32 in [-1, 1), source first, and `action` int64; without images also
     `extent` (2,) float32, half width and half height of the crop in the picture, the longer 1; with images
     `images` (T + 1, 3, S, S) float32 in [-1, 1], source first, and `masks` (T, 1, S, S) float32, of the T targets; in lists with
-    rows that repeat their clip's last frame also `held` int64, the targets up to there (:func:`dataset.pair_list.held_targets`).
+    rows that repeat their clip's last frame also `valid_steps` int64, the targets up to there (:func:`dataset.pair_list.count_valid_steps`).
 
     Args:
         data_list: path of the list.
@@ -65,8 +65,8 @@ class PennActionPairs(Dataset):
         self.action = torch.from_numpy(self.rows.action)
         side = (self.crop[:, 2:] - self.crop[:, :2]).astype(np.float32)
         self.extent = torch.from_numpy(side / side.max(-1, keepdims=True))
-        self.held = torch.tensor([held_targets(paths) for paths in self.rows.frames])
-        self.padded = bool((self.held < self.targets).any())
+        self.valid_steps = torch.tensor([count_valid_steps(paths) for paths in self.rows.frames])
+        self.padded = bool((self.valid_steps < self.targets).any())
         self.cache = None
 
     def __len__(self):
@@ -78,21 +78,21 @@ class PennActionPairs(Dataset):
         return self.rows.targets
 
     def __getitem__(self, index):
-        """The item of a row; of `(row, (k1, r, k3))`, the picks of one iteration of the pose-to-image module from 0, only the
+        """The item of a row; of `(row, (k1, r, k3))`, the frame_indices of one iteration of the pose-to-image module from 0, only the
         pictures that it uses: `images` (4, 3, S, S) are then the source and those three targets, `masks` (1, 1, S, S)
-        that of k3, and `picks` (3,) names them."""
-        row, picks = index if isinstance(index, tuple) else (index, None)
+        that of k3, and `frame_indices` (3,) names them."""
+        row, frame_indices = index if isinstance(index, tuple) else (index, None)
         item = {"poses": self.poses[row], "action": self.action[row]}
         if self.padded:
-            item["held"] = self.held[row]
+            item["valid_steps"] = self.valid_steps[row]
         if not self.images:
             item["extent"] = self.extent[row]
         else:
-            targets = range(self.targets) if picks is None else picks
+            targets = range(self.targets) if frame_indices is None else frame_indices
             item["images"] = as_image(self.pictures(row, [0, *(target + 1 for target in targets)]))
-            item["masks"] = self.masks(row, targets if picks is None else picks[-1:])
-            if picks is not None:
-                item["picks"] = torch.tensor(picks)
+            item["masks"] = self.masks(row, targets if frame_indices is None else frame_indices[-1:])
+            if frame_indices is not None:
+                item["frame_indices"] = torch.tensor(frame_indices)
         return item
 
     def masks(self, row, targets):

@@ -41,7 +41,7 @@ class Rows(NamedTuple):
 class TrainingPairs(Dataset):
     """Rows of several :class:`dataset.image_loader2.PennActionPairs`.
 
-    An index is the number of a row, whose item is its window as it is, or a :class:`Draw` (or `(Draw, picks)`) of what training
+    An index is the number of a row, whose item is its window as it is, or a :class:`Draw` (or `(Draw, frame_indices)`) of what training
     asks for: a window or, of `anywhere`, a pair, source first: `poses` (2, 13, 2), `images` (2, 3, S, S), `masks` (1, 1, S, S).
     With `plate`, drawn items also have `plates` (3, S, S).
 
@@ -95,9 +95,9 @@ class TrainingPairs(Dataset):
         return self.sets[which].pictures(row, frames)
 
     def __getitem__(self, index):
-        picks = None
+        frame_indices = None
         if isinstance(index, tuple) and not isinstance(index, Draw):
-            index, picks = index
+            index, frame_indices = index
         which, row = self._place(index.row if isinstance(index, Draw) else index)
         data = self.sets[which]
         if not isinstance(index, Draw):
@@ -107,7 +107,7 @@ class TrainingPairs(Dataset):
             source, target = self._partners(self.videos[which][row], random)
             item = _pair(data, source, target)
         else:
-            source, item = (row, 0), data[row if picks is None else (row, picks)]
+            source, item = (row, 0), data[row if frame_indices is None else (row, frame_indices)]
         if self.images and self.plate:
             item["plates"] = as_image(self._plate(which, *source))
         return self._changed(item, random) if self.augment else item

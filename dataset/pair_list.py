@@ -242,13 +242,13 @@ def check_rows(rows):
         check_text(text)
 
 
-def held_targets(paths):
+def count_valid_steps(paths):
     """How many targets a row with these paths (T + 1, source first) holds before it repeats its last frame to its end: T, of rows
     that end with the clip fewer, of static ones (defect D9) none."""
-    held = len(paths) - 1
-    while held and paths[held - 1] == paths[-1]:
-        held -= 1
-    return held
+    valid_steps = len(paths) - 1
+    while valid_steps and paths[valid_steps - 1] == paths[-1]:
+        valid_steps -= 1
+    return valid_steps
 
 
 def write_list(path, rows):

@@ -122,8 +122,8 @@ def windows(annotation, action_id, files=None, **rules):
         return rows, Counter({"crop box empty or outside the image": len(starts)})
     name = "{:06d}.jpg".format if files is None else files.get
     for start in starts:
-        held = min(rules.horizon, (nframes - 1 - start) // gap)
-        frames = start + gap * np.minimum(np.arange(rules.horizon + 1), held)
+        valid = min(rules.horizon, (nframes - 1 - start) // gap)
+        frames = start + gap * np.minimum(np.arange(rules.horizon + 1), valid)
         if annotation.visibility[start].sum() < rules.min_visible:
             dropped[f"source with fewer than {rules.min_visible} visible joints"] += 1
         elif files is not None and not files.keys() >= set(frames + 1):

@@ -9,7 +9,7 @@ from evaluation.metrics import image_metrics, lpips, pose_metrics, summarise
 from evaluation.picture_metrics import flicker, identity, psnr_by_region, sharpness
 from evaluation.poses import sample_rows
 from evaluation.results import FAKE, REAL, drawing, highlights, metrics_file, new_results, units, write_overview
-from evaluation.sampling import scored_rows, spread
+from evaluation.sampling import evenly_spaced, scored_rows
 from pose.drawing import draw_poses
 from utils.drawing import grid, label
 from utils.files import write_json
@@ -81,7 +81,7 @@ class ImageEvaluation:
 
     def sheet(self, trainer, dataset, count):
         """A picture of `count` rows of a list: source, truth, painted with true poses, with sampled poses, those poses."""
-        rows = spread(len(dataset), count)
+        rows = evenly_spaced(len(dataset), count)
         futures = sample_rows(trainer, dataset, rows, 1, trainer.pose_module.steps(dataset.targets))[:, 0]
         painted = {kind: as_pictures(images) for kind, images in paint_rows(trainer, dataset, rows, futures).items()}
         return grid([[painted["copy_source"][index, 0], None, *painted["truth"][index], None, *painted["true_poses"][index], None,
@@ -90,7 +90,7 @@ class ImageEvaluation:
 
     def quick_metrics(self, trainer, dataset):
         """Mean `{metric}_{kind}` over a small even part of a list."""
-        rows = spread(len(dataset), QUICK_ROWS)
+        rows = evenly_spaced(len(dataset), QUICK_ROWS)
         futures = sample_rows(trainer, dataset, rows, 1, trainer.pose_module.steps(dataset.targets))[:, 0]
         parts = [measure(paint_rows(trainer, dataset, rows[first:first + ROWS], futures[first:first + ROWS]))
                  for first in range(0, len(rows), ROWS)]

@@ -6,7 +6,7 @@ from evaluation.gallery import FAN, Card, curve_chart, metric_table, moving_figu
 from evaluation.metrics import pose_metrics
 from evaluation.recognition import find_classifier
 from evaluation.results import FAKE, REAL, drawing, highlights, metrics_file, new_results, units, write_overview
-from evaluation.sampling import held_rows, scored_rows, source_rows, spread
+from evaluation.sampling import evenly_spaced, scored_rows, source_rows, valid_rows
 from evaluation.scores import MotionScores
 from pose.drawing import as_sequence, draw_poses, smooth
 from utils.drawing import grid
@@ -66,7 +66,7 @@ class PoseEvaluation:
 
     def sheet(self, trainer, dataset, count):
         """A picture of `count` rows of a list: source, ground truth, two samples."""
-        rows, steps = spread(len(dataset), count), trainer.pose_module.steps(dataset.targets)
+        rows, steps = evenly_spaced(len(dataset), count), trainer.pose_module.steps(dataset.targets)
         lines = []
         for row, samples in zip(rows, sample_rows(trainer, dataset, rows, GIF_SAMPLES, steps)):
             sequence = draw_poses(dataset.poses[row, :steps + 1], dataset.imsize)
@@ -77,8 +77,8 @@ class PoseEvaluation:
     def quick_metrics(self, trainer, dataset):
         """Overall pose metrics, in pixels of the crop, over a small even part of a list."""
         steps = trainer.pose_module.steps(dataset.targets)
-        rows = held_rows(dataset, steps)
-        rows = rows[spread(len(rows), QUICK_ROWS)] if len(rows) else spread(len(dataset), QUICK_ROWS)
+        rows = valid_rows(dataset, steps)
+        rows = rows[evenly_spaced(len(rows), QUICK_ROWS)] if len(rows) else evenly_spaced(len(dataset), QUICK_ROWS)
         poses = dataset.poses[rows]
         values = pose_metrics(sample_rows(trainer, dataset, rows, QUICK_SAMPLES, steps), poses[:, 1:steps + 1], poses[:, 0])
         return {name: float(value.mean()) * dataset.imsize / 2 for name, value in values.items()}

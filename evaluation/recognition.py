@@ -70,7 +70,7 @@ def find_classifier(read, steps, log):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")                                          # the test list has been warned of
             data = read()
-        rows = data.held >= steps
+        rows = data.valid_steps >= steps
         if rows.sum() < LEAST_ROWS:
             raise UserError(f"{data.rows.path}: {int(rows.sum())} rows hold {steps} targets, {LEAST_ROWS} are needed")
     except UserError as error:

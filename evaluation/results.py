@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from evaluation.sampling import held_rows, spread
+from evaluation.sampling import evenly_spaced, valid_rows
 from utils.drawing import grid, label
 from utils.files import replaced_folder
 from utils.media import write_gif
@@ -59,7 +59,7 @@ def new_results(folder, places=(REAL, FAKE)):
 def highlights(action):
     """Of rows with these action ids (N,): the indices that the gallery's first page shows, and one index of each action."""
     by_action = [(action == action_id).nonzero()[:, 0] for action_id in action.unique()]
-    shown = {int(index) for members in by_action for index in members[spread(len(members), HIGHLIGHTS)]}
+    shown = {int(index) for members in by_action for index in members[evenly_spaced(len(members), HIGHLIGHTS)]}
     return shown, [int(members[len(members) // 2]) for members in by_action]
 
 
@@ -67,7 +67,7 @@ def metrics_file(module, trainer, dataset, rows, steps, request, summary):
     """The content of `metrics.json`: what was tested, and the scores' summary."""
     return {"module": module, "weights": str(request.origin), "iteration": trainer.iteration, "list": str(dataset.rows.path),
             "list_sha256": dataset.rows.sha256, "rows": len(rows), "rows_in_list": len(dataset),
-            "rows_too_short": len(dataset) - len(held_rows(dataset, steps)), "samples": request.samples,
+            "rows_too_short": len(dataset) - len(valid_rows(dataset, steps)), "samples": request.samples,
             "seed": request.seed, "steps": steps, "imsize": dataset.imsize, **summary}
 
 

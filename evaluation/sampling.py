@@ -6,24 +6,24 @@ from training.prediction import Source
 from utils.errors import UserError
 
 
-def spread(count, limit):
+def evenly_spaced(count, limit):
     """At most `limit` indices spread evenly over `range(count)`."""
     return np.unique(np.linspace(0, count - 1, min(count, limit or count)).round().astype(int))
 
 
-def held_rows(dataset, steps):
+def valid_rows(dataset, steps):
     """Numbers of the rows of a list whose next `steps` poses are known: not those that repeat their clip's last frame before.
     Static rows (defect D9) count, as in the published lists."""
-    return ((dataset.held >= steps) | (dataset.held == 0)).nonzero()[:, 0].numpy()
+    return ((dataset.valid_steps >= steps) | (dataset.valid_steps == 0)).nonzero()[:, 0].numpy()
 
 
 def scored_rows(dataset, steps, limit=None):
-    """At most `limit` of :func:`held_rows`, spread evenly over the list. Raises :class:`UserError` where there is none."""
-    rows = held_rows(dataset, steps)
+    """At most `limit` of :func:`valid_rows`, spread evenly over the list. Raises :class:`UserError` where there is none."""
+    rows = valid_rows(dataset, steps)
     if not len(rows):
         raise UserError(f"{dataset.rows.path}: no row holds {steps} targets, all repeat their clip's last frame before; ask for "
                         "fewer --steps")
-    return rows[spread(len(rows), limit)]
+    return rows[evenly_spaced(len(rows), limit)]
 
 
 def source_rows(dataset, rows, images=False):

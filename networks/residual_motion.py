@@ -248,7 +248,7 @@ class ResidualMotion(nn.Module):
         """Mean over the networks of :class:`EnergyScore`, whose arguments these are; `weight` is divided by its sum first."""
         return EnergyScore.apply(samples, truth, weight / weight.sum().clamp(min=1e-8), rms) / self.networks
 
-    def forward(self, poses, action, noise, held=None):
+    def forward(self, poses, action, noise, valid_steps=None):
         """`poses` and `speed`, the energy scores of poses and of changes from step to step, means over the networks, the second
         weighted; their sum is the loss.
 
@@ -256,7 +256,7 @@ class ResidualMotion(nn.Module):
             poses: (B, T + 1, J, 2), source first; of more than H targets the first H count.
             action: (B,).
             noise: (N * m, L, B, Z); the lots are not used: every network sees every row, and augmentation mirrors.
-            held: (B,) targets that a row really holds, or None for all T; those after it have no weight.
+            valid_steps: (B,) targets that a row really holds, or None for all T; those after it have no weight.
         """
         source, count = poses[:, 0], min(poses.shape[1] - 1, self.horizon)
         steps = torch.tensor([*(t for t in STEPS if t < count), count], device=poses.device)             # (T',) ends of stretches
@@ -264,8 +264,8 @@ class ResidualMotion(nn.Module):
         if self.training:                                                            # any of them, not only the last
             steps = steps - (torch.rand_like(steps, dtype=poses.dtype) * stretch).long()
         share = stretch / steps ** self.decay
-        held = torch.full_like(action, count) if held is None else held
-        weight = (share * (steps <= held[:, None])).to(poses.dtype)                  # (B, T')
+        valid_steps = torch.full_like(action, count) if valid_steps is None else valid_steps
+        weight = (share * (steps <= valid_steps[:, None])).to(poses.dtype)                  # (B, T')
         seen = source + self.jitter * torch.randn_like(source) if self.training else source
         noise = noise[:, 0, :, :-1].unflatten(0, (self.networks, self.samples))      # (N, m, B, Z - 1)
         samples = body_size(source) * self.change(self.context(seen, action, ALL), action, noise, steps, ALL)

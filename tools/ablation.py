@@ -22,12 +22,12 @@ import numpy as np
 from dataset.image_loader2_test import PennActionTestPairs
 from evaluation.poses import score_rows
 from evaluation.recognition import LEAST_ROWS, train_classifier
-from evaluation.sampling import spread
+from evaluation.sampling import evenly_spaced
 from network_actvae import POSE_MODULES, ActVAE, Rollout
 from networks.residual_motion import ResidualMotion
 from trainer_actvae import Trainer
 from training.batches import EpochBatches
-from utils.config import KINDS, LSTMVAEConfig, ResidualMotionConfig, load_config
+from utils.config import NETWORK_KINDS, LSTMVAEConfig, ResidualMotionConfig, load_config
 from utils.errors import UserError, command
 from utils.files import write_json, write_text
 from utils.media import write_image
@@ -71,7 +71,7 @@ class BestOfManyConfig(ResidualMotionConfig):
 
 
 for module, block in ((ResidualVAE, ResidualVAEConfig), (BestOfMany, BestOfManyConfig)):
-    POSE_MODULES[block.kind], KINDS["actvae"][block.kind] = module, block
+    POSE_MODULES[block.kind], NETWORK_KINDS["actvae"][block.kind] = module, block
 
 
 class Row(NamedTuple):
@@ -129,7 +129,7 @@ def split_by_video(data):
 
 def fit(row, data, rows, seconds, seed, overrides=()):
     """A trainer of :class:`Row` `row` after training on some rows of a list for so much processor time, and its iterations."""
-    rows = rows[data.held.numpy()[rows] >= (1 if row.config == MOTION else row.targets)]
+    rows = rows[data.valid_steps.numpy()[rows] >= (1 if row.config == MOTION else row.targets)]
     if not row.every_frame:
         rows = rows[on_the_clip(data)[rows]]
     config = load_config(row.config, [*row.overrides, *overrides])
@@ -146,7 +146,7 @@ def fit(row, data, rows, seconds, seed, overrides=()):
         for _, numbers in zip(range(iterations), EpochBatches(len(rows), batch_size, seed, epochs=epochs)):
             numbers = rows[numbers]
             trainer.update({"poses": data.poses[numbers, :row.targets + 1], "action": data.action[numbers],
-                            "held": data.held[numbers].clamp(max=row.targets), "extent": data.extent[numbers]})
+                            "valid_steps": data.valid_steps[numbers].clamp(max=row.targets), "extent": data.extent[numbers]})
         return trainer, time.process_time() - started
 
     train(1)
@@ -158,10 +158,10 @@ def evaluate(trainer, data, rows, limit, samples, classifiers):
     """Mean scores at each of `HORIZONS`: a list of dicts."""
     found = []
     for steps in HORIZONS:
-        numbers = rows[(data.held.numpy()[rows] >= max(5, steps)) & on_the_clip(data)[rows]]
+        numbers = rows[(data.valid_steps.numpy()[rows] >= max(5, steps)) & on_the_clip(data)[rows]]
         if not len(numbers):
             raise UserError(f"{data.rows.path}: no row holds {steps} targets")
-        numbers = numbers[spread(len(numbers), limit)]
+        numbers = numbers[evenly_spaced(len(numbers), limit)]
         scores = score_rows(trainer, data, numbers, samples, steps, classifier=classifiers[steps])
         overall = scores.summary(data.action[numbers], data.rows.actions, {"normalised": 1.0})["overall"]
         means = {**overall["normalised"], **overall["ratios"]}
@@ -174,7 +174,7 @@ def true_classifiers(data, rows):
     """Of each of `HORIZONS`, a classifier of the true motion of some rows; None of fewer than `LEAST_ROWS`."""
     made = {}
     for steps in HORIZONS:
-        numbers = rows[data.held.numpy()[rows] >= steps]
+        numbers = rows[data.valid_steps.numpy()[rows] >= steps]
         made[steps] = train_classifier(data.poses[numbers, :steps + 1], data.action[numbers],
                                        len(data.rows.actions)) if len(numbers) >= LEAST_ROWS else None
     return made

@@ -51,17 +51,17 @@ def recropped(change, extent):
     return 1 / (change * extent[:, None]).norm(dim=-1).amax(-1).clamp(min=1e-3)
 
 
-def augment(poses, held, views, extent=None):
+def augment(poses, valid_steps, views, extent=None):
     """Rows of poses seen otherwise; joints may leave the picture.
 
     Args:
         poses: (B, T + 1, 13, 2), source first.
-        held: (B,) targets that a row really holds; after them a row stands still.
+        valid_steps: (B,) targets that a row really holds; after them a row stands still.
         views: :class:`Views` of B rows.
         extent: of their crops, see :func:`recropped`. A crop holds a video's whole motion, so where it ends says how far people
             will go; without it a changed row no longer says so.
     Returns:
-        (poses, held), shapes as before: faster rows hold fewer steps, of slower ones those past the last pose are not known.
+        (poses, valid_steps), shapes as before: faster rows hold fewer steps, of slower ones those past the last pose are not known.
     """
     length, mirrored = poses.shape[1], poses[:, :, list(MIRROR)] * poses.new_tensor([-1, 1])
     poses = torch.where(views.mirrored[:, None, None, None], mirrored, poses)
@@ -70,8 +70,8 @@ def augment(poses, held, views, extent=None):
     size = views.zoom if extent is None else views.zoom * recropped(change, extent)                         # (B,)
     poses = poses @ (change * size[:, None, None]).mT[:, None] + views.shift[:, None, None]
     time = torch.arange(length, dtype=poses.dtype) * views.speed[:, None]                # (B, T + 1) in frames of the row
-    time = torch.minimum(time, held[:, None].to(time.dtype))
+    time = torch.minimum(time, valid_steps[:, None].to(time.dtype))
     before = time.floor().clamp(max=length - 2).long()                                   # (B, T + 1)
     part, row = (time - before)[..., None, None], torch.arange(len(poses))[:, None]
     poses = poses[row, before] * (1 - part) + poses[row, before + 1] * part
-    return poses, (held / views.speed).floor().clamp(max=length - 1).long()
+    return poses, (valid_steps / views.speed).floor().clamp(max=length - 1).long()

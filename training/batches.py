@@ -16,19 +16,19 @@ class EpochBatches:
     """Batch sampler: every epoch a shuffle of its own, the incomplete last batch dropped.
 
     The order follows from seed and epoch alone, so a run can go on at any iteration, with any number of processes, each of which
-    gets its share of every batch. With `draw_picks(generator)` an entry
-    is (row, picks), the picks the same for a whole batch and following from seed and iteration.
+    gets its share of every batch. With `draw_frame_indices(generator)` an entry
+    is (row, frame_indices), the frame_indices the same for a whole batch and following from seed and iteration.
 
     Args:
         rows: of the list.
         batch_size: of all processes together.
         seed: of the run.
-        draw_picks: see above.
+        draw_frame_indices: see above.
         epochs: after which it ends.
     """
 
-    def __init__(self, rows, batch_size, seed, draw_picks=None, epochs=1):
-        self.rows, self.batch_size, self.seed, self.draw_picks = rows, batch_size, seed, draw_picks
+    def __init__(self, rows, batch_size, seed, draw_frame_indices=None, epochs=1):
+        self.rows, self.batch_size, self.seed, self.draw_frame_indices = rows, batch_size, seed, draw_frame_indices
         self.per_epoch, self.epochs = rows // batch_size, epochs
         self.iteration, self.ahead = 0, 0    # the first to hand out; by how much its place in the epochs is more than its number
 
@@ -65,13 +65,13 @@ class EpochBatches:
             epoch, number = self.epoch(iteration)
             if epoch != ordered:
                 ordered, order = epoch, self.order(epoch).split(self.batch_size)
-            yield self._with_picks(order[number][own].tolist(), iteration)
+            yield self._with_frame_indices(order[number][own].tolist(), iteration)
 
-    def _with_picks(self, rows, iteration):
-        if self.draw_picks is None:
+    def _with_frame_indices(self, rows, iteration):
+        if self.draw_frame_indices is None:
             return rows
-        picks = self.draw_picks(torch.Generator().manual_seed(self.seed * 1_000_003 + iteration))
-        return [(row, picks) for row in rows]
+        frame_indices = self.draw_frame_indices(torch.Generator().manual_seed(self.seed * 1_000_003 + iteration))
+        return [(row, frame_indices) for row in rows]
 
 
 class MixedBatches(EpochBatches):
@@ -81,11 +81,11 @@ class MixedBatches(EpochBatches):
 
     Args:
         data: the rows.
-        batch_size, seed, draw_picks, epochs: as of :class:`EpochBatches`.
+        batch_size, seed, draw_frame_indices, epochs: as of :class:`EpochBatches`.
     """
 
-    def __init__(self, data, batch_size, seed, draw_picks=None, epochs=1):
-        super().__init__(len(data), batch_size, seed, draw_picks, epochs)
+    def __init__(self, data, batch_size, seed, draw_frame_indices=None, epochs=1):
+        super().__init__(len(data), batch_size, seed, draw_frame_indices, epochs)
         self.data = data
 
     def draws(self, iteration):
@@ -98,16 +98,16 @@ class MixedBatches(EpochBatches):
     def __iter__(self):
         own = processes.shard(self.batch_size)
         for iteration in range(self.iteration, self.total):
-            yield self._with_picks(self.draws(iteration)[own], iteration)
+            yield self._with_frame_indices(self.draws(iteration)[own], iteration)
 
 
-def training_batches(dataset, config, seed, draw_picks=None):
+def training_batches(dataset, config, seed, draw_frame_indices=None):
     """(sampler, loader) of the training list; raises :class:`UserError` if the list is smaller than a batch or the batch
     cannot be shared out."""
     if hasattr(dataset, "sets"):                             # several data sets, whose shares decide
-        sampler = MixedBatches(dataset, config.batch_size, seed, draw_picks, config.train_epoch)
+        sampler = MixedBatches(dataset, config.batch_size, seed, draw_frame_indices, config.train_epoch)
     else:
-        sampler = EpochBatches(len(dataset), config.batch_size, seed, draw_picks, config.train_epoch)
+        sampler = EpochBatches(len(dataset), config.batch_size, seed, draw_frame_indices, config.train_epoch)
     if not sampler.per_epoch:
         raise UserError(f"{dataset.rows.path}: its {len(dataset)} rows are fewer than a batch of {config.batch_size}")
     if config.batch_size % processes.world_size():

@@ -13,7 +13,7 @@ from training.muon import Muon
 from training.prediction import Prediction, Source, row_noise
 from training.weights import find_weights, part_names
 from utils import processes
-from utils.config import OF_USE, adopt, describe
+from utils.config import INFERENCE_KEYS, adopt, describe
 from utils.errors import FailedRun, UserError
 from utils.torch_files import load_torch
 
@@ -63,7 +63,7 @@ class BaseTrainer:
     optional = ()                                          # parts that pretrained folders may lack
     paints = False                                         # whether it needs pictures
     plate = None                                           # function that makes pictures without their person, if it needs such
-    draw_picks = None                                      # see `EpochBatches`
+    draw_frame_indices = None                                      # see `EpochBatches`
     unused = ("generator", "discriminator", "image_loss", "vgg_weights", "cache", "cache_dir", "channels_last", "compile",
               "sync_batchnorm", "pairs", "pairs_near", "augment_pictures")      # keys of the configuration without effect here
 
@@ -301,10 +301,10 @@ class BaseTrainer:
     def restore(self, weights, optimizers=False):
         """Fill the networks with :class:`training.weights.Weights`, and with `optimizers` go on from there.
 
-        What they mean must be what this trainer's networks mean; how they are used (:data:`utils.config.OF_USE`) is up to the
+        What they mean must be what this trainer's networks mean; how they are used (:data:`utils.config.INFERENCE_KEYS`) is up to the
         configuration.
         """
-        differing = adopt(copy.deepcopy(self.config), weights.networks, weights.origin, OF_USE)
+        differing = adopt(copy.deepcopy(self.config), weights.networks, weights.origin, INFERENCE_KEYS)
         if differing:
             raise UserError(f"{weights.origin}: weights of other networks than this configuration's: {'; '.join(differing)}")
         for name, path in weights.files.items():

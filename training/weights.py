@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from training.checkpoints import NETWORKS, Snapshot, find_snapshots, read_networks
-from utils.config import KINDS, DiscriminatorConfig, describe, load_config
+from utils.config import NETWORK_KINDS, DiscriminatorConfig, describe, load_config
 from utils.errors import UserError
 
 
@@ -26,7 +26,7 @@ def part_names(networks, blocks):
     """The published part names of some blocks of a configuration or of a description."""
     names = []
     for block in blocks:
-        kinds = KINDS.get(block, {None: DiscriminatorConfig})
+        kinds = NETWORK_KINDS.get(block, {None: DiscriminatorConfig})
         kind = networks[block].get("kind") if isinstance(networks.get(block), dict) else None
         names += kinds[kind if kind in kinds else next(iter(kinds))].parts
     return names

@@ -23,7 +23,7 @@ def _number(default, low=None, above=None, high=None, choices=None):
     return field(default=default, metadata={"low": low, "above": above, "high": high, "choices": choices})
 
 
-class Block:
+class NetworkConfig:
     """The keys of one kind of network; `parts` are the names of its checkpoint files."""
 
     parts = ()
@@ -34,7 +34,7 @@ class Block:
 
 
 @dataclass
-class LSTMVAEConfig(Block):
+class LSTMVAEConfig(NetworkConfig):
     """The published pose module."""
 
     parts = ("im_encode_content", "im_encode_vae")
@@ -43,7 +43,7 @@ class LSTMVAEConfig(Block):
 
 
 @dataclass
-class ResidualMotionConfig(Block):
+class ResidualMotionConfig(NetworkConfig):
     """The pose module of networks/residual_motion.py."""
 
     parts = ("motion",)
@@ -87,7 +87,7 @@ class PoseLossConfig:
 
 
 @dataclass
-class PoseAttentionConfig(Block):
+class PoseAttentionConfig(NetworkConfig):
     """The published generator."""
 
     parts = ("generator",)
@@ -99,7 +99,7 @@ class PoseAttentionConfig(Block):
 
 
 @dataclass
-class LimbWarpConfig(Block):
+class LimbWarpConfig(NetworkConfig):
     """The generator that moves the limbs of the source picture."""
 
     parts = ("generator",)
@@ -111,12 +111,12 @@ class LimbWarpConfig(Block):
     limbs: bool = True                               # whether it moves the source's limbs
 
 
-KINDS = {"actvae": {"lstm_vae": LSTMVAEConfig, "residual": ResidualMotionConfig},
+NETWORK_KINDS = {"actvae": {"lstm_vae": LSTMVAEConfig, "residual": ResidualMotionConfig},
          "generator": {"pose_attention": PoseAttentionConfig, "limb_warp": LimbWarpConfig}}
 
 
 @dataclass
-class DiscriminatorConfig(Block):
+class DiscriminatorConfig(NetworkConfig):
     """Size of the pose-to-image discriminator."""
 
     parts = ("classifier",)
@@ -168,10 +168,10 @@ class Config:
     imsize: int = _number(128, low=16)
     steps: int = _number(4, low=1)                   # predicted where no list says how far
 
-    actvae: Block = field(default_factory=LSTMVAEConfig)
+    actvae: NetworkConfig = field(default_factory=LSTMVAEConfig)
     pose_loss: PoseLossConfig = field(default_factory=PoseLossConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
-    generator: Block = field(default_factory=PoseAttentionConfig)
+    generator: NetworkConfig = field(default_factory=PoseAttentionConfig)
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
     image_loss: ImageLossConfig = field(default_factory=ImageLossConfig)
     vgg_weights: str = "imagenet"
@@ -216,7 +216,7 @@ WITHOUT_EFFECT = ("image_encode", "dec_im", "image_vae", "dis", "model", "init",
 TUNABLE = {"generator.norm_momentum",
            *(f"actvae.{key}" for key in ("samples", "dropout", "jitter", "path_weight", "speed_weight", "decay"))}
 # How trained networks are used: as their weights say, unless the user chose otherwise.
-OF_USE = {"actvae.temperature"}
+INFERENCE_KEYS = {"actvae.temperature"}
 BLOCKS = ("image_encode", "dec_im", "image_vae", "dis", "model")
 
 
@@ -288,7 +288,7 @@ def adopt(config, description, origin, chosen=()):
         config: changed in place.
         description: read from a file.
         origin: that file, for messages.
-        chosen: dotted keys that the user set on the command line; of those in `OF_USE` the user's value stays.
+        chosen: dotted keys that the user set on the command line; of those in `INFERENCE_KEYS` the user's value stays.
     Returns:
         what it changed, a list of `key: value trained (value of the configuration)`.
     Raises:
@@ -298,7 +298,7 @@ def adopt(config, description, origin, chosen=()):
     for key, value in description.items():
         _assign(config, [key], value, f"{origin}")
     told, after = [], flatten(dataclasses.asdict(config))
-    own = TUNABLE | OF_USE & set(chosen)
+    own = TUNABLE | INFERENCE_KEYS & set(chosen)
     for key, value in flatten(describe(config, description)).items():
         if before.get(key) != value and key not in own:
             if key in chosen:
@@ -379,7 +379,7 @@ def _assign(target, keys, value, where):
             raise UserError(f"{where}: {name!r} is a block of keys")
         values = {".".join(rest): value} if rest else {str(key): inner for key, inner in value.items()}
         where = where if rest else f"{where}, in {name!r}"
-        if name in KINDS and "kind" in values:
+        if name in NETWORK_KINDS and "kind" in values:
             _choose_kind(target, name, values.pop("kind"), where)
         for key, inner in values.items():
             _assign(getattr(target, name), key.split("."), inner, where)
@@ -391,7 +391,7 @@ def _assign(target, keys, value, where):
 
 def _choose_kind(config, name, kind, where):
     """Give a block the keys of another kind, with their defaults; of the same kind it stays as it is."""
-    kinds = KINDS[name]
+    kinds = NETWORK_KINDS[name]
     if not isinstance(kind, str) or kind not in kinds:
         raise UserError(f"{where}: 'kind' must be one of {', '.join(kinds)}")
     if getattr(config, name).kind != kind:

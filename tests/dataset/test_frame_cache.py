@@ -21,7 +21,7 @@ from dataset import frame_cache
 from dataset.frame_cache import FrameCache
 from dataset.image_loader2 import FrameError, PennActionPairs
 from dataset.image_loader2_test import PennActionTestPairs
-from trainer_actvae_p2inetwork import draw_picks
+from trainer_actvae_p2inetwork import draw_frame_indices
 from training.batches import training_batches
 from utils.errors import FailedRun, UserError
 
@@ -108,7 +108,7 @@ def test_a_warm_epoch_decodes_nothing(place, no_decoder):
     with pytest.raises(AssertionError, match="was decoded"):
         place.data(cached=False)[0]
     data, config = place.data(), SimpleNamespace(train_epoch=1, batch_size=3, workers=4, cache=True)
-    _, loader = training_batches(data, config, 7, partial(draw_picks, targets=5, steps=4))
+    _, loader = training_batches(data, config, 7, partial(draw_frame_indices, targets=5, steps=4))
     assert [batch["images"].shape for batch in loader] == [(3, 4, 3, SIZE, SIZE)] * 2
     assert loader.num_workers == 0
 

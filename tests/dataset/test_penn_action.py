@@ -9,7 +9,7 @@ import scipy.io
 from golden import FIXTURES
 
 from dataset.image_loader2 import PennActionPairs
-from dataset.pair_list import ACTIONS, TEST_LIST, TRAIN_LIST, format_row, held_targets, parse_row, read_list
+from dataset.pair_list import ACTIONS, TEST_LIST, TRAIN_LIST, count_valid_steps, format_row, parse_row, read_list
 from dataset.penn_action import Annotation, build, main, outer_box, windows
 from utils.errors import UserError
 
@@ -53,18 +53,18 @@ def test_padded_windows_are_the_published_ones_to_the_end_of_the_video(nframes, 
         assert starts(rows) == list(range(1, starts(rows)[-1] + 1)) and starts(rows)[-1] >= published[-1]
     for row in rows:
         numbers = [int(path[-10:-4]) for path in row.frames]
-        held = held_targets(row.frames)
-        assert len(numbers) == 33 and numbers[:held + 1] == [numbers[0] + gap * step for step in range(held + 1)]
-        assert min(5, held) == 5 and (held == 32 or numbers[held] + gap > nframes), "as many as the video has"
-        assert (row.poses[held:] == row.poses[held]).all() and len(row.persons) == 32
+        valid_steps = count_valid_steps(row.frames)
+        assert len(numbers) == 33 and numbers[:valid_steps + 1] == [numbers[0] + gap * step for step in range(valid_steps + 1)]
+        assert min(5, valid_steps) == 5 and (valid_steps == 32 or numbers[valid_steps] + gap > nframes), "as many as the video has"
+        assert (row.poses[valid_steps:] == row.poses[valid_steps]).all() and len(row.persons) == 32
 
 
 def test_padded_rows_are_read_with_what_they_hold(penn_root, tmp_path, run_script):
     assert run_script(main, "--root", penn_root, "--out", tmp_path, "--horizon", 40, "--pad", "--every_frame").status == 0
     data = PennActionPairs(tmp_path / TRAIN_LIST, penn_root, 32, images=False)
     first = data.rows.frame_numbers()[:, 1]
-    assert data.targets == 40 and data.held.tolist() == (36 - first).clip(max=40).tolist()
-    assert data[3]["held"] == data.held[3]
+    assert data.targets == 40 and data.valid_steps.tolist() == (36 - first).clip(max=40).tolist()
+    assert data[3]["valid_steps"] == data.valid_steps[3]
     crop = data.crop[3].astype(float)
     wide, high = (crop[2:] - crop[:2]) / (crop[2:] - crop[:2]).max()
     assert data[3]["extent"].tolist() == pytest.approx([wide, high]) and max(wide, high) == 1

@@ -16,7 +16,7 @@ from evaluation.metrics import pose_curves, pose_metrics
 from evaluation.motion import acceleration, bone_drift, calibration_error, rank_counts
 from evaluation.poses import score_rows
 from evaluation.recognition import find_classifier, frechet_distance, train_classifier
-from evaluation.sampling import held_rows, scored_rows
+from evaluation.sampling import scored_rows, valid_rows
 from evaluation.scores import MotionScores
 from trainer_actvae import Trainer
 from utils.errors import UserError
@@ -140,9 +140,9 @@ def test_without_enough_true_motion_recognition_is_left_out_with_a_reason(tiny, 
 # ---- rows that end with their clip ----
 
 def test_only_rows_that_hold_the_horizon_are_scored():
-    data = SimpleNamespace(held=torch.tensor([5, 3, 0, 4, 2]), rows=SimpleNamespace(path="list.txt"))
-    assert held_rows(data, 4).tolist() == [0, 2, 3] and scored_rows(data, 4, 2).tolist() == [0, 3]
-    data.held = torch.tensor([1, 2])
+    data = SimpleNamespace(valid_steps=torch.tensor([5, 3, 0, 4, 2]), rows=SimpleNamespace(path="list.txt"))
+    assert valid_rows(data, 4).tolist() == [0, 2, 3] and scored_rows(data, 4, 2).tolist() == [0, 3]
+    data.valid_steps = torch.tensor([1, 2])
     with pytest.raises(UserError, match="list.txt: no row holds 4 targets"):
         scored_rows(data, 4)
 

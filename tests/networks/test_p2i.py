@@ -11,7 +11,7 @@ from model_variants import PoseAttentionGenerator
 from network_actvae import ActVAE
 from network_actvae_p2inetwork import PoseDiscriminator
 from networks.layers import evaluating
-from trainer_actvae_p2inetwork import Trainer, draw_picks
+from trainer_actvae_p2inetwork import Trainer, draw_frame_indices
 from utils.config import Config, load_config
 from utils.errors import UserError
 from utils.heatmap import gaussian_maps
@@ -174,8 +174,8 @@ def test_same_seed_same_run_other_seed_other_run():
     first, again, other = (small_trainer(seed=seed) for seed in (1, 1, 2))
     losses = [trainer.update(small_batch())["g_sampled"] for trainer in (first, again, other)]
     assert losses[0] == losses[1] != losses[2]
-    assert [draw_picks(first.random, 5, 4) for _ in range(9)] == [draw_picks(again.random, 5, 4) for _ in range(9)]
-    picks = [draw_picks(first.random, 5, 4) for _ in range(200)]
+    assert [draw_frame_indices(first.random, 5, 4) for _ in range(9)] == [draw_frame_indices(again.random, 5, 4) for _ in range(9)]
+    picks = [draw_frame_indices(first.random, 5, 4) for _ in range(200)]
     assert [sorted(set(column)) for column in zip(*picks)] == [[*range(5)], [*range(STEPS)], [*range(5)]]
 
 

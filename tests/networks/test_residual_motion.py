@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from dataset.pair_list import held_targets
+from dataset.pair_list import count_valid_steps
 from networks.residual_motion import EnergyScore, ResidualMotion, mirror
 from trainer_actvae import Trainer
 from training.augment import Views, augment, draw_views
@@ -24,7 +24,7 @@ def small_config(augment=AUGMENT, sizes=SIZES, **changes):
 
 def random_batch(rows=4, targets=9):
     return {"poses": torch.rand(rows, targets + 1, 13, 2) * 1.6 - 0.8, "action": torch.arange(rows) % 9,
-            "held": torch.arange(rows) % targets + 1, "extent": torch.tensor([1.0, 0.5]).expand(rows, 2)}
+            "valid_steps": torch.arange(rows) % targets + 1, "extent": torch.tensor([1.0, 0.5]).expand(rows, 2)}
 
 
 def lot(network, networks, mirrored=False):
@@ -139,18 +139,18 @@ def test_targets_past_the_clip_have_no_weight():
     model, batch = lively(ResidualMotion(horizon=9, **SIZES)), random_batch()
     noise = torch.randn(12, 1, 4, model.z_dim)
     other = batch["poses"].clone()
-    for row, held in enumerate(batch["held"].tolist()):
-        other[row, held + 1:] = 9
-    losses, changed = (model(poses, batch["action"], noise, batch["held"]) for poses in (batch["poses"], other))
+    for row, valid_steps in enumerate(batch["valid_steps"].tolist()):
+        other[row, valid_steps + 1:] = 9
+    losses, changed = (model(poses, batch["action"], noise, batch["valid_steps"]) for poses in (batch["poses"], other))
     assert set(losses) == {"poses", "speed"}
     assert all(torch.equal(losses[name], changed[name]) for name in losses)
     assert not torch.equal(model(other, batch["action"], noise)["poses"], losses["poses"])
     assert all(torch.isfinite(value) for value in model(batch["poses"], batch["action"], noise, torch.zeros(4).long()).values())
 
 
-@pytest.mark.parametrize("paths, held", [("abcd", 3), ("abcc", 2), ("abbb", 1), ("aaaa", 0), ("aabc", 3), ("abab", 3)])
-def test_held_targets_follow_from_repeated_frames(paths, held):
-    assert held_targets(tuple(paths)) == held
+@pytest.mark.parametrize("paths, valid_steps", [("abcd", 3), ("abcc", 2), ("abbb", 1), ("aaaa", 0), ("aabc", 3), ("abab", 3)])
+def test_valid_steps_follow_from_repeated_frames(paths, valid_steps):
+    assert count_valid_steps(tuple(paths)) == valid_steps
 
 
 def test_training_looks_at_one_step_of_each_stretch_and_so_at_all():
@@ -175,19 +175,19 @@ def test_muon_is_told_that_it_would_mix_networks():
 
 def test_augmentation_without_any_changes_nothing():
     batch = random_batch()
-    poses, held = augment(batch["poses"], batch["held"], draw_views(4, AugmentConfig(), torch.Generator()))
+    poses, valid_steps = augment(batch["poses"], batch["valid_steps"], draw_views(4, AugmentConfig(), torch.Generator()))
     settled = batch["poses"].clone()
-    for row, last in enumerate(batch["held"].tolist()):
+    for row, last in enumerate(batch["valid_steps"].tolist()):
         settled[row, last + 1:] = settled[row, last]                  # after what a row holds it stands still
-    assert torch.allclose(poses, settled, atol=1e-6) and torch.equal(held, batch["held"])
+    assert torch.allclose(poses, settled, atol=1e-6) and torch.equal(valid_steps, batch["valid_steps"])
 
 
 def test_each_augmentation_is_what_it_says():
-    poses, held = torch.rand(200, 9, 13, 2), torch.full((200,), 8)
+    poses, valid_steps = torch.rand(200, 9, 13, 2), torch.full((200,), 8)
 
     def seen(**settings):
         views = draw_views(200, AugmentConfig(**settings), torch.Generator().manual_seed(1))
-        return views, *augment(poses, held, views)
+        return views, *augment(poses, valid_steps, views)
 
     views, found, _ = seen(mirror=True)
     assert 70 < views.mirrored.sum() < 130
@@ -201,7 +201,7 @@ def test_each_augmentation_is_what_it_says():
     assert torch.allclose(found, poses * views.zoom[:, None, None, None], atol=1e-6) and views.zoom.log().abs().max() <= 0.2
     line = torch.arange(9.0).view(1, 9, 1, 1).expand(200, 9, 13, 2)
     views = draw_views(200, AugmentConfig(speed=0.5), torch.Generator().manual_seed(1))
-    found, now_held = augment(line, held, views)
+    found, now_held = augment(line, valid_steps, views)
     expected = (torch.arange(9.0) * views.speed[:, None]).clamp(max=8)
     assert torch.allclose(found[:, :, 0, 0], expected, atol=1e-5)
     assert torch.equal(now_held, (8 / views.speed).floor().clamp(max=8).long()) and len(now_held.unique()) > 2

@@ -12,7 +12,7 @@ from dataset.pair_list import TRAIN_LIST
 from dataset.penn_action import build
 from dataset.synthetic.layout import make
 from tools.benchmark import in_turns
-from trainer_actvae_p2inetwork import Trainer, draw_picks
+from trainer_actvae_p2inetwork import Trainer, draw_frame_indices
 from utils.config import Config, load_config
 from utils.heatmap import gaussian_maps
 
@@ -55,7 +55,7 @@ def published_iteration(trainer, batch):
         trainer.optimizers[name].step()
 
     def run():
-        first, frame, second = draw_picks(trainer.random, TARGETS, STEPS)
+        first, frame, second = draw_frame_indices(trainer.random, TARGETS, STEPS)
         for fake_pose, target in ((poses[:, first + 1], first + 1),
                                   (trainer.actvae.rollout(poses[:, 0], action).pose[:, frame], frame + 1)):
             zero()
