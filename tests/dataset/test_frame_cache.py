@@ -85,7 +85,7 @@ def test_picked_items_hold_the_chosen_frames_of_the_full_one(place):
         full, (k1, r, k3) = data[3], (4, 0, 2)
         item = data[3, (k1, r, k3)]
         assert same(item, {"poses": full["poses"], "action": full["action"], "masks": full["masks"][k3:k3 + 1],
-                           "images": full["images"][[0, k1 + 1, r + 1, k3 + 1]], "picks": torch.tensor([k1, r, k3])})
+                           "images": full["images"][[0, k1 + 1, r + 1, k3 + 1]], "frame_indices": torch.tensor([k1, r, k3])})
         assert not torch.equal(full["masks"][k3], full["masks"][k1])
 
 

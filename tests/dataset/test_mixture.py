@@ -78,7 +78,7 @@ def test_plates_are_made_once_and_of_the_source(sets):
         torch.testing.assert_close(item["plates"][0, 0, 0], item["images"][0].mean(), atol=.005, rtol=0)
     assert len(calls) == 33
     window = TrainingPairs(sets[:1], (1.0,), plate=grey)[Draw(3, 0), (0, 1, 2)]
-    assert window["images"].shape == (4, 3, 32, 32) and window["picks"].tolist() == [0, 1, 2]
+    assert window["images"].shape == (4, 3, 32, 32) and window["frame_indices"].tolist() == [0, 1, 2]
     torch.testing.assert_close(window["plates"][0, 0, 0], window["images"][0].mean(), atol=.005, rtol=0)
 
 
@@ -91,7 +91,7 @@ def test_changes_follow_from_the_seed(sets):
     assert len(actions) > 3 and actions <= set(range(9))
 
 
-@pytest.mark.parametrize("picks", [None, lambda generator: (int(torch.randint(4, (), generator=generator)), 0, 0)])
+@pytest.mark.parametrize("frame_indices", [None, lambda generator: (int(torch.randint(4, (), generator=generator)), 0, 0)])
 def test_order_follows_from_seed_and_iteration(sets, monkeypatch, picks):
     mixture = TrainingPairs(sets, (.5, .5))
     whole = list(MixedBatches(mixture, 4, 7, picks, epochs=1))

@@ -392,7 +392,7 @@ def test_picks_known_beforehand_need_only_their_pictures():
     batch, picks = small_batch(), (3, 1, 4)
     whole, part = small_trainer(), small_trainer()
     few = {**batch, "images": batch["images"][:, [0, 4, 2, 5]], "masks": batch["masks"][:, 4:5],
-           "picks": torch.tensor([picks] * len(batch["action"]))}
+           "frame_indices": torch.tensor([picks] * len(batch["action"]))}
     assert whole.update(batch, picks) == part.update(few)
 
 
