@@ -91,7 +91,7 @@ def test_changes_follow_from_the_seed(sets):
     assert len(actions) > 3 and actions <= set(range(9))
 
 
-@pytest.mark.parametrize("frame_indices", [None, lambda generator: (int(torch.randint(4, (), generator=generator)), 0, 0)])
+@pytest.mark.parametrize("picks", [None, lambda generator: (int(torch.randint(4, (), generator=generator)), 0, 0)])
 def test_order_follows_from_seed_and_iteration(sets, monkeypatch, picks):
     mixture = TrainingPairs(sets, (.5, .5))
     whole = list(MixedBatches(mixture, 4, 7, picks, epochs=1))

@@ -40,7 +40,7 @@ def train(module, *changes):
                  "masks": torch.ones(ROWS, 5, 1, SIZE, SIZE)}
         noise = torch.randn(3 if module is trainer_actvae else 2, 5, ROWS, Z, generator=random)
         own = processes.shard(ROWS)
-        further = {} if module is trainer_actvae else {"frame_indices": (0, 2, 3)}
+        further = {} if module is trainer_actvae else {"picks": (0, 2, 3)}
         found = trainer.update({key: value[own] for key, value in batch.items()}, noise=noise[:, :, own], **further)
         losses.append(dict(zip(found, processes.all_reduce_mean(list(found.values())))))
     return {"losses": losses, **{name: module.state_dict() for name, module in trainer.parts.items()}}
