@@ -1,8 +1,8 @@
 """The generators: source picture + source and target pose -> target picture. `config.generator.kind` names one of `GENERATORS`.
 
 A generator's call is `(source (B, 3, S, S), source_pose (B, J, 2), target_pose (B, J, 2), action (B,)) -> (B, 3, S, S)`; pictures
-in [-1, 1], poses normalised; it makes its own maps of the poses. One that also has `prepare` and `paint`
-(:class:`networks.limb_generator.LimbWarpGenerator`) paints pictures of any side, and looks at a source once for all target poses.
+in [-1, 1], poses normalised; it makes its own maps of the poses. What else it may offer is written in
+:class:`networks.interfaces.Generator`.
 
 Axes: B batch, J = 13 joints, S picture side; c is the width after the downsampling, 256 as published, and s = S / 4
 its side. The names of the submodules are those of the published checkpoints, and the order in which they are made is
@@ -11,6 +11,7 @@ that of the published `optimizer.pt`, which knows parameters by number.
 import torch
 from torch import nn
 
+from networks.interfaces import Generator
 from networks.layers import init_published, norm_relu, reflect_conv
 from networks.limb_generator import LimbWarpGenerator
 from utils.errors import UserError
@@ -50,7 +51,7 @@ class AttentionBlock(nn.Module):
         return torch.addcmul(image, self.conv_block_stream1(image), torch.sigmoid(branch)), branch
 
 
-class PoseAttentionGenerator(nn.Module):
+class PoseAttentionGenerator(Generator):
     """The published generator: a pose-attention transfer network that paints over the source where its mask says so.
 
     Args:

@@ -3,15 +3,7 @@
 Axes: B batch, T steps, J = 13 joints, C actions, L noise vectors of one roll-out, Z their size, R roll-outs a row in training.
 Poses are normalised picture coordinates in [-1, 1].
 
-What a pose module has:
-
-- `forward(poses (B, T + 1, J, 2) source first, action (B,), noise (R, L, B, Z), valid_steps (B,) or None)`: its loss terms by name,
-  0-dim, which `config.pose_loss` weighs; those named in `summed` add up over rows, the others are means. `valid_steps` are the targets
-  that a row really holds: after them its last pose is repeated (the published module takes these as they are).
-- `predict(pose (B, J, 2), action (B,), steps, noise (B, L, Z))`: the poses of the next `steps` frames, (B, steps, J, 2).
-- `rollouts(targets)`, `noise_length(steps)`, `z_dim`: R, L and Z; `steps(targets)`: T of a training roll-out on rows of so many.
-- `parts`: published checkpoint part -> module.
-- `random`: whether its training draws from torch's own generator, as dropout does.
+What a pose module offers is written in :class:`networks.interfaces.PoseModule`.
 """
 from typing import NamedTuple
 
@@ -19,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from networks.interfaces import PoseModule
 from networks.residual_motion import ResidualMotion
 
 
@@ -52,7 +45,7 @@ class RecurrentCell(nn.Module):
         return torch.sigmoid(give_out) * torch.tanh(cell), cell
 
 
-class ActVAE(nn.Module):
+class ActVAE(PoseModule):
     """The published pose module, a conditional temporal VAE: each step's latent depends on the one before.
 
     Two LSTMs and no other layers (published system, "ACT-VAE").
@@ -64,7 +57,6 @@ class ActVAE(nn.Module):
     """
 
     summed = ("kl",)
-    random = False
 
     def __init__(self, num_actions=9, num_joints=13, z_dim=512):
         super().__init__()
@@ -74,13 +66,7 @@ class ActVAE(nn.Module):
         self.decoder = RecurrentCell(condition + z_dim, 2 * num_joints)
         self.parts = {"im_encode_content": self.decoder, "im_encode_vae": self.encoder}
 
-    @staticmethod
-    def steps(targets):
-        """A roll-out is one step shorter than a row has targets."""
-        return targets - 1
-
-    @staticmethod
-    def noise_length(steps):
+    def noise_length(self, steps):
         """z_0, then eps of each step."""
         return steps + 1
 

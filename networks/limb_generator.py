@@ -25,6 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from networks.interfaces import Generator
 from networks.limb_warp import PARTS, nearness, picture_points, similarities, torso_length, warp
 from utils.errors import UserError
 
@@ -108,7 +109,7 @@ class Block(nn.Module):
         return x + self.block(x)
 
 
-class LimbWarpGenerator(nn.Module):
+class LimbWarpGenerator(Generator):
     """Moves the limbs of a source picture to a target pose.
 
     Args:
@@ -120,7 +121,8 @@ class LimbWarpGenerator(nn.Module):
         UserError: another size or other widths.
     """
 
-    outer = ("stem", "action", "shift", "blend")          # layers that are no matter of Muon's
+    any_size = tells_colours = True
+    outer = ("stem", "action", "shift", "blend")
     plate = staticmethod(background_plate)
 
     def __init__(self, num_actions=9, size=64, widths=(32, 64, 128, 160), plate=True, colours=True, limbs=True):
@@ -148,9 +150,6 @@ class LimbWarpGenerator(nn.Module):
         for head in (self.shift[-1], self.blend[-1]):
             nn.init.normal_(head.weight, 0, 1e-3)
             nn.init.zeros_(head.bias)
-
-    def check_size(self, size):
-        """Pictures of any side can be painted: the network looks at them at its own."""
 
     def unet(self, x, action):
         """x (B, inputs, s, s), action (B,) -> logits (B, L, s, s), colours (B, 3, s, s) and shifts (B, 2K, s/2, s/2)."""

@@ -33,6 +33,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
 
+from networks.interfaces import PoseModule
 from pose.skeleton import LIMBS, MIRROR
 
 STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32)      # ends of stretches: the loss looks at one step of each
@@ -139,7 +140,7 @@ class Block(nn.Module):
         return x + self.outer(h, of).view_as(x)
 
 
-class ResidualMotion(nn.Module):
+class ResidualMotion(PoseModule):
     """Poses of up to `horizon` steps in one pass; longer roll-outs start again from their last pose.
 
     Args:
@@ -161,7 +162,6 @@ class ResidualMotion(nn.Module):
             less than what happens: networks are surer of the rows that they know.
     """
 
-    summed = ()
     random = True                                            # its training draws from torch's own generator
     stacked = True                                           # a tensor holds the weights of all networks
 
@@ -184,11 +184,6 @@ class ResidualMotion(nn.Module):
         time = torch.arange(1, horizon + 1, dtype=torch.float64)[:, None]            # (H, 1)
         self.register_buffer("basis", (torch.sin(order * math.pi * time / horizon) / order).float(), persistent=False)
         self.parts = {"motion": self}
-
-    @staticmethod
-    def steps(targets):
-        """As many as the published module predicts on rows of so many targets; the loss looks further, at all of them."""
-        return targets - 1
 
     def noise_length(self, steps):
         """One vector for each pass of `horizon` steps."""
