@@ -1,64 +1,81 @@
-"""Mistakes of a user, told in one line; and output that cannot be written, which must not stop the work.
+"""Report a user's mistake in one line, and keep working when the output can no longer be written.
 
-Imported first by the scripts, so that Ctrl-C while they still import ends in one line, too.
+The scripts import this module first, so that Ctrl-C ends in one line even while the other modules are being imported.
 """
 import logging
 import os
 import sys
+import traceback
 import warnings
 from contextlib import contextmanager, suppress
 
+import utils.threads  # noqa: F401  before torch is imported
+
 LOG = logging.getLogger("actvae")
+
+leave = sys.exit             # how `command` ends the process; `utils.processes.job` puts its own function here
 
 
 class UserError(Exception):
-    """Something the user gave is wrong; the message says what and what to do. Commands exit with status 2."""
+    """The user gave something wrong. The message says what is wrong and what to do. A command exits with status 2."""
 
     status = 2
-    told = False             # whether another process of the job says the same
+    told = False             # whether another process of the job has already reported the same message
 
 
 class FailedRun(UserError):
-    """Nothing the user gave is wrong, yet the work cannot go on: a full disk, numbers gone bad. Status 1."""
+    """The work cannot go on although the user gave nothing wrong, for example on a full disk. A command exits with status 1."""
 
     status = 1
 
 
 def command(main):
-    """Run a command-line `main()`; an error that is no bug becomes one line on stderr and in the run's log."""
+    """Run a command's `main()` and end the process with its exit status.
+
+    An expected error becomes one line on stderr and in the run's log. Any other exception is a bug and keeps its traceback.
+
+    Args:
+        main: takes no arguments and returns the exit status; None means 0.
+    """
     with standard_output():
         warnings.formatwarning = _as_line
         try:
-            sys.exit(main())
+            status = main()
         except UserError as error:
             if not error.told:
                 _tell(f"error: {error}")
-            sys.exit(error.status)
-        except OSError as error:                       # a full disk, a folder without rights: in the system's own words
+            status = error.status
+        except OSError as error:                       # a full disk or missing rights, described by the system
             _tell(f"error: {error.filename or 'a file'}: {error.strerror or error}")
-            sys.exit(FailedRun.status)
+            status = FailedRun.status
         except UnicodeError as error:
-            _tell(f"error: a name or option holds bytes that are no text ({error})")
-            sys.exit(UserError.status)
+            _tell(f"error: a name or option contains bytes that are not text ({error})")
+            status = UserError.status
         except KeyboardInterrupt:
             _tell("interrupted")
-            sys.exit(130)
+            status = 130
+        except Exception:
+            if leave is sys.exit:                      # Python prints the traceback itself
+                raise
+            traceback.print_exc()
+            status = 1
+    leave(status)
 
 
 def _tell(line):
-    rank = int(os.environ.get("RANK", 0))          # of a process that torchrun started
+    rank = int(os.environ.get("RANK", 0))              # set by torchrun
     print(line + (f" (process {rank})" if rank else ""), file=sys.stderr, flush=True)
     LOG.debug("%s", line)
 
 
 def _as_line(message, *_, **__):
-    """A warning for stderr, of rank zero only, and for the log."""
+    """Format a warning as one line for stderr, in rank zero only, and add it to the log."""
     LOG.debug("warning: %s", message)
     return "" if int(os.environ.get("RANK", 0)) else f"warning: {message}\n"
 
 
 class Output:
-    """A standard stream whose reader may go away or whose disk may fill up: from then on, what is written is dropped."""
+    """A standard stream that drops its text once it can no longer be written: the reader is gone, or the disk is full."""
 
     def __init__(self, stream, name):
         self._stream, self._name = stream, name
@@ -81,8 +98,8 @@ class Output:
             return
         try:
             work()
-        except (OSError, ValueError) as error:         # a closed stream is a ValueError
-            with suppress(OSError, ValueError):        # what Python flushes at its exit must not fail either
+        except (OSError, ValueError) as error:         # writing to a closed stream raises ValueError
+            with suppress(OSError, ValueError):        # Python flushes the stream when it exits, and that must not fail
                 os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
             self._stream = None
             LOG.debug("%s can no longer be written (%s); the work goes on without it", self._name,
@@ -91,7 +108,7 @@ class Output:
 
 @contextmanager
 def standard_output():
-    """Standard output and error as :class:`Output`, for the time of a `with` block."""
+    """Wrap stdout and stderr in :class:`Output` for the time of a `with` block."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = Output(sys.stdout, "standard output"), Output(sys.stderr, "standard error")
     try:

@@ -1,27 +1,38 @@
-"""Distributed training: several processes started by `torchrun`; one alone gets by without any of it.
+"""Distributed training in several processes that `torchrun` started. A single process uses none of it.
 
-Every process holds the same weights, the same random state and its share of each batch. Gradients are averaged by
-DistributedDataParallel (DDP); what the processes have to agree on besides goes over gloo, on the CPU.
+All processes hold the same weights and the same random state, and each works on its share of every batch.
+DistributedDataParallel (DDP) averages the gradients. Everything else on which the processes must agree is exchanged on the
+CPU, with gloo.
 """
+import atexit
 import os
+import signal
+import sys
+import time
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 
 import torch
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
+from utils import errors
 from utils.errors import FailedRun, UserError
 
-PATIENCE = timedelta(hours=1)         # the others wait while the first process measures, draws and saves
+PATIENCE = timedelta(hours=1)                    # the others wait while rank zero measures, draws and saves
+PATIENCE_AFTER_ERROR = timedelta(seconds=10)     # rank zero may not know of the error and may itself wait for this process
 
 
 @contextmanager
 def job():
-    """Join the process group that `torchrun` started, if it did, for the time of a `with` block.
+    """Join the process group that `torchrun` started, for the time of a `with` block. A single process does nothing here.
+
+    In a job, :func:`utils.errors.command` ends the process with :func:`_leave`.
 
     Raises:
+        UserError: the environment names several processes, but there is no group to join.
         FailedRun: another process of the job is gone.
     """
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
@@ -31,24 +42,54 @@ def job():
         distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
     except (ValueError, RuntimeError) as error:
         raise UserError(f"WORLD_SIZE is set, but there is no job to join ({_first_line(error)}); start with torchrun") from None
+    store = distributed.distributed_c10d._get_default_store()
+    errors.leave = partial(_leave, store, rank(), PATIENCE_AFTER_ERROR)
     try:
         yield
     except UserError as error:
-        error.told = _told_elsewhere(str(error))
+        error.told = _is_told(store, str(error))
         raise
-    except RuntimeError as error:                   # whatever the transport says, mostly that the other end has closed
+    except RuntimeError as error:                # gloo raises this, mostly because another process has closed its connection
         if not isinstance(error, distributed.DistError) and "gloo" not in str(error):
             raise
         raise FailedRun("another process of this job is gone; --resume goes on from the newest snapshot "
                         f"({_first_line(error)})") from None
+    errors.leave = partial(_leave, store, rank(), PATIENCE)
     distributed.destroy_process_group()
 
 
-def _told_elsewhere(message):
-    """Whether another process of this job came first with this message."""
+def _leave(store, number, patience, status):
+    """End this process of a job with an exit status, once rank zero has written everything.
+
+    `torchrun` ends all processes as soon as one of them fails, so rank zero goes first. The interpreter's own end is left
+    out after the exit functions, because torch's libraries may abort in it: a thread of theirs may still run.
+
+    Args:
+        store: the job's key-value store.
+        number: the rank of this process.
+        patience: how long to wait for rank zero, a timedelta.
+        status: the exit status, see :func:`sys.exit`.
+    """
+    for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stop, (lambda *_: os._exit(status or 0)) if number else signal.SIG_IGN)
+    atexit._run_exitfuncs()                      # closes log files and ends the processes that load data
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):          # a stream that cannot be written, or there is none
+            stream.flush()
+    with suppress(RuntimeError):                 # the store is gone, and rank zero with it
+        if number == 0:
+            store.set("rank zero has written everything", "")
+        end = time.monotonic() + patience.total_seconds()
+        while number and time.monotonic() < end and not store.check(["rank zero has written everything"]):
+            time.sleep(0.02)
+    os._exit(status or 0)
+
+
+def _is_told(store, message):
+    """Return whether another process of this job has already reported this message."""
     try:
-        return distributed.distributed_c10d._get_default_store().add(f"told {message}", 1) > 1
-    except Exception:                               # whatever the transport says; better twice than never
+        return store.add(f"told {message}", 1) > 1
+    except RuntimeError:                         # the store is gone: reporting twice is better than never
         return False
 
 
@@ -57,33 +98,33 @@ def _first_line(error):
 
 
 def world_size():
-    """Number of processes."""
+    """Return the number of processes."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
 def rank():
-    """Number of this process, from 0."""
+    """Return the number of this process, counted from 0."""
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
 def is_rank_zero():
-    """Whether this is rank zero, which writes, draws and talks."""
+    """Return whether this process is rank zero, the only one that writes files, draws and prints."""
     return rank() == 0
 
 
 def local_device():
-    """This process's own CUDA device."""
+    """Return the CUDA device that belongs to this process."""
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
 
 
 def shard(batch_size):
-    """The slice of a batch that this process works on."""
+    """Return the slice of a batch on which this process works."""
     own = batch_size // world_size()
     return slice(rank() * own, (rank() + 1) * own)
 
 
 def all_reduce_max(number):
-    """The greatest of the processes' integers, at every process."""
+    """Return the largest of the integers that the processes pass in. Every process gets the same result."""
     if world_size() == 1:
         return number
     value = torch.tensor(number)
@@ -92,7 +133,7 @@ def all_reduce_max(number):
 
 
 def all_reduce_mean(values):
-    """The mean over the processes of a list of 0-dim tensors; a list of floats."""
+    """Average a list of 0-dim tensors over the processes and return a list of floats."""
     total = torch.stack([value.detach().float() for value in values]).cpu()
     if world_size() > 1:
         distributed.all_reduce(total)
@@ -100,17 +141,17 @@ def all_reduce_mean(values):
 
 
 def ddp(module):
-    """`module` so that a backward pass through its call averages the gradients of all processes."""
+    """Wrap `module`, so that a backward pass through its call averages the gradients of all processes."""
     if world_size() == 1:
         return module
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")             # torch 2.14 deprecates broadcast_buffers; older ones know no other name
-        # buffers are the batch norms' running statistics, which training does not read: those of rank zero count
+        warnings.simplefilter("ignore")          # torch 2.14 deprecates broadcast_buffers, older versions know no other name
+        # The buffers are the batch norms' running statistics. Training does not read them, and rank zero's are saved.
         return DistributedDataParallel(module, broadcast_buffers=False, gradient_as_bucket_view=True)
 
 
 def rank_zero_first(work):
-    """Do `work()` in rank zero and then in the others: what the first one made, they find."""
+    """Call `work()` in rank zero, then in the other processes, which find what rank zero has made."""
     for turn in (True, False):
         if is_rank_zero() == turn:
             work()
