@@ -11,7 +11,7 @@ class Trainer(BaseTrainer):
     """A pose module, an Adam optimizer for each of its parts, and one update.
 
     Args:
-        config: :class:`utils.config.Config`.
+        config: :class:`utils.schema.Config`.
         seed: of the initial weights and of the training noise.
         trains: whether it needs optimizers.
     """
@@ -21,7 +21,7 @@ class Trainer(BaseTrainer):
         self.model = self.pose_module = build_pose_module(config.actvae, len(config.actions)).to(self.device)
         self.parts = dict(self.model.parts)
         for name, module in self.parts.items():
-            self.add_optimizer(name, module)
+            self.add_optimizer(name, module, self.model.outer, self.model.stacked)
         self.losses_of = processes.ddp(self.model)
 
     def losses(self, batch, noise=None):
@@ -57,6 +57,6 @@ class Trainer(BaseTrainer):
     def update(self, batch, noise=None):
         """One training iteration; returns the weighted losses as detached 0-dim tensors."""
         losses = self.losses(batch, noise)
-        self.step(sum(losses.values()), self.optimizers)
+        self.step(sum(losses.values()), self.parts)
         self.end_iteration()
         return {name: loss.detach() for name, loss in losses.items()}

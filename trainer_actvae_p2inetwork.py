@@ -1,6 +1,5 @@
 """Training and painting of P2I, the pose-to-image module, on top of a frozen pose module (published system, "P2I")."""
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 
@@ -18,17 +17,14 @@ from network_actvae_p2inetwork import (
 )
 from networks.layers import at_least_float32, evaluating
 from training.batchnorm import synchronise
+from training.painting import paint
 from training.prediction import Prediction
 from training.trainer import BaseTrainer
-from training.weights import find_weights, part_names
 from utils import processes
-from utils.config import adopt
 from utils.errors import UserError
 from utils.heatmap import gaussian_maps
 
 LOSSES = ("d_real", "d_sampled", "reconstruction", "vgg", "g_adversarial", "features", "g_sampled")
-PAINT_BATCH = 32                                            # pictures painted at once
-PAINT_PIXELS = PAINT_BATCH * 64 ** 2                        # or fewer, where they are larger
 
 
 def draw_frame_indices(generator, targets, steps):
@@ -36,39 +32,9 @@ def draw_frame_indices(generator, targets, steps):
     return tuple(int(torch.randint(limit, (), generator=generator)) for limit in (targets, steps, targets))
 
 
-def find_pose_module(folder, iteration=None):
-    """The :class:`training.weights.Weights` of the trained pose module that `--vae_path` names.
-
-    Args:
-        folder: a checkpoints folder, a run's folder, or one like the authors' `pretrain/`.
-    Raises:
-        UserError: nothing of this kind there.
-    """
-    if not Path(folder).is_dir():
-        raise UserError(f"--vae_path {folder}: there is no such folder")
-    try:
-        return find_weights(folder, ("actions", "actvae"), lambda networks: part_names(networks, ("actvae",)), iteration)
-    except UserError as error:
-        raise UserError(f"--vae_path {folder}: no trained ACT-VAE here; name the checkpoints folder of a train_actvae.py run, or "
-                        f"a folder with published weights ({error})") from None
-
-
-def adopt_pose_module(config, weights, chosen=()):
-    """Give a configuration the pose module that was trained; returns what that changed.
-
-    Raises:
-        UserError: it knows other actions, or the user chose another module.
-    """
-    known = weights.networks.get("actions", config.actions)
-    if list(known) != list(config.actions):
-        raise UserError(f"{weights.origin}: this pose module was trained with the actions {', '.join(map(str, known))}, in this "
-                        f"order; the configuration has {', '.join(config.actions)}")
-    return adopt(config, {key: value for key, value in weights.networks.items() if key == "actvae"}, weights.origin, chosen)
-
-
 @contextmanager
 def without_gradient(*modules):
-    """Weights that get no gradient for a while; what goes through them still does."""
+    """Freeze the weights of some modules for the time of a `with` block; gradients still flow through them."""
     for module in modules:
         module.requires_grad_(False)
     try:
@@ -79,11 +45,11 @@ def without_gradient(*modules):
 
 
 class Trainer(BaseTrainer):
-    """Generator, discriminator and their Adam optimizers; the pose module and VGG frozen beside them.
+    """Generator, discriminator and their optimizers; the pose module and VGG are frozen.
 
     Args:
-        config: :class:`utils.config.Config`.
-        seed: of the initial weights, the picks and the training noise.
+        config: :class:`utils.schema.Config`.
+        seed: of the initial weights, the frame indices and the training noise.
         trains: whether it needs optimizers.
     Raises:
         UserError: a picture size that the networks cannot halve, or no VGG weights.
@@ -95,20 +61,19 @@ class Trainer(BaseTrainer):
     paints = True
     unused = ("pose_loss", "augment")
     draw_frame_indices = staticmethod(draw_frame_indices)
-    adopt_pose_module = staticmethod(adopt_pose_module)
 
     def __init__(self, config, seed=7, trains=True):
         super().__init__(config, seed, trains)
         actions, weights = len(config.actions), config.image_loss
         self.actvae = self.pose_module = build_pose_module(config.actvae, actions).to(self.device).eval().requires_grad_(False)
         self.generator = self._place(build_generator(config.generator, actions))
-        self.plate = getattr(self.generator, "plate", None)
+        self.plate, self.any_size = self.generator.plate, self.generator.any_size
         if config.pairs == "anywhere":
-            self.draw_frame_indices = None                           # all pictures of a pair are needed
+            self.draw_frame_indices = None                   # all pictures of a pair are needed
         self.discriminator = self._place(PoseDiscriminator(**vars(config.discriminator)))
         for network in (self.generator, self.discriminator):
             network.check_size(config.imsize)
-        if weights.colours and not self.any_size:
+        if weights.colours and not self.generator.tells_colours:
             raise UserError(f"image_loss.colours: the generator {config.generator.kind} does not tell its share of own colours; "
                             "leave it 0")
         self.vgg_loss = None
@@ -116,25 +81,10 @@ class Trainer(BaseTrainer):
             from vgg import VGGLoss  # torchvision is slow to import and not needed otherwise
             self.vgg_loss = self._place(VGGLoss(config.vgg_weights))
         self.parts = {**self.actvae.parts, "generator": self.generator, "classifier": self.discriminator}
-        for name in ("generator", "classifier"):
-            self.add_optimizer(name, self.parts[name])
+        self.add_optimizer("generator", self.generator, self.generator.outer, self.generator.stacked)
+        self.add_optimizer("classifier", self.discriminator)
         # for the passes whose gradients all processes share
         self.trained_generator, self.trained_discriminator = map(processes.ddp, (self.generator, self.discriminator))
-
-    @staticmethod
-    def find_pose_module(options):
-        """The pose module of `--vae_path`, which a new run needs; for others it replaces the one that they have."""
-        if options.vae_path:
-            iteration = None if options.resume or options.pretrain else options.iteration
-            return find_pose_module(options.vae_path, iteration)
-        if not (options.resume or options.pretrain):
-            raise UserError("--vae_path is needed: the checkpoints folder of a trained train_actvae.py run")
-        return None
-
-    @property
-    def any_size(self):
-        """Whether the generator paints pictures of any side, see :mod:`model_variants`."""
-        return hasattr(self.generator, "prepare")
 
     def check_paint_size(self, size):
         """Raise :class:`UserError` if pictures cannot be painted in another size than their source's."""
@@ -167,15 +117,15 @@ class Trainer(BaseTrainer):
     def update(self, batch, picks=None, noise=None):
         """One training iteration: two steps of the discriminator and two of the generator.
 
-        What a weight of 0 makes superfluous is left out: without the adversarial loss only the third update remains.
+        Losses whose weight is 0 are not computed: without the adversarial loss only the first step of the generator remains.
 
         Args:
-            batch: `poses` (B, T + 1, J, 2), `action` (B,), `images` (B, T + 1, 3, S, S) and `masks` (B, T, 1, S, S); or, where
-                the data knew the picks beforehand, `picks` (B, 3) and only their `images` (B, 4, 3, S, S) and `masks`
-                (B, 1, 1, S, S), see :class:`dataset.image_loader2.PennActionPairs`; with pairs from anywhere in a video T is 1,
-                and that target is the target of all updates, see :class:`dataset.mixture.TrainingPairs`. Perhaps `plates`
-                (B, 3, S, S), the sources without their person.
-            picks: (k1, r, k3) from 0, or None for the batch's or to draw them.
+            batch: `poses` (B, T + 1, J, 2), `action` (B,), `images` (B, T + 1, 3, S, S) and `masks` (B, T, 1, S, S). If the data
+                chose the frames already, it has `frame_indices` (B, 3), and `images` (B, 4, 3, S, S) and `masks` (B, 1, 1, S, S)
+                of these frames only, see :class:`dataset.image_loader2.PennActionPairs`. With pairs from anywhere in a video T
+                is 1, see :class:`dataset.mixture.TrainingPairs`. Optionally `plates` (B, 3, S, S), see
+                :class:`networks.interfaces.Generator`.
+            picks: frame indices (k1, r, k3), see :func:`draw_frame_indices`; None takes the batch's or draws them.
             noise: (2, L, B, Z) of the two roll-outs, or None to draw it.
         Returns:
             dict of the weighted losses as detached 0-dim tensors.
@@ -183,29 +133,19 @@ class Trainer(BaseTrainer):
             NotFinite: see :meth:`step`; steps before the bad one have been done.
         """
         config, weights = self.config, self.config.image_loss
-        images, masks, targets = batch["images"], batch["masks"], batch["poses"].shape[1] - 1
-        steps = config.steps if config.pairs == "anywhere" else self.actvae.steps(targets)
-        if "frame_indices" in batch:
-            picks = batch["frame_indices"][0].tolist()
-        elif picks is None:
-            picks = draw_frame_indices(self.random, targets, steps)
-        first, step, second = (int(pick) for pick in picks)
-        frames = [0, first + 1, min(step + 1, targets), second + 1]              # a pair has one target, for all updates
-        if "frame_indices" not in batch:
-            images, masks = images[:, frames], masks[:, second:second + 1]
+        images, masks, frames, step, steps = self._chosen_frames(batch, picks)
         images, masks, poses, action = (value.to(self.device, non_blocking=True)
                                         for value in (images, masks, batch["poses"], batch["action"]))
         # in one memory layout, whether or not a worker collected them: layouts round differently
         source, *reals = images.contiguous().unbind(1)                                              # (B, 3, S, S) each
         sampled = self._rollouts(poses[:, 0], action, step, steps, noise)                           # (2, B, J, 2)
         source_pose, *real_poses = poses[:, frames].unbind(1)                                       # (B, J, 2) each
-
         plate = {"plate": batch["plates"].to(self.device, non_blocking=True)} if "plates" in batch else {}
 
-        def paint(pose, **told):
+        def paint(pose, **options):
             generator = self.trained_generator if torch.is_grad_enabled() else self.generator
             with self.autocast():
-                return generator(source, source_pose, pose, action, **plate, **told)
+                return generator(source, source_pose, pose, action, **plate, **options)
 
         def maps(pose):
             return gaussian_maps(pose, config.imsize)                                               # (B, J, S, S)
@@ -229,13 +169,33 @@ class Trainer(BaseTrainer):
                 mask = masks[:, 0].to(source.dtype)
             losses.update(self._step_generator(fake, reals[2], mask, maps(real_poses[2]), colours))
             if weights.adversarial:
-                losses["g_sampled"] = weights.adversarial * self._fooled(paint(sampled[1]), maps(sampled[1]))[0]
+                adversarial = self._generator_adversarial_loss(paint(sampled[1]), maps(sampled[1]))[0]
+                losses["g_sampled"] = weights.adversarial * adversarial
                 self.step(losses["g_sampled"], ["generator"])
         self.end_iteration()
         return {name: loss.detach() for name, loss in losses.items()}
 
+    def _chosen_frames(self, batch, picks):
+        """The frames that an iteration looks at; arguments as of :meth:`update`.
+
+        Returns:
+            images (B, 4, 3, S, S): the source and a real picture for each of the first three steps; masks (B, 1, 1, S, S) of the
+            last one; their four frame numbers; the step r of the roll-outs; the number of steps of a training roll-out.
+        """
+        images, masks, targets = batch["images"], batch["masks"], batch["poses"].shape[1] - 1
+        steps = self.config.steps if self.config.pairs == "anywhere" else self.actvae.steps(targets)
+        if "frame_indices" in batch:
+            picks = batch["frame_indices"][0].tolist()
+        elif picks is None:
+            picks = draw_frame_indices(self.random, targets, steps)
+        first, step, third = map(int, picks)
+        frames = [0, first + 1, min(step + 1, targets), third + 1]          # a pair has one target, for all updates
+        if "frame_indices" not in batch:
+            images, masks = images[:, frames], masks[:, third:third + 1]
+        return images, masks, frames, step, steps
+
     def _step_discriminator(self, fake, fake_maps, real, real_maps):
-        """Tell painted pictures (B, 3, S, S) from real ones, each judged with its pose's maps (B, J, S, S)."""
+        """One step on painted and real pictures (B, 3, S, S), each judged with the maps (B, J, S, S) of its pose."""
         with self.autocast():
             judged_fake = self.trained_discriminator(fake, fake_maps)[0]         # apart: each has its own batch statistics
             judged_real = self.trained_discriminator(real, real_maps)[0]
@@ -244,19 +204,27 @@ class Trainer(BaseTrainer):
         self.step(loss, ["classifier"])
         return loss.detach()
 
-    def _fooled(self, fake, maps):
-        """How far painted pictures are from being taken for real, a scalar; and the discriminator's features."""
+    def _generator_adversarial_loss(self, fake, maps):
+        """The generator's adversarial loss on painted pictures, 0-dim, and the discriminator's features of them."""
         with self.autocast():
             judged, features = self.discriminator(fake, maps)
         return adversarial_loss(judged, True), features
 
     def _step_generator(self, fake, real, mask, maps, colours=None):
-        """Come close to real pictures (B, 3, S, S) with poses' maps (B, J, S, S); `mask` (B, 1, S, S) are person boxes or, where
-        what is near the parts counts, the pixels' weights, `colours` (B, 1, S, S) the share of own colours."""
+        """One step towards real pictures.
+
+        Args:
+            fake, real: (B, 3, S, S).
+            mask: (B, 1, S, S): person boxes, or with `image_loss.near` the weights of the pixels.
+            maps: (B, J, S, S) of the pose that both show.
+            colours: (B, 1, S, S), the share of the generator's own colours, or None.
+        Returns:
+            dict of the weighted losses.
+        """
         weights = self.config.image_loss
         adversarial = vgg = features = torch.zeros((), device=self.device)        # of losses whose weight is 0
         if weights.adversarial or weights.features:
-            adversarial, fake_features = self._fooled(fake, maps)
+            adversarial, fake_features = self._generator_adversarial_loss(fake, maps)
         if weights.features:
             with torch.no_grad(), self.autocast():
                 real_features = self.discriminator(real, maps, judge=False)[1]
@@ -274,14 +242,13 @@ class Trainer(BaseTrainer):
         if weights.ssim:
             losses["ssim"] = weights.ssim * ssim_loss(fake, real)
         if weights.colours:
-            counted = mask if weights.near else 1 + weights.mask * mask
-            losses["colours"] = weights.colours * (counted * at_least_float32(colours)).mean()
+            pixel_weights = mask if weights.near else 1 + weights.mask * mask
+            losses["colours"] = weights.colours * (pixel_weights * at_least_float32(colours)).mean()
         self.step(sum(losses.values()), ["generator"])
         return losses
 
     # ---------------------------------------------------------------------------------------------- sampling
 
-    @torch.no_grad()
     def paint(self, source, source_pose, poses, action, size=None):
         """Paint poses with a source picture, with the generator in eval mode.
 
@@ -294,36 +261,15 @@ class Trainer(BaseTrainer):
         Returns:
             (B, T, 3, size, size) pictures in [-1, 1].
         Raises:
-            UserError: a side that is none, or another than the source's with a generator that paints only that.
+            UserError: a side below 1, or another than the source's with a generator that paints only that.
         """
-        source, source_pose, poses, action = (value.to(self.device) for value in (source, source_pose, poses, action))
         size = source.shape[-1] if size is None else size
         if size != source.shape[-1]:
             self.check_paint_size(size)
-        if self.any_size:
-            return self._paint_prepared(source, source_pose, poses, action, size)
-        rows = torch.arange(len(poses), device=self.device).repeat_interleave(poses.shape[1])        # (B * T,)
-        painted = []
-        with self.averaged(), evaluating(self.generator) as generator, self.autocast():
-            for row, pose in zip(rows.split(PAINT_BATCH), poses.flatten(0, 1).split(PAINT_BATCH)):
-                painted.append(generator(source[row], source_pose[row], pose, action[row]))
-        return torch.cat(painted).unflatten(0, poses.shape[:2])
+        inputs = [value.to(self.device) for value in (source, source_pose, poses, action)]
+        with torch.no_grad(), self.ema.applied(), evaluating(self.generator) as generator, self.autocast():
+            return paint(generator, *inputs, size)
 
-    def _paint_prepared(self, source, source_pose, poses, action, size):
-        """As :meth:`paint`; each source is looked at once, and pictures are painted a few at a time."""
-        most = max(1, min(PAINT_BATCH, PAINT_PIXELS // size ** 2))
-        painted = source.new_empty(*poses.shape[:2], 3, size, size)
-        with self.averaged(), evaluating(self.generator) as generator, self.autocast():
-            for rows in torch.arange(len(poses), device=self.device).split(most):
-                prepared = generator.prepare(source[rows], source_pose[rows])
-                pairs = torch.cartesian_prod(torch.arange(len(rows)), torch.arange(poses.shape[1]))  # (b * T, 2)
-                for row, step in (some.to(self.device).unbind(1) for some in pairs.split(most)):
-                    several = type(prepared)(*(value[row] for value in prepared))
-                    painted[rows[row], step] = generator.paint(several, poses[rows[row], step], action[rows[row]],
-                                                               size).to(painted.dtype)
-        return painted
-
-    @torch.no_grad()
     def predict(self, source, n, steps=None, seed=7, painted=None, size=None):
         """As :meth:`BaseTrainer.predict`, and paint the first `painted` samples of each row in `size`, see :meth:`paint`, which
         needs `source.image`."""
@@ -333,11 +279,3 @@ class Trainer(BaseTrainer):
             return Prediction(poses, None)
         videos = self.paint(source.image, source.pose, shown.flatten(1, 2), source.action, size).cpu()
         return Prediction(poses, videos.unflatten(1, shown.shape[1:3]))
-
-    # ------------------------------------------------------------------------------------------- checkpoints
-
-    def load_actvae(self, folder, iteration=None):
-        """Load the frozen pose module of `--vae_path`, see :func:`find_pose_module`; returns the files, part -> Path."""
-        weights = find_pose_module(folder, iteration)
-        self.restore(weights)
-        return weights.files

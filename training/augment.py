@@ -3,7 +3,7 @@ from typing import NamedTuple
 
 import torch
 
-from pose.skeleton import MIRROR
+from pose.skeleton import mirror_pose
 
 
 class Views(NamedTuple):
@@ -25,7 +25,7 @@ def draw_views(rows, settings, generator, dtype=torch.float32):
     """Views of `rows` rows.
 
     Args:
-        settings: :class:`utils.config.AugmentConfig`.
+        settings: :class:`utils.schema.AugmentConfig`.
         generator: all numbers come from it, as many whatever the settings.
     Returns:
         :class:`Views`.
@@ -61,10 +61,10 @@ def augment(poses, valid_steps, views, extent=None):
         extent: of their crops, see :func:`recropped`. A crop holds a video's whole motion, so where it ends says how far people
             will go; without it a changed row no longer says so.
     Returns:
-        (poses, valid_steps), shapes as before: faster rows hold fewer steps, of slower ones those past the last pose are not known.
+        (poses, valid_steps), shapes as before: faster rows have fewer valid steps; of slower ones the last poses fall off.
     """
-    length, mirrored = poses.shape[1], poses[:, :, list(MIRROR)] * poses.new_tensor([-1, 1])
-    poses = torch.where(views.mirrored[:, None, None, None], mirrored, poses)
+    length = poses.shape[1]
+    poses = torch.where(views.mirrored[:, None, None, None], mirror_pose(poses), poses)
     cos, sin = views.angle.cos(), views.angle.sin()
     change = torch.stack([cos, -sin, sin, cos], -1).view(-1, 2, 2) * views.stretch[:, :, None]              # (B, 2, 2)
     size = views.zoom if extent is None else views.zoom * recropped(change, extent)                         # (B,)

@@ -3,7 +3,7 @@
 A snapshot is a set of files `<epoch:04d>_<part>_<iteration:08d>.pt`, each `{'a': state_dict}`, one for every part. Beside
 them lie `optimizer.pt` (of the newest snapshot), `<epoch:04d>_training_state_<iteration:08d>.pt`, which makes resuming
 exact: optimizers, seed and random state of that very snapshot, and `<epoch:04d>_networks_<iteration:08d>.json`: what the
-networks mean (their kinds and sizes, the action names, the picture size), see :func:`utils.config.describe`.
+networks mean (their kinds and sizes, the action names, the picture size), see :func:`training.weights.describe`.
 """
 import json
 import re
@@ -129,7 +129,7 @@ def save_snapshot(folder, iteration, epoch, parts, optimizers, state, networks, 
         parts: published part name -> module.
         optimizers: published name -> optimizer.
         state: further training state (plain values and tensors).
-        networks: their description (:func:`utils.config.describe`).
+        networks: their description (:func:`training.weights.describe`).
     Raises:
         FailedRun: it could not be written; earlier ones are as they were.
     """

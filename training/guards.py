@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 from training import batches
 from training.checkpoints import find_snapshots
-from training.trainer import NotFinite
+from training.optimizers import NotFinite
 from utils import processes
 from utils.errors import FailedRun, UserError
 

@@ -74,5 +74,5 @@ def show(trainer, run, writer, evaluation, data, held_out):
     metrics = evaluation.quick_metrics(trainer, held_out)
     for name, value in metrics.items():
         writer.add_scalar(f"test/{name}", value, trainer.iteration)
-    run.log.info("iteration %d, test rows%s", trainer.iteration, evaluation.words.format(**metrics))
-    run.write_page(evaluation.legend)
+    run.log.info("iteration %d, test rows%s", trainer.iteration, evaluation.progress_message.format(**metrics))
+    run.write_page(evaluation.sheet_caption)

@@ -1,29 +1,74 @@
-"""Where trained weights are: in a run's folder, its checkpoints, or a folder like the authors' `pretrain/`."""
+"""Trained weights: where their files are, and which configuration they need.
+
+Weights lie in a run's folder, in its checkpoints folder, or in a folder like the authors' `pretrain/`. With them comes a
+description: the keys of the configuration that say what the networks are (their kinds and sizes, the action names, the picture
+size). A snapshot has it in its `networks` file; otherwise it is the `config.yaml` beside the weights.
+"""
+import dataclasses
 from pathlib import Path
 from typing import NamedTuple
 
 from training.checkpoints import NETWORKS, Snapshot, find_snapshots, read_networks
-from utils.config import NETWORK_KINDS, DiscriminatorConfig, describe, load_config
+from utils.config import assign, flatten, load_config
 from utils.errors import UserError
+from utils.schema import NETWORK_KINDS, DiscriminatorConfig
+
+# Keys of the networks' blocks that act in training only: the configuration's value counts, whatever the weights' is.
+TUNABLE = {"generator.norm_momentum",
+           *(f"actvae.{key}" for key in ("samples", "dropout", "jitter", "path_weight", "speed_weight", "decay"))}
+# Inference settings: taken from the weights unless the user overrides them.
+INFERENCE_KEYS = {"actvae.temperature"}
 
 
 class Weights(NamedTuple):
-    """Files of trained networks, and what those mean as far as it is known."""
+    """Files of trained networks and the description of these networks."""
 
     files: dict              # part -> Path
-    networks: dict           # see `utils.config.describe`; empty where nothing says it
-    origin: Path             # the file that says it
+    networks: dict           # see `describe`; empty where there is no description
+    origin: Path             # the file with the description
     iteration: int           # 0 where it is not known
     snapshot: Snapshot | None
 
     def without(self, parts):
-        """The same but for these parts, which come from elsewhere, and what is said of them."""
+        """The same without some parts of the pose module, which come from elsewhere, and without its description."""
         return self._replace(files={name: path for name, path in self.files.items() if name not in parts},
                              networks={key: value for key, value in self.networks.items() if key != "actvae"})
 
 
+def describe(config, keys):
+    """The description of a configuration's networks: these keys of it as plain values."""
+    return {key: value for key, value in dataclasses.asdict(config).items() if key in keys}
+
+
+def adopt(config, description, origin, chosen=()):
+    """Change a configuration so that it builds the networks of a description.
+
+    Args:
+        config: :class:`utils.schema.Config`, changed in place.
+        description: see :func:`describe`.
+        origin: Path of the file with the description, for messages.
+        chosen: dotted keys that the user set on the command line; see `INFERENCE_KEYS`.
+    Returns:
+        the changes, a list of `key: new value (configuration: old value)`.
+    Raises:
+        UserError: the description has unknown keys or values, or the user chose another value of a key that it fixes.
+    """
+    before = flatten(dataclasses.asdict(config))
+    for key, value in description.items():
+        assign(config, [key], value, f"{origin}")
+    kept, changed, after = TUNABLE | INFERENCE_KEYS & set(chosen), [], flatten(dataclasses.asdict(config))
+    for key, value in flatten(describe(config, description)).items():
+        if before.get(key) != value and key not in kept:
+            if key in chosen:
+                raise UserError(f"--set {key}={before[key]}: the weights of {origin.parent} were trained with {key}: {value}")
+            changed.append(f"{key}: {value}" + (f" (configuration: {before[key]})" if key in before else ""))
+    for key in kept & before.keys() & after.keys():
+        assign(config, key.split("."), before[key], f"{origin}")
+    return changed
+
+
 def part_names(networks, blocks):
-    """The published part names of some blocks of a configuration or of a description."""
+    """The checkpoint parts of some blocks of a description; a block that it lacks is taken to be the published network."""
     names = []
     for block in blocks:
         kinds = NETWORK_KINDS.get(block, {None: DiscriminatorConfig})
@@ -33,35 +78,25 @@ def part_names(networks, blocks):
 
 
 def find_weights(folder, keys, parts_of, iteration=None, optional=()):
-    """The newest complete weights under a folder.
+    """Find the newest complete weights in a folder.
 
     Args:
         folder: a checkpoints folder, a run's folder with `checkpoints/`, or one with `<part>.pt` for every part.
-        keys: of the description that are of interest.
-        parts_of: description -> the parts that are needed.
-        iteration: choose the snapshot of this iteration.
-        optional: parts that a folder of `<part>.pt` may lack.
+        keys: the keys of the description that are wanted.
+        parts_of: function of a description that names the parts that are needed.
+        iteration: take the snapshot of this iteration instead of the newest.
+        optional: parts that may be missing from a folder of `<part>.pt`.
     Returns:
         :class:`Weights`.
     Raises:
-        UserError: nothing of the kind there, no such iteration, or a description that cannot be read.
+        UserError: no such weights, no such iteration, or a description that cannot be read.
     """
     folder = Path(folder)
-    names = " and ".join(parts_of({}))
     if not folder.is_dir() and folder.name != "checkpoints":
         raise UserError(f"{folder}: there is no such folder with pretrained weights")
     places = [place for place in (folder, folder / "checkpoints") if find_snapshots(place, ())]
     if not places:
-        path = folder / "config.yaml"
-        networks = describe(load_config(path), keys) if path.is_file() else {}
-        files = {name: folder / f"{name}.pt" for name in parts_of(networks)}
-        if not any(path.is_file() for path in files.values()):
-            raise UserError(f"{folder}: no complete checkpoint here (needs <epoch>_<part>_<iteration>.pt for {names}), and no "
-                            f"pretrained {next(iter(files.values())).name}")
-        for name, file in files.items():
-            if name not in optional and not file.is_file():
-                raise UserError(f"{file}: this checkpoint file is missing")
-        return Weights({name: file for name, file in files.items() if file.is_file()}, networks, path, 0, None)
+        return _published_weights(folder, keys, parts_of, optional)
     found = []
     for snapshot in find_snapshots(places[0], ()):
         networks, origin = _description(snapshot, places[0], keys)
@@ -69,7 +104,7 @@ def find_weights(folder, keys, parts_of, iteration=None, optional=()):
         if set(parts) <= set(snapshot.files):
             found.append(Weights({name: snapshot.files[name] for name in parts}, networks, origin, snapshot.iteration, snapshot))
     if not found:
-        raise UserError(f"{places[0]}: no complete checkpoint here (needs <epoch>_<part>_<iteration>.pt for {names})")
+        raise UserError(f"{places[0]}: {_no_checkpoint(parts_of)}")
     chosen = [weights for weights in found if iteration in (None, weights.iteration)]
     if not chosen:
         raise UserError(f"{places[0]}: no complete checkpoint of iteration {iteration}; there are "
@@ -77,8 +112,25 @@ def find_weights(folder, keys, parts_of, iteration=None, optional=()):
     return chosen[-1]
 
 
+def _published_weights(folder, keys, parts_of, optional):
+    """The :class:`Weights` of a folder with `<part>.pt`; arguments as of :func:`find_weights`."""
+    path = folder / "config.yaml"
+    networks = describe(load_config(path), keys) if path.is_file() else {}
+    files = {name: folder / f"{name}.pt" for name in parts_of(networks)}
+    if not any(path.is_file() for path in files.values()):
+        raise UserError(f"{folder}: {_no_checkpoint(parts_of)}, and no pretrained {next(iter(files.values())).name}")
+    for name, file in files.items():
+        if name not in optional and not file.is_file():
+            raise UserError(f"{file}: this checkpoint file is missing")
+    return Weights({name: file for name, file in files.items() if file.is_file()}, networks, path, 0, None)
+
+
+def _no_checkpoint(parts_of):
+    return f"no complete checkpoint here (needs <epoch>_<part>_<iteration>.pt for {' and '.join(parts_of({}))})"
+
+
 def _description(snapshot, folder, keys):
-    """What a snapshot's networks mean, and the file that says so: its own, or else the configuration of its run."""
+    """(description, its file) of a snapshot's networks: from the snapshot itself, or else from the configuration of its run."""
     path, config = snapshot.files.get(NETWORKS), folder.parent / "config.yaml"
     if path:
         networks = read_networks(path)
@@ -86,3 +138,34 @@ def _description(snapshot, folder, keys):
     if folder.name == "checkpoints" and config.is_file():
         return describe(load_config(config), keys), config
     return {}, folder / "config.yaml"
+
+
+def find_pose_module(folder, iteration=None):
+    """Find the trained pose module in the folder that `--vae_path` names: :class:`Weights`.
+
+    Args:
+        folder: as of :func:`find_weights`.
+        iteration: take the snapshot of this iteration instead of the newest.
+    Raises:
+        UserError: there is no trained pose module.
+    """
+    if not Path(folder).is_dir():
+        raise UserError(f"--vae_path {folder}: there is no such folder")
+    try:
+        return find_weights(folder, ("actions", "actvae"), lambda networks: part_names(networks, ("actvae",)), iteration)
+    except UserError as error:
+        raise UserError(f"--vae_path {folder}: no trained ACT-VAE here; name the checkpoints folder of a train_actvae.py run, or "
+                        f"a folder with published weights ({error})") from None
+
+
+def adopt_pose_module(config, weights, chosen=()):
+    """Change a configuration so that it builds the pose module of :class:`Weights`; as :func:`adopt`, whose result it returns.
+
+    Raises:
+        UserError: the pose module knows other actions than the configuration, or the user chose another pose module.
+    """
+    known = weights.networks.get("actions", config.actions)
+    if list(known) != list(config.actions):
+        raise UserError(f"{weights.origin}: this pose module was trained with the actions {', '.join(map(str, known))}, in this "
+                        f"order; the configuration has {', '.join(config.actions)}")
+    return adopt(config, {key: value for key, value in weights.networks.items() if key == "actvae"}, weights.origin, chosen)

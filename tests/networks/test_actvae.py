@@ -10,8 +10,8 @@ from network_actvae import ActVAE
 from trainer_actvae import Trainer
 from training.batches import EpochBatches
 from training.checkpoints import find_snapshots, load_part
-from utils.config import Config
 from utils.heatmap import gaussian_maps
+from utils.schema import Config
 from utils.torch_files import load_torch
 
 TOLERANCE = 1e-9
@@ -219,7 +219,7 @@ def test_mean_weights_are_tested_and_kept_and_training_goes_on_with_the_last(tmp
         for _ in range(3):
             trainer.update(batch, noise)
     assert all(torch.equal(value, weights(plain)[name]) for name, value in weights(first).items())        # training is the same
-    with first.averaged():
+    with first.ema.applied():
         mean = {name: value.clone() for name, value in weights(first).items()}
     assert any(not torch.equal(value, mean[name]) for name, value in weights(first).items())
     first.save(tmp_path, 3, 0)

@@ -12,9 +12,11 @@ from network_actvae import ActVAE
 from network_actvae_p2inetwork import PoseDiscriminator
 from networks.layers import evaluating
 from trainer_actvae_p2inetwork import Trainer, draw_frame_indices
-from utils.config import Config, load_config
+from training.weights import find_pose_module
+from utils.config import load_config
 from utils.errors import UserError
 from utils.heatmap import gaussian_maps
+from utils.schema import Config
 
 CONFIG = ROOT / "config" / "Penn_actvae_p2inetwork.yaml"
 LOSSES = ["d_real", "d_sampled", "reconstruction", "vgg", "g_adversarial", "features", "g_sampled"]
@@ -305,11 +307,13 @@ def test_vae_path(tmp_path):
     (tmp_path / "run" / "checkpoints" / "0002_im_encode_vae_00000011.pt").touch()         # cut short: not complete
     write_actvae(tmp_path / "pretrain", names=("{}.pt",), fill=2.0)
     for folder, value in (("run/checkpoints", 1.0), ("pretrain", 2.0), ("run", 1.0)):
-        files = trainer.load_actvae(tmp_path / folder)
+        weights = find_pose_module(tmp_path / folder)
+        trainer.restore(weights)
+        files = weights.files
         assert set(files) == {"im_encode_content", "im_encode_vae"} and all(path.is_file() for path in files.values())
         assert all((weight == value).all() and not weight.requires_grad for weight in trainer.actvae.parameters())
     small_trainer().save(tmp_path / "p2i", 5, 0)                                # a P2I run holds its ACT-VAE as well
-    trainer.load_actvae(tmp_path / "p2i")
+    trainer.restore(find_pose_module(tmp_path / "p2i"))
 
 
 def test_vae_path_errors(tmp_path):
@@ -322,7 +326,7 @@ def test_vae_path_errors(tmp_path):
     for name, message in (("none", "no such folder"), ("file", "no such folder"), ("empty", "no trained ACT-VAE"),
                           ("half", "no trained ACT-VAE"), ("wide", "has shape")):
         with pytest.raises(UserError, match=message):
-            trainer.load_actvae(tmp_path / name)
+            trainer.restore(find_pose_module(tmp_path / name))
 
 
 # --------------------------------------------------------------------------------------------------------------- VGG

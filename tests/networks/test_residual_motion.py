@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from dataset.pair_list import count_valid_steps
-from networks.residual_motion import EnergyScore, ResidualMotion, mirror
+from networks.residual_motion import EnergyScore, ResidualMotion
+from pose.skeleton import mirror_pose
 from trainer_actvae import Trainer
 from training.augment import Views, augment, draw_views
 from training.prediction import Source
-from utils.config import AugmentConfig, Config, ResidualMotionConfig
 from utils.errors import UserError
+from utils.schema import AugmentConfig, Config, ResidualMotionConfig
 from utils.torch_files import load_torch
 
 SIZES = {"networks": 3, "noise_dim": 8, "trunk": 12, "head": 8, "terms": 5}
@@ -76,8 +77,8 @@ def test_a_lot_mirrors_and_a_mirror_twice_is_none():
     other = noise.clone()
     other[..., -1] = lot(1, 3, mirrored=True)
     action = torch.arange(3)
-    assert torch.equal(mirror(mirror(pose)), pose) and not torch.equal(mirror(pose), pose)
-    assert torch.allclose(model.predict(mirror(pose), action, 6, other), mirror(model.predict(pose, action, 6, noise)), atol=1e-6)
+    assert torch.equal(mirror_pose(mirror_pose(pose)), pose) and not torch.equal(mirror_pose(pose), pose)
+    assert torch.allclose(model.predict(mirror_pose(pose), action, 6, other), mirror_pose(model.predict(pose, action, 6, noise)), atol=1e-6)
 
 
 def test_every_network_is_asked_as_often():
@@ -191,7 +192,7 @@ def test_each_augmentation_is_what_it_says():
 
     views, found, _ = seen(mirror=True)
     assert 70 < views.mirrored.sum() < 130
-    assert torch.allclose(found, torch.where(views.mirrored[:, None, None, None], mirror(poses), poses), atol=1e-6)
+    assert torch.allclose(found, torch.where(views.mirrored[:, None, None, None], mirror_pose(poses), poses), atol=1e-6)
     views, found, _ = seen(rotate=0.2)
     assert torch.allclose(found.norm(dim=-1), poses.norm(dim=-1), atol=1e-5) and 0.15 < views.angle.std() < 0.25
     views, found, _ = seen(stretch=0.1, shift=0.2)
@@ -214,7 +215,7 @@ def test_changed_rows_are_cropped_again():
     x, y = poses.unbind(-1)                     # the box, 2 x 0.8, stands upright and half as high: 0.8 x 1, which grows
     assert torch.allclose(found, torch.stack([-2 * y, x], -1), atol=1e-6)
     mirrored = on_its_side._replace(mirrored=torch.tensor([True]), shift=torch.tensor([[0.1, 0.2]]), zoom=one * 1.5)
-    found, _ = augment(mirror(poses), one.long() * 3, mirrored, torch.tensor([[1.0, 0.4]]))
+    found, _ = augment(mirror_pose(poses), one.long() * 3, mirrored, torch.tensor([[1.0, 0.4]]))
     assert torch.allclose(found, 1.5 * torch.stack([-2 * y, x], -1) + torch.tensor([0.1, 0.2]), atol=1e-6)
 
 

@@ -11,7 +11,8 @@ import train_actvae
 from dataset.pair_list import TEST_LIST, TRAIN_LIST
 from dataset.penn_action import build
 from trainer_actvae import Trainer
-from utils.config import ACTIONS, adopt
+from training.weights import adopt
+from utils.schema import ACTIONS
 from utils_file import load_config
 
 CONFIG, SHIPPED = "config/motion.yaml", ROOT / "pretrain/penn_action"

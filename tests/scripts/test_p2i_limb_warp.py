@@ -116,7 +116,7 @@ def test_sources_are_looked_at_once(trainer, monkeypatch, most):
     expected = trainer.paint(rows["images"][:, 0], rows["poses"][:, 0], rows["poses"][:, 1:], rows["action"])
     prepare = trainer.generator.prepare
     monkeypatch.setattr(trainer.generator, "prepare", lambda source, *args: calls.append(len(source)) or prepare(source, *args))
-    monkeypatch.setattr("trainer_actvae_p2inetwork.PAINT_PIXELS", most)
+    monkeypatch.setattr("training.painting.PAINT_PIXELS", most)
     painted = trainer.paint(rows["images"][:, 0], rows["poses"][:, 0], rows["poses"][:, 1:], rows["action"])
     assert sum(calls) == 3
     torch.testing.assert_close(painted, expected, atol=1e-5, rtol=0)

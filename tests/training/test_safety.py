@@ -31,11 +31,12 @@ from trainer_actvae_p2inetwork import Trainer as P2ITrainer
 from training import guards
 from training.batches import EpochBatches
 from training.checkpoints import find_snapshots, load_part, remove_old
+from training.optimizers import NotFinite
 from training.tensorboard import EventFile
-from training.trainer import NotFinite
 from utils import files, processes
-from utils.config import Config, load_config
+from utils.config import load_config
 from utils.errors import FailedRun, UserError
+from utils.schema import Config
 from utils.torch_files import load_torch
 
 CONFIG = "config/Penn_actvae.yaml"

@@ -12,7 +12,7 @@ from helpers import P2I_CONFIG, Scene, metrics, newest_weights, p2i_scene, tree
 import train_actvae
 from trainer_actvae import Trainer
 from training.prediction import Source, row_noise
-from utils.config import ACTIONS
+from utils.schema import ACTIONS
 from utils_file import load_config
 
 CONFIG = "config/Penn_actvae.yaml"
@@ -200,10 +200,9 @@ def test_the_first_sample_depends_on_neither_count_nor_batch(scene):
 
 
 def test_memory_of_a_prediction_stays_flat(scene, monkeypatch):
-    from training import trainer as module
     trainer, sizes = Trainer(load_config(CONFIG, scene.tiny)), []
     predict = trainer.model.predict
-    monkeypatch.setattr(module, "FUTURES_CHUNK", 8)
+    monkeypatch.setattr("training.prediction.FUTURES_CHUNK", 8)
     monkeypatch.setattr(trainer.model, "predict", lambda pose, *rest: sizes.append(len(pose)) or predict(pose, *rest))
     found = trainer.predict(Source(torch.rand(11, 13, 2), torch.zeros(11, dtype=torch.int64), torch.arange(11)), 4, 5).poses
     assert found.shape == (11, 4, 5, 13, 2) and max(sizes) == 8

@@ -13,8 +13,9 @@ from dataset.penn_action import build
 from dataset.synthetic.layout import make
 from tools.benchmark import in_turns
 from trainer_actvae_p2inetwork import Trainer, draw_frame_indices
-from utils.config import Config, load_config
+from utils.config import load_config
 from utils.heatmap import gaussian_maps
+from utils.schema import Config
 
 SIZE, BATCH, TARGETS, STEPS = 128, 4, 5, 4
 BF16_FLAG = "avx512_bf16"

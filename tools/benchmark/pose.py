@@ -19,7 +19,8 @@ from networks.residual_motion import STEPS as MOTION_STEPS
 from tools.benchmark import in_turns
 from trainer_actvae import Trainer
 from training.batches import training_batches
-from utils.config import Config, load_config
+from utils.config import load_config
+from utils.schema import Config
 
 TEST_ROWS, SAMPLES = 1672, 20        # of the published test list; samples a row
 TURNS = 15

@@ -1,0 +1,40 @@
+"""Painting predicted poses with a generator."""
+import torch
+
+PAINT_BATCH = 32                             # pictures that are painted at once
+PAINT_PIXELS = PAINT_BATCH * 64 ** 2         # the limit of their pixels; fewer larger pictures are painted at once
+
+
+def paint(generator, source, source_pose, poses, action, size):
+    """Paint the person of source pictures in other poses, with a generator in eval mode.
+
+    Args:
+        generator: :class:`networks.interfaces.Generator`.
+        source: (B, 3, P, P) pictures in [-1, 1].
+        source_pose: (B, J, 2) normalised.
+        poses: (B, T, J, 2) normalised.
+        action: (B,) int64 ids.
+        size: side of the result; P unless the generator paints pictures of any side.
+    Returns:
+        (B, T, 3, size, size) pictures in [-1, 1].
+    """
+    if generator.any_size:
+        return _paint_prepared(generator, source, source_pose, poses, action, size)
+    rows = torch.arange(len(poses), device=poses.device).repeat_interleave(poses.shape[1])           # (B * T,)
+    painted = [generator(source[row], source_pose[row], pose, action[row])
+               for row, pose in zip(rows.split(PAINT_BATCH), poses.flatten(0, 1).split(PAINT_BATCH))]
+    return torch.cat(painted).unflatten(0, poses.shape[:2])
+
+
+def _paint_prepared(generator, source, source_pose, poses, action, size):
+    """As :func:`paint`; each source is prepared once for all its poses."""
+    most = max(1, min(PAINT_BATCH, PAINT_PIXELS // size ** 2))
+    painted = source.new_empty(*poses.shape[:2], 3, size, size)
+    for rows in torch.arange(len(poses), device=poses.device).split(most):
+        prepared = generator.prepare(source[rows], source_pose[rows])
+        pairs = torch.cartesian_prod(torch.arange(len(rows)), torch.arange(poses.shape[1]))          # (b * T, 2)
+        for row, step in (some.to(poses.device).unbind(1) for some in pairs.split(most)):
+            of_rows = type(prepared)(*(value[row] for value in prepared))
+            painted[rows[row], step] = generator.paint(of_rows, poses[rows[row], step], action[rows[row]],
+                                                       size).to(painted.dtype)
+    return painted
