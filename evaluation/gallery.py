@@ -2,29 +2,25 @@
 from html import escape
 from typing import NamedTuple
 
+from evaluation.registry import CURVE, MOTION, PICTURES, listed
 from pose.skeleton import FIGURE, SHOULDERS
 from utils.files import write_text
 from utils.pages import image, page
 from utils.transform import to_pixels
 
-FAN = 20                  # most samples drawn over each other
-SECONDS, STEP_SECONDS = 2.5, 0.2     # of one turn of a drawn motion, at least; of a step of a long one
-CURVES = (("zero_velocity_ade", "standing still", "#9aa4b2"), ("ade", "a sample", "#ffb454"),
-          ("ade_of_mean", "mean of the samples", "#7fd1ff"), ("ade_best", "best sample of each step", "#8fd98f"),
-          ("energy_score", "energy score", "#ff7b72"))
-METRIC_COLUMNS = (("energy_score", "energy score"), ("ade", "ADE of a sample"), ("ade_of_mean", "ADE of the samples' mean"),
-                  ("ade_best", "ADE, best sample"), ("zero_velocity_ade", "ADE, standing still"),
-                  ("fde", "FDE of a sample"), ("fde_best", "FDE, best sample"),
-                  ("zero_velocity_fde", "FDE, standing still"), ("apd", "diversity (APD)"))
+FAN = 20                             # most samples that are drawn over each other
+SECONDS, STEP_SECONDS = 2.5, 0.2     # least duration of a moving figure and of one of its steps
+COLOURS = ("#ff7b72", "#ffb454", "#7fd1ff", "#8fd98f", "#9aa4b2", "#c297ff", "#e8eaed")       # of the curves, in turn
+TABLES = {MOTION: ("pixels", 2), PICTURES: ("pictures", 3)}        # place -> key of its numbers in a group, and decimals
 
 
 class Card(NamedTuple):
-    """One row of a list in a gallery. `cells` are (caption, markup) pairs; all texts are escaped here, markup is not."""
+    """One row of a list in a gallery. Texts are escaped when they are written."""
 
     action: str
     title: str
     note: str
-    cells: list
+    cells: list                      # of (caption, markup)
 
 
 def _figure_path(pose, size):
@@ -35,11 +31,11 @@ def _figure_path(pose, size):
 
 
 def moving_figures(futures, truth, size=128):
-    """An animated SVG: sampled futures (K, T, 13, 2) drawn over each other, and the truth (T, 13, 2) in white."""
+    """An animated SVG: sampled futures (K, T, 13, 2) drawn over each other, and the truth (T, 13, 2) in white. Returns markup."""
     lines, seconds = [], max(SECONDS, STEP_SECONDS * len(truth))
     for motion, style in (*((motion, 'stroke="#ffb454" stroke-opacity=".35"') for motion in futures),
                           (truth, 'stroke="#fff"')):
-        keys = [_figure_path(pose, size) for pose in (*motion, motion[-1])]         # the last pose is held
+        keys = [_figure_path(pose, size) for pose in (*motion, motion[-1])]         # the last pose stays for a step
         lines.append(f'<path d="{keys[0]}" {style}><animate attributeName="d" dur="{seconds:.1f}s" values="{";".join(keys)}" '
                      'repeatCount="indefinite"/></path>')
     return (f'<svg viewBox="0 0 {size} {size}" fill="none" stroke-width="1.6" stroke-linecap="round" '
@@ -47,22 +43,26 @@ def moving_figures(futures, truth, size=128):
 
 
 def curve_chart(curves, width=620, height=260):
-    """An SVG of distances in pixels over the steps.
+    """An SVG of distances in pixels at each step.
 
     Args:
-        curves: name -> list of T numbers, those of `CURVES` are drawn.
+        curves: name -> list of T numbers, at least those that the registry draws.
+    Returns:
+        markup.
     """
     left, top, right, bottom = 44, 12, width - 200, height - 34
-    steps, highest = len(curves["ade"]), max(max(curves[name]) for name, *_ in CURVES) or 1.0
+    drawn = listed(CURVE)
+    steps, highest = len(curves[drawn[0].name]), max(max(curves[each.name]) for each in drawn) or 1.0
 
     def place(step, value):
         return f"{left + (right - left) * step / max(1, steps):.1f},{bottom - (bottom - top) * value / highest:.1f}"
 
     parts = [f'<path d="M{left},{top}V{bottom}H{right}" stroke="#2b2f36"/>']
-    for number, (name, label, colour) in enumerate(CURVES):
-        points = " ".join(place(step, value) for step, value in enumerate([0.0, *curves[name]]))
+    for number, each in enumerate(drawn):
+        points = " ".join(place(step, value) for step, value in enumerate([0.0, *curves[each.name]]))
+        colour = COLOURS[number % len(COLOURS)]
         parts.append(f'<polyline points="{points}" stroke="{colour}" stroke-width="2"/>'
-                     f'<text x="{right + 14}" y="{top + 10 + 20 * number}" fill="{colour}">{escape(label)}</text>')
+                     f'<text x="{right + 14}" y="{top + 10 + 20 * number}" fill="{colour}">{escape(each.curve)}</text>')
     for value in (0, highest / 2, highest):
         parts.append(f'<text x="{left - 6}" y="{bottom - (bottom - top) * value / highest + 4:.1f}" text-anchor="end" '
                      f'fill="#9aa4b2">{value:.1f}</text>')
@@ -73,13 +73,18 @@ def curve_chart(curves, width=620, height=260):
             f'fill="none" font-size="12" class="curve">{"".join(parts)}</svg>')
 
 
-def metric_table(metrics, columns=METRIC_COLUMNS, unit="pixels", digits=2):
-    """The numbers of `metrics.json` as a table, an action a line."""
-    groups = [*metrics["actions"].items(), ("all", metrics["overall"])]
-    head = "".join(f"<th>{escape(label)}</th>" for _, label in columns)
+def metric_table(metrics, place=MOTION):
+    """The numbers of `metrics.json` in a place of the registry as a table, a line for each action; returns markup."""
+    key, digits = TABLES[place]
+    columns = [each for each in listed(place) if each.column and each.name in metrics["overall"][key]]
+
+    def cell(number):
+        return "<td>–</td>" if number is None else f"<td>{number:.{digits}f}</td>"
+
+    head = "".join(f'<th title="{escape(each.meaning)}">{escape(each.column)}</th>' for each in columns)
     lines = "".join(f"<tr><td>{escape(name)}</td><td>{group['rows']}</td>"
-                    + "".join(f"<td>{group[unit][key]:.{digits}f}</td>" for key, _ in columns) + "</tr>"
-                    for name, group in groups)
+                    + "".join(cell(group[key][each.name]) for each in columns) + "</tr>"
+                    for name, group in (*metrics["actions"].items(), ("all", metrics["overall"])))
     return f"<table><thead><tr><th>action</th><th>rows</th>{head}</tr></thead><tbody>{lines}</tbody></table>"
 
 
@@ -93,13 +98,13 @@ def _cards(cards):
 
 
 def write_gallery(folder, title, intro, table, cards):
-    """Write `index.html` (`overview.gif`, numbers, and a few cards an action) and a page for each action with all of its cards.
+    """Write `index.html` (`overview.gif`, the numbers, and a few cards of each action), and a page of all cards for each action.
 
     Args:
-        folder: where the pictures that the cards link lie.
+        folder: holds the pictures that the cards show.
         title, intro: heading and a sentence, as text.
         table: markup of the numbers.
-        cards: list of (:class:`Card` for the action's own page, :class:`Card` for the first page or None).
+        cards: list of (:class:`Card` for the action's own page, :class:`Card` for the first page, or None if it is not there).
     """
     by_action = {}
     for full, highlight in cards:

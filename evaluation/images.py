@@ -1,42 +1,34 @@
-"""Evaluation of P2I: sample sheets, PSNR and SSIM, GIFs, videos and strips, a gallery."""
+"""Evaluation of P2I: sample sheets, painted videos as GIF and MP4, strips, and a gallery."""
 import cv2
 import numpy as np
 import torch
-from tqdm import tqdm
 
-from evaluation.gallery import Card, metric_table, write_gallery
-from evaluation.metrics import image_metrics, lpips, pose_metrics, summarise
-from evaluation.picture_metrics import flicker, identity, psnr_by_region, sharpness
-from evaluation.poses import sample_rows
-from evaluation.results import FAKE, REAL, drawing, highlights, metrics_file, new_results, units, write_overview
-from evaluation.sampling import evenly_spaced, scored_rows
+from evaluation.evaluation import Evaluation
+from evaluation.gallery import Card
+from evaluation.picture_metrics import VIDEO_KINDS, Videos
+from evaluation.registry import PICTURES, listed
+from evaluation.results import FAKE, REAL
+from evaluation.sampling import evenly_spaced, sample_rows
 from pose.drawing import draw_poses
 from utils.drawing import grid, label
-from utils.files import write_json
 from utils.media import write_gif, write_image, write_mp4
 from utils.pages import image
 from utils.transform import as_image, as_pictures
 
-ROWS = 8                  # painted at once
-QUICK_ROWS = 64
 STRIPS = "strips"
-OVERVIEW_SIZE, OVERVIEW_STILL = 128, 3      # pixels of a cell of overview.gif; frames that a picture stays
-KINDS = {"sampled": "sampled poses", "true_poses": "true poses", "copy_source": "source copied"}
-METRICS = ("psnr", "ssim", "lpips")
-CLOSER = {"psnr_inside_true_poses": "PSNR inside the person's box", "psnr_outside_true_poses": "outside",
-          "sharpness_true_poses": "sharpness", "flicker_true_poses": "flicker", "identity": "own pose, PSNR"}
+OVERVIEW_SIZE, OVERVIEW_FRAMES = 128, 3     # of overview.gif: pixels of a cell, frames for which a picture stays
 
 
 def paint_rows(trainer, dataset, rows, futures):
-    """Paint rows twice, with sampled and with true poses.
+    """Paint rows of a list with sampled and with true poses.
 
     Args:
         trainer: :class:`trainer_actvae_p2inetwork.Trainer`.
         rows: B row numbers.
         futures: (B, T, J, 2), one sampled future of each.
     Returns:
-        dict of (B, T, 3, S, S) images in [-1, 1] on the CPU: `truth`, and one for each of `KINDS`; `source_pose`, painted in the
-        source's own pose, (B, 1, 3, S, S).
+        dict of (B, T, 3, S, S) pictures in [-1, 1] on the CPU: `truth`, one for each of `VIDEO_KINDS`, and `source_pose`,
+        painted in the source's own pose, (B, 1, 3, S, S).
     """
     steps = futures.shape[1]
     images = torch.stack([as_image(dataset.pictures(row, range(steps + 1))) for row in rows])
@@ -47,37 +39,19 @@ def paint_rows(trainer, dataset, rows, futures):
             "source_pose": painted[:, -1:], "copy_source": images[:, :1].expand(-1, steps, -1, -1, -1)}
 
 
-def measure(painted):
-    """`{metric}_{kind}` -> (B,) of what :func:`paint_rows` returned."""
-    return {f"{metric}_{kind}": value for kind in KINDS
-            for metrics in (image_metrics, lpips) for metric, value in metrics(painted[kind], painted["truth"]).items()}
-
-
-def measure_closer(painted, boxes):
-    """How the person and what is around it are painted in the true poses, how sharp and how steady, see
-    :mod:`evaluation.picture_metrics`: name -> (B,), NaN where there is nothing to measure.
-
-    Args:
-        painted: what :func:`paint_rows` returned.
-        boxes: (B, T, 1, S, S), 1 inside the person's box.
-    """
-    fake, truth = painted["true_poses"], painted["truth"]
-    regions = psnr_by_region(fake, truth, boxes)
-    values = {name: regions[name] for name in ("psnr_inside", "psnr_outside")} | {"sharpness": sharpness(fake, truth)}
-    if truth.shape[1] > 2:
-        values["flicker"] = flicker(fake, truth)
-    return {**{f"{name}_true_poses": value for name, value in values.items()},
-            "identity": identity(painted["source_pose"][:, 0], painted["copy_source"][:, 0])}
-
-
-class ImageEvaluation:
-    """How well P2I paints. Args of its methods: a trainer with loaded weights, a list's data."""
+class ImageEvaluation(Evaluation):
+    """How well P2I paints."""
 
     module = "pictures"
-    words = (", true poses: PSNR {psnr_true_poses:.2f} dB, SSIM {ssim_true_poses:.3f}; "
-             "copying the source: {psnr_copy_source:.2f} dB, {ssim_copy_source:.3f}")
-    legend = ("Each line of a sheet: the source, what really happened, painted with the true poses, painted with sampled poses, "
-              "and those poses.")
+    progress_message = (", true poses: PSNR {psnr_true_poses:.2f} dB, SSIM {ssim_true_poses:.3f}; "
+                        "copying the source: {psnr_copy_source:.2f} dB, {ssim_copy_source:.3f}")
+    sheet_caption = ("Each line of a sheet: the source, what really happened, painted with the true poses, painted with sampled "
+                     "poses, and those poses.")
+    title = "Predicted videos"
+    quick = "pictures"
+    quick_rows, quick_samples = 64, 1
+    at_once = 8
+    subfolders = (REAL, FAKE, STRIPS)
 
     def sheet(self, trainer, dataset, count):
         """A picture of `count` rows of a list: source, truth, painted with true poses, with sampled poses, those poses."""
@@ -88,82 +62,64 @@ class ImageEvaluation:
                       *painted["sampled"][index], None, *draw_poses(futures[index], dataset.imsize)]
                      for index in range(len(rows))])
 
-    def quick_metrics(self, trainer, dataset):
-        """Mean `{metric}_{kind}` over a small even part of a list."""
-        rows = evenly_spaced(len(dataset), QUICK_ROWS)
-        futures = sample_rows(trainer, dataset, rows, 1, trainer.pose_module.steps(dataset.targets))[:, 0]
-        parts = [measure(paint_rows(trainer, dataset, rows[first:first + ROWS], futures[first:first + ROWS]))
-                 for first in range(0, len(rows), ROWS)]
-        return {name: float(torch.cat([part[name] for part in parts]).mean()) for name in parts[0]}
+    def paint(self, trainer, dataset, rows, futures):
+        """See :class:`Evaluation`."""
+        return paint_rows(trainer, dataset, rows, futures)
 
-    def test(self, trainer, dataset, request, log):
-        """Sample and paint the test list; write GIFs, videos, strips, `metrics.json` and the gallery.
+    def videos(self, dataset, rows, painted):
+        """See :class:`Evaluation`."""
+        boxes = torch.stack([dataset.masks(row, range(painted["truth"].shape[1])) for row in rows])      # (B, T, 1, S, S)
+        return {"source_pose": Videos(painted["source_pose"], painted["copy_source"][:, :1]),
+                **{kind: Videos(painted[kind], painted["truth"], boxes) for kind in VIDEO_KINDS}}
 
-        Args and result: as :meth:`evaluation.poses.PoseEvaluation.test`; the pictures show the first sample.
-        """
-        steps = request.steps or trainer.pose_module.steps(dataset.targets)
-        rows, folder = scored_rows(dataset, steps, request.limit), request.folder
-        futures = sample_rows(trainer, dataset, rows, request.samples, steps, request.seed, progress=True)
-        poses, action = dataset.poses[rows], dataset.action[rows]
-        shown, one_each = highlights(action)
-        drawn = set(range(len(rows))) if request.gifs == "all" else shown
-        parts, cards, overview = [], [], []
-        with new_results(folder, (REAL, FAKE, STRIPS)) as part:
-            with tqdm(total=len(rows), desc="painting", unit="row") as bar, drawing(len(drawn)) as draw:
-                for first in range(0, len(rows), ROWS):
-                    some = rows[first:first + ROWS]
-                    painted = paint_rows(trainer, dataset, some, futures[first:first + ROWS, 0])
-                    boxes = torch.stack([dataset.masks(row, range(steps)) for row in some])
-                    parts.append({**measure(painted), **measure_closer(painted, boxes)})
-                    for offset, row in enumerate(some):
-                        index = first + offset
-                        if index not in drawn and index not in one_each:
-                            continue
-                        pictures = {kind: as_pictures(images[offset]) for kind, images in painted.items()}
-                        if index in drawn:
-                            draw(write_row, part, dataset.row_stem(row), pictures, draw_poses(futures[index, 0], dataset.imsize))
-                            card = row_card(dataset, row, float(parts[-1]["psnr_true_poses"][offset]))
-                            cards.append((card, card if index in shown else None))
-                        if index in one_each:
-                            words = dataset.rows.actions[action[index]].replace("_", " ")
-                            source = pictures["copy_source"][:1]
-                            overview.append([(caption, enlarge(np.concatenate([source, pictures[kind]])))
-                                             for caption, kind in ((words, "truth"), ("predicted", "sampled"))])
-                    bar.update(len(some))
-            image_values = {name: torch.cat([values[name] for values in parts]) for name in parts[0]}
-            pose_values = pose_metrics(futures, poses[:, 1:steps + 1], poses[:, 0])
-            metrics = metrics_file(self.module, trainer, dataset, rows, steps, request,
-                                   summarise(pose_values, action, dataset.rows.actions, units(dataset)))
-            pictures = summarise(image_values, action, dataset.rows.actions, {"pictures": 1.0})
-            for target, source in zip(_groups(metrics), _groups(pictures)):
-                target["pictures"] = source["pictures"]
-            overall = metrics["overall"]["pictures"]
-            columns = [(f"{metric}_{kind}", f"{metric.upper()}, {words}") for metric in METRICS for kind, words in KINDS.items()
-                       if f"{metric}_{kind}" in overall]
-            write_json(part / "metrics.json", metrics)
-            write_overview(part / "overview.gif", overview)
-            write_gallery(part, "Predicted videos", f"{len(rows)} rows of {dataset.rows.path.name}, painted from "
-                          f"{request.origin} (iteration {trainer.iteration}). PSNR in dB and SSIM against what happened, "
-                          f"pictures of {dataset.imsize} px.", metric_table(metrics, columns, "pictures", digits=3), cards)
-        for kind, words in KINDS.items():
-            log.info("%-14s PSNR %.2f dB  SSIM %.3f", words, overall[f"psnr_{kind}"], overall[f"ssim_{kind}"])
-        closer = {name: overall[name] for name in parts[0] if name in CLOSER and overall[name] is not None}
-        log.info("true poses     %s", "  ".join(f"{CLOSER[name]} {value:.2f}" for name, value in closer.items()))
-        log.info("gallery: %s", folder / "index.html")
-        return metrics
+    def write_row(self, folder, row):
+        """See :class:`Evaluation`: GIF and MP4 of the truth and of the first sample, and a strip."""
+        return write_videos, folder, row.stem, pictures_of(row), draw_poses(row.futures[0], row.imsize)
+
+    def cards(self, row, highlight):
+        """See :class:`Evaluation`."""
+        stem = row.stem
+        links = "<br>".join(f'<a href="{place}/{stem}.mp4">{caption}</a>'
+                            for place, caption in ((REAL, "what happened"), (FAKE, "predicted")))
+        card = Card(row.action, row.title, f"true poses: {row.numbers['psnr_true_poses']:.1f} dB",
+                    [("what happened", image(f"{REAL}/{stem}.gif")), ("predicted", image(f"{FAKE}/{stem}.gif")),
+                     ("strip", f'<a href="{STRIPS}/{stem}.jpg">{image(f"{STRIPS}/{stem}.jpg", "strip")}</a>'), ("as MP4", links)])
+        return card, card if highlight else None
+
+    def overview(self, row):
+        """See :class:`Evaluation`: the truth and the first sample, the source before each."""
+        pictures = pictures_of(row)
+        return [(caption, enlarge(np.concatenate([pictures["copy_source"][:1], pictures[kind]])))
+                for caption, kind in ((row.action.replace("_", " "), "truth"), ("predicted", "sampled"))]
+
+    def report(self, metrics, log):
+        """See :class:`Evaluation`."""
+        overall = metrics["overall"]["pictures"]
+        for kind, caption in VIDEO_KINDS.items():
+            log.info("%-14s PSNR %.2f dB  SSIM %.3f", caption, overall[f"psnr_{kind}"], overall[f"ssim_{kind}"])
+        log.info("%s", "  ".join(f"{each.name} {overall[each.name]:.2f}" for each in listed(PICTURES)
+                                 if not each.column and overall.get(each.name) is not None))
 
 
-def enlarge(pictures, size=OVERVIEW_SIZE, hold=OVERVIEW_STILL):
-    """Pictures (T, S, S, 3) in the size of an overview's cell, each for `hold` frames."""
-    return np.repeat([cv2.resize(picture, (size, size), interpolation=cv2.INTER_CUBIC) for picture in pictures], hold, axis=0)
+def pictures_of(row):
+    """The videos of a tested row: kind -> (T, S, S, 3) uint8."""
+    return {kind: as_pictures(video) for kind, video in row.painted.items()}
 
 
-def _groups(summary):
-    return [summary["overall"], *summary["actions"].values()]
+def enlarge(pictures, size=OVERVIEW_SIZE, frames=OVERVIEW_FRAMES):
+    """Pictures (T, S, S, 3) in the size of an overview's cell, each for some frames: (T * frames, size, size, 3)."""
+    return np.repeat([cv2.resize(picture, (size, size), interpolation=cv2.INTER_CUBIC) for picture in pictures], frames, axis=0)
 
 
-def write_row(folder, stem, pictures, figures):
-    """The files of one row: pictures, kind -> (T, S, S, 3), and the sampled poses drawn, (T, S, S, 3)."""
+def write_videos(folder, stem, pictures, figures):
+    """Write the files of one row.
+
+    Args:
+        folder: of the results.
+        stem: the files' name.
+        pictures: kind of video -> (T, S, S, 3).
+        figures: (T, S, S, 3), the sampled poses drawn.
+    """
     for place, kind in ((REAL, "truth"), (FAKE, "sampled")):
         write_gif(folder / place / f"{stem}.gif", pictures[kind], photo=True)
         write_mp4(folder / place / f"{stem}.mp4", pictures[kind])
@@ -171,16 +127,5 @@ def write_row(folder, stem, pictures, figures):
     blank = np.zeros_like(source)
     lines = (("what happened", source, pictures["truth"]), ("true poses", blank, pictures["true_poses"]),
              ("sampled poses", blank, pictures["sampled"]), ("", blank, figures))
-    write_image(folder / STRIPS / f"{stem}.jpg", grid([[first, None, label(motion[0], words), *motion[1:]]
-                                                       for words, first, motion in lines]))
-
-
-def row_card(dataset, row, psnr):
-    """The gallery's card of a row."""
-    stem = dataset.row_stem(row)
-    videos = "<br>".join(f'<a href="{place}/{stem}.mp4">{words}</a>'
-                         for place, words in ((REAL, "what happened"), (FAKE, "predicted")))
-    return Card(dataset.rows.actions[dataset.action[row]], dataset.row_title(row), f"true poses: {psnr:.1f} dB",
-                [("what happened", image(f"{REAL}/{stem}.gif")), ("predicted", image(f"{FAKE}/{stem}.gif")),
-                 ("strip", f'<a href="{STRIPS}/{stem}.jpg">{image(f"{STRIPS}/{stem}.jpg", "strip")}</a>'),
-                 ("as MP4", videos)])
+    write_image(folder / STRIPS / f"{stem}.jpg", grid([[first, None, label(motion[0], caption), *motion[1:]]
+                                                       for caption, first, motion in lines]))

@@ -28,16 +28,17 @@ class Request(NamedTuple):
 
     folder: Path                         # for the results
     origin: str | None = None            # where the weights come from, for `metrics.json`
-    samples: int = 20                    # K a row
-    steps: int | None = None             # T; None: what the module takes of the list's rows
+    samples: int = 20                    # K, of each row
+    steps: int | None = None             # T; None: as in training on the list's rows
     seed: int = 7                        # of the noise
-    limit: int | None = None             # only so many rows, spread over the list; None: all
-    gifs: str = "gallery"                # `all` draws every row, as published; else those that the gallery's first page shows
-    read_training: Callable | None = None    # () -> the training list's data, where something is learned from true motion
+    limit: int | None = None             # most rows, spread evenly over the list; None: all
+    gifs: str = "gallery"                # `all` draws every row, as published; else those on the gallery's first page
+    read_training: Callable | None = None    # () -> the training list's data, for the classifier of motions; None: there is none
 
 
 def results_folder(run, module, limit):
-    """Where the results of a test go: `test/`, unless that would replace a test of all rows, or one of the other module."""
+    """The folder for the results of a test: `test/`, unless that would replace a test of all rows by one of some, or the other
+    module's test."""
     try:
         known = json.loads((run.test / "metrics.json").read_text(encoding="utf-8"))
         whole = known["rows"] + known.get("rows_too_short", 0) == known["rows_in_list"]
@@ -48,23 +49,23 @@ def results_folder(run, module, limit):
 
 
 @contextmanager
-def new_results(folder, places=(REAL, FAKE)):
-    """A folder for a test's results, which replaces those of an earlier test when all of it is written."""
+def new_results(folder, subfolders):
+    """Context: a folder for a test's results. It replaces an earlier test's when all of it is written."""
     with replaced_folder(folder) as part:
-        for name in places:
+        for name in subfolders:
             (part / name).mkdir()
         yield part
 
 
 def highlights(action):
-    """Of rows with these action ids (N,): the indices that the gallery's first page shows, and one index of each action."""
+    """Indices of rows with these action ids (N,): (set of those on the gallery's first page, list of one for each action)."""
     by_action = [(action == action_id).nonzero()[:, 0] for action_id in action.unique()]
     shown = {int(index) for members in by_action for index in members[evenly_spaced(len(members), HIGHLIGHTS)]}
     return shown, [int(members[len(members) // 2]) for members in by_action]
 
 
 def metrics_file(module, trainer, dataset, rows, steps, request, summary):
-    """The content of `metrics.json`: what was tested, and the scores' summary."""
+    """The content of `metrics.json`: what was tested, see `HEADER` of :mod:`evaluation.registry`, and the scores' summary."""
     return {"module": module, "weights": str(request.origin), "iteration": trainer.iteration, "list": str(dataset.rows.path),
             "list_sha256": dataset.rows.sha256, "rows": len(rows), "rows_in_list": len(dataset),
             "rows_too_short": len(dataset) - len(valid_rows(dataset, steps)), "samples": request.samples,
@@ -78,7 +79,8 @@ def units(dataset):
 
 @contextmanager
 def drawing(total):
-    """`draw(work, *arguments)` calls a module's function for a row: at once, or for many rows in further processes."""
+    """Context: `draw(work, *arguments)` calls a function that draws one of `total` rows, at once or, for many rows, in further
+    processes."""
     with tqdm(total=total, desc="drawing", unit="row", disable=not total) as bar:
         if total < WORTH_PROCESSES or (os.cpu_count() or 1) < 2:
             def draw(work, *arguments):
@@ -86,7 +88,7 @@ def drawing(total):
                 bar.update()
             yield draw
             return
-        # spawned: a forked child of a process whose torch has threads may wait for ever
+        # spawned: a forked child of a process whose torch has threads may wait forever
         with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
             waiting = []
 
@@ -107,6 +109,7 @@ def write_overview(path, cells, columns=OVERVIEW_COLUMNS):
     Args:
         path: of the GIF.
         cells: for every action a list of (caption, pictures (T, S, S, 3)), which move side by side.
+        columns: actions beside each other.
     """
     frames = []
     for time in range(len(cells[0][0][1])):

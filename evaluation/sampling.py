@@ -1,6 +1,7 @@
-"""Which rows of a list a test looks at, and what predictions of them start from."""
+"""Which rows of a list a test scores, and sampled futures of them."""
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from training.prediction import Source
 from utils.errors import UserError
@@ -12,8 +13,8 @@ def evenly_spaced(count, limit):
 
 
 def valid_rows(dataset, steps):
-    """Numbers of the rows of a list whose next `steps` poses are known: not those that repeat their clip's last frame before.
-    Static rows (defect D9) count, as in the published lists."""
+    """Numbers of the rows of a list whose next `steps` poses are known: their clip does not end before, so that its last pose
+    is not repeated. Static rows (defect D9) count, as in the published lists."""
     return ((dataset.valid_steps >= steps) | (dataset.valid_steps == 0)).nonzero()[:, 0].numpy()
 
 
@@ -26,11 +27,26 @@ def scored_rows(dataset, steps, limit=None):
     return rows[evenly_spaced(len(rows), limit)]
 
 
-def source_rows(dataset, rows, images=False):
-    """The :class:`Source` of some rows of a list; with `images`, of their pictures as well."""
-    rows = torch.as_tensor(np.asarray(rows))
-    image = None
-    if images:
-        from utils.transform import as_image
-        image = torch.stack([as_image(dataset.pictures(row, [0]))[0] for row in rows.tolist()])
-    return Source(dataset.poses[rows, 0], dataset.action[rows], rows, image)
+def sample_chunks(trainer, dataset, rows, samples, steps, seed=0, at_once=64, progress=""):
+    """Sample futures of some rows of a list, a few rows at a time.
+
+    Args:
+        rows: N row numbers.
+        samples, steps: K, T.
+        seed: of the noise.
+        at_once: rows of a chunk.
+        progress: what the progress bar says; "": there is none.
+    Yields:
+        (index of the chunk's first row in `rows`, (b, K, T, J, 2) on the CPU).
+    """
+    with tqdm(total=len(rows), desc=progress, unit="row", disable=not progress) as bar:
+        for first in range(0, len(rows), at_once):
+            some = torch.as_tensor(rows[first:first + at_once])
+            source = Source(dataset.poses[some, 0], dataset.action[some], some)
+            yield first, trainer.predict(source, samples, steps, seed, painted=0).poses
+            bar.update(len(some))
+
+
+def sample_rows(trainer, dataset, rows, samples, steps, seed=0):
+    """Sampled futures of some rows of a list, (N, K, T, J, 2) on the CPU."""
+    return torch.cat([poses for _, poses in sample_chunks(trainer, dataset, rows, samples, steps, seed)])

@@ -1,14 +1,15 @@
-"""All scores of sampled motions, gathered a few rows at a time, so that memory does not grow with samples and steps."""
+"""The scorer of both tests: all metrics of sampled motions, and of painted videos where there are any. Rows come a few at a time,
+so that memory does not grow with samples, steps and pictures."""
 import torch
 
-from evaluation.metrics import pose_curves, pose_metrics, summarise
-from evaluation.motion import acceleration, bone_drift, calibration_error, rank_counts
-from evaluation.recognition import frechet_distance
+from evaluation.metric import CALIBRATION, CURVE, MOTION, PICTURES, RATIOS, RECOGNITION
+from evaluation.motion_metrics import rank_counts
+from evaluation.registry import measure
 
-RECOGNISED = 4            # samples a row that the classifier looks at
+ROW_PLACES = (MOTION, CURVE, RATIOS, PICTURES)
 
 
-class MotionScores:
+class Scores:
     """Scores of rows as they come.
 
     Args:
@@ -17,60 +18,65 @@ class MotionScores:
 
     def __init__(self, classifier=None):
         self.classifier = classifier
-        self._values, self._ratios, self._curves, self._ranks, self._features = [], [], [], 0, []
+        self.ranks = 0                       # (K + 1,), see :func:`evaluation.motion_metrics.rank_counts`
+        self.features = ([], [])             # of the classifier, of one sample of each row and of the truth: lists of (B, D)
+        self._parts, self._actions = {place: [] for place in ROW_PLACES}, []
 
-    def add(self, samples, truth, source, action):
-        """Samples (B, K, T, J, 2), truth (B, T, J, 2), source (B, J, 2), action ids (B,) of B rows more."""
-        start = source[:, None].expand(-1, samples.shape[1], -1, -1)                 # (B, K, J, 2)
-        self._values.append({**pose_metrics(samples, truth, source), "acceleration": acceleration(samples, start).mean(1),
-                             "acceleration_true": acceleration(truth, source)})
-        ratios = {"bone_drift": bone_drift(samples, start).mean(1), "bone_drift_true": bone_drift(truth, source)}
-        self._curves.append(pose_curves(samples, truth, source))
-        self._ranks = self._ranks + rank_counts(samples, truth)
-        if self.classifier is not None:
-            few = min(RECOGNISED, samples.shape[1])
-            path = torch.cat([start[:, :few, None], samples[:, :few]], 2).flatten(0, 1)                # (B few, T + 1, J, 2)
-            true_path = torch.cat([source[:, None], truth], 1)
-            named = self.classifier(path).argmax(-1).view(-1, few)                   # (B, few)
-            ratios["recognised"] = (named == action[:, None]).float().mean(1)
-            ratios["recognised_true"] = (self.classifier(true_path).argmax(-1) == action).float()
-            self._features.append((self.classifier.features(path[::few]), self.classifier.features(true_path)))
-        self._ratios.append(ratios)
-
-    @property
-    def values(self):
-        """Scores in units of length, name -> (N,), normalised."""
-        return _joined(self._values)
-
-    def summary(self, action, names, scales):
-        """What `metrics.json` holds of them.
+    def add(self, futures, videos=None):
+        """Score further rows.
 
         Args:
-            action, names, scales: as of :func:`evaluation.metrics.summarise`.
+            futures: :class:`evaluation.motion_metrics.Futures`.
+            videos: kind -> :class:`evaluation.picture_metrics.Videos` of the same rows, or None.
         Returns:
-            `overall` and `actions`, groups with means in each unit, `ratios` without a unit, and the `curve` of each unit, a
-            list over steps a score; `calibration`; with a classifier `recognition`.
+            the rows' numbers: place -> name -> (B,), or (B, T) in `CURVE`.
         """
-        found = summarise(self.values, action, names, scales)
-        ratios, curves = summarise(_joined(self._ratios), action, names, {"ratios": 1.0}), _joined(self._curves)
-        found["overall"] |= {"ratios": ratios["overall"]["ratios"], "curve": _curve(curves, slice(None), scales)}
-        for name, group in found["actions"].items():
-            group |= {"ratios": ratios["actions"][name]["ratios"],
-                      "curve": _curve(curves, action == list(names).index(name), scales)}
-        found["calibration"] = {"error": calibration_error(self._ranks),
-                                "rank_histogram": (self._ranks / self._ranks.sum()).tolist()}
+        numbers = {**{place: measure(place, futures) for place in (MOTION, CURVE, RATIOS)},
+                   PICTURES: measure(PICTURES, videos) if videos else {}}
+        for place, values in numbers.items():
+            self._parts[place].append(values)
+        self._actions.append(futures.action)
+        self.ranks = self.ranks + rank_counts(futures.samples, futures.truth)
         if self.classifier is not None:
-            features = [torch.cat(part) for part in zip(*self._features)]
-            found["recognition"] = {name: ratios["overall"]["ratios"][name] for name in ("recognised", "recognised_true")}
-            if len(action) > features[0].shape[1]:           # of fewer rows than features covariances say nothing
-                found["recognition"]["frechet_distance"] = frechet_distance(*features)
-        return found
+            for known, seen in zip(self.features, (futures.features[0][:, 0], futures.features[1])):
+                known.append(seen)
+        return numbers
+
+    def values(self, place):
+        """The numbers of all rows in one of `ROW_PLACES`: name -> (N,), or (N, T) in `CURVE`; lengths are normalised."""
+        parts = self._parts[place]
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+    def summary(self, names, scales):
+        """The scores of `metrics.json`.
+
+        Args:
+            names: of the actions, by id.
+            scales: unit of length -> its factor.
+        Returns:
+            `overall`, and `actions`, name -> such a group: `rows`, means in each unit, `ratios`, the `curve` in each unit and,
+            with videos, `pictures`; `calibration`; with a classifier `recognition`. Rows whose number is NaN do not count, and a
+            mean of none is None.
+        """
+        values, action = {place: self.values(place) for place in ROW_PLACES}, torch.cat(self._actions)
+
+        def means(place, rows, scale=1.0):
+            return {name: mean(value[rows], scale) for name, value in values[place].items()}
+
+        def group(rows):
+            found = {"rows": int(rows.sum()), **{unit: means(MOTION, rows, scale) for unit, scale in scales.items()},
+                     "ratios": means(RATIOS, rows), "curve": {unit: means(CURVE, rows, scale) for unit, scale in scales.items()}}
+            return found | ({"pictures": means(PICTURES, rows)} if values[PICTURES] else {})
+
+        found = {"overall": group(torch.ones_like(action, dtype=torch.bool)),
+                 "actions": {names[number]: group(action == number) for number in action.unique().tolist()},
+                 "calibration": measure(CALIBRATION, self)}
+        return found | ({"recognition": measure(RECOGNITION, self)} if self.classifier is not None else {})
 
 
-def _joined(parts):
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-
-
-def _curve(curves, rows, scales):
-    return {unit: {name: (value[rows].double().mean(0) * scale).tolist() for name, value in curves.items()}
-            for unit, scale in scales.items()}
+def mean(value, scale=1.0):
+    """Mean over rows, NaN left out, times `scale`: of (N,) a number or None, of (N, T) a list of T numbers."""
+    if value.ndim > 1:
+        return (value.double().mean(0) * scale).tolist()
+    known = value[~value.isnan()].double()
+    return float(known.mean()) * scale if len(known) else None

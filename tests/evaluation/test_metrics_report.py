@@ -1,91 +1,25 @@
-"""Numbers, pictures and pages that a person judges a run by."""
+"""Pictures and pages that a person judges a run by."""
 from html.parser import HTMLParser
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
 import torch
-import torchvision
-from PIL import Image
 
 from dataset.image_loader2_test import PennActionTestPairs
 from dataset.pair_list import TEST_LIST
 from dataset.penn_action import build
-from evaluation import metrics
 from evaluation.gallery import Card, write_gallery
-from evaluation.metrics import pose_metrics, summarise
 from evaluation.poses import PoseEvaluation
+from evaluation.registry import MOTION, listed
 from evaluation.results import Request
 from pose.drawing import JOINT_COLOURS, draw_poses
 from trainer_actvae import Trainer
 from utils.drawing import grid
-from utils.media import write_gif, write_image
+from utils.media import write_image
 from utils.pages import write_run_page
 from utils.transform import to_normalised
 from utils_file import RunFolder, load_config
-
-MEAN_METRICS = ("ade", "ade_best", "ade_of_mean", "fde", "fde_best", "fde_of_mean", "energy_score", "spread",
-                "apd", "zero_velocity_ade", "zero_velocity_fde")
-
-
-# ---- metrics ----
-
-def distance(a, b):
-    """Mean distance of the joints of two poses (13, 2)."""
-    return sum(float(np.hypot(*(a[joint] - b[joint]))) for joint in range(13)) / 13
-
-
-def naive_metrics(samples, truth, source):
-    """The definitions in the docstring of `pose_metrics`, for one row."""
-    count, steps = samples.shape[:2]
-    ades = [sum(distance(sample[t], truth[t]) for t in range(steps)) / steps for sample in samples]
-    fdes = [distance(sample[-1], truth[-1]) for sample in samples]
-    pairs = [np.linalg.norm(a - b) for i, a in enumerate(samples) for j, b in enumerate(samples) if i != j]
-    apart = [np.mean([distance(a[t], b[t]) for t in range(steps)]) for i, a in enumerate(samples)
-             for j, b in enumerate(samples) if i != j]
-    spread, middle = np.mean(apart) if count > 1 else 0.0, samples.mean(0)
-    return {"ade": np.mean(ades), "ade_best": min(ades), "fde": np.mean(fdes), "fde_best": min(fdes),
-            "ade_of_mean": np.mean([distance(middle[t], truth[t]) for t in range(steps)]),
-            "fde_of_mean": distance(middle[-1], truth[-1]), "spread": spread, "energy_score": np.mean(ades) - spread / 2,
-            "apd": np.mean(pairs) if count > 1 else 0.0,
-            "zero_velocity_ade": np.mean([distance(source, truth[t]) for t in range(steps)]),
-            "zero_velocity_fde": distance(source, truth[-1])}
-
-
-@pytest.mark.parametrize("count", [1, 2, 7])
-def test_pose_metrics_are_their_definitions(count):
-    random = np.random.RandomState(count)
-    shapes = (5, count, 4, 13, 2), (5, 4, 13, 2), (5, 13, 2)
-    samples, truth, source = (random.uniform(-1, 1, shape) for shape in shapes)
-    values = pose_metrics(*map(torch.from_numpy, (samples, truth, source)))
-    assert set(values) == set(MEAN_METRICS)
-    for row in range(5):
-        for name, expected in naive_metrics(samples[row], truth[row], source[row]).items():
-            assert float(values[name][row]) == pytest.approx(expected, rel=1e-12, abs=1e-15), name
-
-
-def test_perfect_samples_have_no_error_and_no_diversity():
-    truth = torch.rand(3, 4, 13, 2)
-    values = pose_metrics(truth[:, None].repeat(1, 6, 1, 1, 1), truth, truth[:, 0])
-    assert all(values[name].abs().max() < 1e-6 for name in MEAN_METRICS[:-2])
-    assert values["zero_velocity_ade"].min() > 0
-
-
-def test_one_perfect_sample_is_the_best_one():
-    truth = torch.rand(3, 4, 13, 2)
-    samples = torch.cat([truth[:, None] + 1, truth[:, None]], 1)
-    values = pose_metrics(samples, truth, truth[:, 0])
-    assert values["ade_best"].max() == values["fde_best"].max() == 0
-    assert values["ade"].tolist() == pytest.approx(3 * [2 ** 0.5 / 2])
-
-
-def test_summary_is_the_mean_of_each_action_in_each_unit():
-    summary = summarise({"ade": torch.tensor([1.0, 2.0, 6.0])}, torch.tensor([2, 0, 2]), ("a", "b", "c"),
-                        {"normalised": 1, "pixels": 64})
-    assert summary == {"overall": {"rows": 3, "normalised": {"ade": 3.0}, "pixels": {"ade": 192.0}},
-                       "actions": {"a": {"rows": 1, "normalised": {"ade": 2.0}, "pixels": {"ade": 128.0}},
-                                   "c": {"rows": 2, "normalised": {"ade": 3.5}, "pixels": {"ade": 224.0}}}}
-
 
 # ---- pictures ----
 
@@ -131,29 +65,6 @@ def test_grid_keeps_every_cell():
     assert sheet.shape == (20, 30, 3)
     np.testing.assert_array_equal(sheet[:8, 20:28], cells[1])
     np.testing.assert_array_equal(sheet[10:18, :8], cells[2])
-
-
-@pytest.mark.parametrize("step", [
-    pytest.param(0.1, id="moving"),
-    pytest.param(0.0, id="standing still")])              # Pillow would merge equal frames
-@pytest.mark.parametrize("photo", [False, True])
-def test_gif_holds_every_frame_at_two_a_second_for_ever(tmp_path, step, photo):
-    pictures = draw_poses(torch.stack([SPREAD * 0.6 + step * t for t in range(4)]), 64)
-    write_gif(tmp_path / "a.gif", pictures, photo=photo)
-    with Image.open(tmp_path / "a.gif") as gif:
-        assert gif.n_frames == 4 and gif.info["loop"] == 0 and gif.size == (64, 64)
-        for number, picture in enumerate(pictures):
-            gif.seek(number)
-            assert gif.info["duration"] == 500
-            assert np.abs(np.asarray(gif.convert("RGB")).astype(int) - picture).mean() < 3
-    assert [path.name for path in tmp_path.iterdir()] == ["a.gif"]
-
-
-@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
-def test_image_is_written_in_the_format_of_its_name(tmp_path, name):
-    write_image(tmp_path / name, draw_poses(SPREAD, 32))
-    with Image.open(tmp_path / name) as image:
-        assert image.format == {"a.jpg": "JPEG", "a.png": "PNG"}[name] and image.size == (32, 32)
 
 
 # ---- pages ----
@@ -216,7 +127,7 @@ def test_test_mode_writes_published_gifs_numbers_and_a_gallery(tmp_path, tiny, w
     assert set(fake) == {f"{name}_{sample}.gif" for name in names for sample in (0, 1)}
     assert all(fake[f"{name}_0.gif"] != fake[f"{name}_1.gif"] for name in names), "a copy (defect D2)"
     assert metrics["rows"] == 8 and metrics["samples"] == 3 and metrics["list_sha256"] == data.rows.sha256
-    assert set(metrics["overall"]["pixels"]) == {*MEAN_METRICS, "acceleration", "acceleration_true"}
+    assert set(metrics["overall"]["pixels"]) == {each.name for each in listed(MOTION)}
     assert set(metrics["overall"]["ratios"]) == {"bone_drift", "bone_drift_true"} and "recognition" not in metrics
     for group in (metrics["overall"], *metrics["actions"].values()):
         for unit in ("normalised", "pixels"):
@@ -253,17 +164,3 @@ def test_run_page_links_what_there_is(tmp_path):
     newest_first = [f"images/{name}" for name in sheets[2:] + sheets[:2]]
     assert page.links == ["log.txt", "config.yaml", *newest_first]
     assert "c_<i>&" in page.text
-
-
-def test_lpips_is_measured_where_its_weights_are_and_left_out_elsewhere(tmp_path, monkeypatch):
-    pictures, truth = torch.rand(2, 2, 3, 64, 64) * 2 - 1, torch.rand(2, 2, 3, 64, 64) * 2 - 1
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    metrics._lpips.cache_clear()
-    assert metrics.lpips(pictures, truth) == {}
-    (tmp_path / "hub/checkpoints").mkdir(parents=True)
-    torch.save(torchvision.models.alexnet().state_dict(), tmp_path / "hub/checkpoints/alexnet-owt-7be5be79.pth")
-    metrics._lpips.cache_clear()
-    values = metrics.lpips(pictures, truth)["lpips"]
-    assert values.shape == (2,) and (values > 0).all()
-    assert metrics.lpips(truth, truth)["lpips"].abs().max() == 0
-    metrics._lpips.cache_clear()

@@ -12,12 +12,13 @@ from dataset.image_loader2_test import PennActionTestPairs
 from dataset.pair_list import TEST_LIST
 from dataset.penn_action import build
 from evaluation import recognition
-from evaluation.metrics import pose_curves, pose_metrics
-from evaluation.motion import acceleration, bone_drift, calibration_error, rank_counts
-from evaluation.poses import score_rows
-from evaluation.recognition import find_classifier, frechet_distance, train_classifier
+from evaluation.metric import CALIBRATION, CURVE, MOTION
+from evaluation.motion_metrics import Futures, bone_change, mean_acceleration, rank_counts
+from evaluation.poses import PoseEvaluation
+from evaluation.recognition import find_classifier, gaussian_distance, train_classifier
+from evaluation.registry import measure
 from evaluation.sampling import scored_rows, valid_rows
-from evaluation.scores import MotionScores
+from evaluation.scores import Scores
 from trainer_actvae import Trainer
 from utils.errors import UserError
 from utils_file import load_config
@@ -28,12 +29,89 @@ def line(values):
     return torch.tensor(values, dtype=torch.float64).view(-1, 1, 1, 1) * torch.tensor([1.0, 0.0], dtype=torch.float64)
 
 
+def motion(samples, truth, source):
+    """The numbers of motion of each row, name -> (B,)."""
+    return measure(MOTION, Futures(samples, truth, source))
+
+
+def calibration_error(counts):
+    return measure(CALIBRATION, SimpleNamespace(ranks=counts))["error"]
+
+
+# ---- distances ----
+
+def distance(a, b):
+    """Mean distance of the joints of two poses (13, 2)."""
+    return sum(float(np.hypot(*(a[joint] - b[joint]))) for joint in range(13)) / 13
+
+
+def naive_metrics(samples, truth, source):
+    """The registered meanings in loops, for one row."""
+    count, steps = samples.shape[:2]
+    ades = [sum(distance(sample[t], truth[t]) for t in range(steps)) / steps for sample in samples]
+    fdes = [distance(sample[-1], truth[-1]) for sample in samples]
+    pairs = [np.linalg.norm(a - b) for i, a in enumerate(samples) for j, b in enumerate(samples) if i != j]
+    apart = [np.mean([distance(a[t], b[t]) for t in range(steps)]) for i, a in enumerate(samples)
+             for j, b in enumerate(samples) if i != j]
+    spread, middle = np.mean(apart) if count > 1 else 0.0, samples.mean(0)
+    return {"ade": np.mean(ades), "ade_best": min(ades), "fde": np.mean(fdes), "fde_best": min(fdes),
+            "ade_of_mean": np.mean([distance(middle[t], truth[t]) for t in range(steps)]),
+            "fde_of_mean": distance(middle[-1], truth[-1]), "spread": spread, "energy_score": np.mean(ades) - spread / 2,
+            "apd": np.mean(pairs) if count > 1 else 0.0,
+            "zero_velocity_ade": np.mean([distance(source, truth[t]) for t in range(steps)]),
+            "zero_velocity_fde": distance(source, truth[-1])}
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_distances_are_their_definitions(count):
+    random = np.random.RandomState(count)
+    shapes = (5, count, 4, 13, 2), (5, 4, 13, 2), (5, 13, 2)
+    samples, truth, source = (random.uniform(-1, 1, shape) for shape in shapes)
+    values = motion(*map(torch.from_numpy, (samples, truth, source)))
+    for row in range(5):
+        expected = naive_metrics(samples[row], truth[row], source[row])
+        assert set(values) == {*expected, "acceleration", "acceleration_true"}
+        for name, value in expected.items():
+            assert float(values[name][row]) == pytest.approx(value, rel=1e-12, abs=1e-15), name
+
+
+def test_perfect_samples_have_no_error_and_no_diversity():
+    truth = torch.rand(3, 4, 13, 2)
+    values = motion(truth[:, None].repeat(1, 6, 1, 1, 1), truth, truth[:, 0])
+    assert all(value.abs().max() < 1e-6 for name, value in values.items() if "zero_velocity" not in name and
+               "acceleration" not in name)
+    assert torch.allclose(values["acceleration"], values["acceleration_true"])
+    assert values["zero_velocity_ade"].min() > 0
+
+
+def test_one_perfect_sample_is_the_best_one():
+    truth = torch.rand(3, 4, 13, 2)
+    samples = torch.cat([truth[:, None] + 1, truth[:, None]], 1)
+    values = motion(samples, truth, truth[:, 0])
+    assert values["ade_best"].max() == values["fde_best"].max() == 0
+    assert values["ade"].tolist() == pytest.approx(3 * [2 ** 0.5 / 2])
+
+
+def test_summary_is_the_mean_of_each_action_in_each_unit():
+    truth = torch.zeros(3, 2, 13, 2)
+    far = torch.tensor([1.0, 2.0, 6.0]).view(3, 1, 1, 1, 1) * torch.tensor([1.0, 0.0])           # of every joint, to the right
+    scores = Scores()
+    for rows in (slice(0, 2), slice(2, 3)):                                   # as they come
+        futures = Futures(truth[rows, None] + far[rows], truth[rows], truth[rows, 0], torch.tensor([2, 0, 2])[rows])
+        assert scores.add(futures)[MOTION]["ade"].tolist() == far[rows, 0, 0, 0, 0].tolist()
+    found = scores.summary(("a", "b", "c"), {"normalised": 1, "pixels": 64})
+    groups = {"overall": found["overall"], **found["actions"]}
+    assert {name: (group["rows"], group["normalised"]["ade"], group["pixels"]["ade"], group["curve"]["pixels"]["ade"])
+            for name, group in groups.items()} == {"overall": (3, 3.0, 192.0, [192.0] * 2), "a": (1, 2.0, 128.0, [128.0] * 2),
+                                                   "c": (2, 3.5, 224.0, [224.0] * 2)}
+
+
 # ---- energy score ----
 
 def test_two_samples_on_both_sides_of_the_truth():
     truth = line([0.0])
-    values = pose_metrics(line([1.0, -1.0])[None], truth, truth[:, 0])
-    assert {name: float(value) for name, value in values.items() if "zero" not in name} == {
+    values = motion(line([1.0, -1.0])[None], truth, truth[:, 0])
+    assert {name: float(value) for name, value in values.items() if "zero" not in name and "acceleration" not in name} == {
         "ade": 1, "ade_best": 1, "ade_of_mean": 0, "fde": 1, "fde_best": 1, "fde_of_mean": 0, "energy_score": 0, "spread": 2,
         "apd": 2}
 
@@ -43,14 +121,15 @@ def test_energy_score_of_gaussians(count):
     """In the plane E |X| = sqrt(pi / 2) and E |X - X'| = sqrt(pi)."""
     generator = torch.Generator().manual_seed(0)
     samples = torch.randn(20000, count, 1, 1, 2, generator=generator)
-    values = pose_metrics(samples, torch.zeros(20000, 1, 1, 2), torch.zeros(20000, 1, 2))
+    values = motion(samples, torch.zeros(20000, 1, 1, 2), torch.zeros(20000, 1, 2))
     assert float(values["ade"].mean()) == pytest.approx(math.sqrt(math.pi / 2), rel=0.02)
     assert float(values["spread"].mean()) == pytest.approx(math.sqrt(math.pi), rel=0.02)
 
 
 def test_of_one_sample_all_scores_are_its_distance():
     samples, truth = torch.randn(3, 1, 4, 13, 2), torch.randn(3, 4, 13, 2)
-    values, curves = pose_metrics(samples, truth, truth[:, 0]), pose_curves(samples, truth, truth[:, 0])
+    values = motion(samples, truth, truth[:, 0])
+    curves = measure(CURVE, Futures(samples, truth, truth[:, 0]))
     for name in ("energy_score", "ade_best", "ade_of_mean"):
         assert torch.allclose(values[name], values["ade"]) and torch.allclose(curves[name], curves["ade"])
     assert values["apd"].abs().max() == values["spread"].abs().max() == 0
@@ -58,9 +137,10 @@ def test_of_one_sample_all_scores_are_its_distance():
 
 def test_curves_are_the_scores_of_each_step():
     samples, truth, source = torch.randn(3, 5, 4, 13, 2), torch.randn(3, 4, 13, 2), torch.randn(3, 13, 2)
-    curves = pose_curves(samples, truth, source)
+    curves = measure(CURVE, Futures(samples, truth, source))
+    assert set(curves) == {"energy_score", "ade", "ade_of_mean", "ade_best", "zero_velocity_ade"}
     for step in range(4):
-        values = pose_metrics(samples[:, :, step:step + 1], truth[:, step:step + 1], source)
+        values = motion(samples[:, :, step:step + 1], truth[:, step:step + 1], source)
         assert all(torch.allclose(curve[:, step], values[name], atol=1e-6) for name, curve in curves.items())
 
 
@@ -81,11 +161,11 @@ def test_ranks_of_a_calibrated_a_narrow_and_a_tied_forecast():
 def test_bodies_that_move_stretch_and_accelerate():
     source = torch.randn(4, 13, 2)
     walk = source[:, None] + torch.arange(1, 6).view(1, 5, 1, 1) * 0.1
-    assert bone_drift(walk, source).abs().max() < 1e-5 and acceleration(walk, source).max() < 1e-5
-    assert torch.allclose(bone_drift((source * 2)[:, None], source), torch.ones(4), atol=1e-5)
+    assert bone_change(walk, source).abs().max() < 1e-5 and mean_acceleration(walk, source).max() < 1e-5
+    assert torch.allclose(bone_change((source * 2)[:, None], source), torch.ones(4), atol=1e-5)
     fall = torch.arange(0, 6.0).view(1, 6, 1, 1) ** 2 * torch.tensor([1.0, 0.0])
-    assert torch.allclose(acceleration(fall[:, 1:], fall[:, 0]), torch.tensor(2.0))
-    assert acceleration(walk[:, :1], source).tolist() == [0, 0, 0, 0]
+    assert torch.allclose(mean_acceleration(fall[:, 1:], fall[:, 0]), torch.tensor(2.0))
+    assert mean_acceleration(walk[:, :1], source).tolist() == [0, 0, 0, 0]
 
 
 # ---- recognition ----
@@ -100,13 +180,16 @@ def two_actions(rows, generator):
 def test_the_classifier_tells_actions_apart_and_leaves_torch_s_random_state_alone():
     path, action = two_actions(300, torch.Generator().manual_seed(0))
     before = torch.get_rng_state()
-    net = train_classifier(path, action, 2, iterations=100)
+    net, again = (train_classifier(path, action, 2, iterations=100) for _ in range(2))
     assert torch.equal(before, torch.get_rng_state())
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in net.state_dict().items())
     path, action = two_actions(100, torch.Generator().manual_seed(1))
     assert (net(path).argmax(-1) == action).float().mean() > 0.95
-    scores = MotionScores(net)
-    scores.add(torch.stack([path[:, 1:], path[:, :1].expand(-1, 6, -1, -1)], 1), path[:, 1:], path[:, 0], action)
-    found = scores.summary(action, ("left", "right"), {"normalised": 1.0})
+    scores = Scores(net)
+    samples = torch.stack([path[:, 1:], path[:, :1].expand(-1, 6, -1, -1)], 1)
+    scores.add(Futures(samples, path[:, 1:], path[:, 0], action, net))
+    found = scores.summary(("left", "right"), {"normalised": 1.0})
+    assert found["recognition"]["iterations"] == 100
     assert found["recognition"]["recognised_true"] > 0.95
     assert 0.6 < found["recognition"]["recognised"] < 0.9, "half of the samples move as they should"
     assert "frechet_distance" not in found["recognition"], "fewer rows than features"
@@ -114,10 +197,10 @@ def test_the_classifier_tells_actions_apart_and_leaves_torch_s_random_state_alon
 
 def test_frechet_distance_of_gaussians():
     features = torch.randn(5000, 4, generator=torch.Generator().manual_seed(0))
-    assert frechet_distance(features, features) == pytest.approx(0, abs=1e-6)
-    assert frechet_distance(features, features + 1) == pytest.approx(4)
+    assert gaussian_distance(features, features) == pytest.approx(0, abs=1e-6)
+    assert gaussian_distance(features, features + 1) == pytest.approx(4)
     centred = features - features.mean(0)
-    assert frechet_distance(centred, 2 * centred) == pytest.approx(float(torch.cov(features.T).trace()), rel=1e-5)
+    assert gaussian_distance(centred, 2 * centred) == pytest.approx(float(torch.cov(features.T).trace()), rel=1e-5)
 
 
 def test_without_enough_true_motion_recognition_is_left_out_with_a_reason(tiny, lists, caplog, monkeypatch):
@@ -157,9 +240,6 @@ def test_scores_of_a_padded_list_are_those_of_a_list_of_that_horizon(penn_root, 
     (plain, first), (padded, second) = found
     common = np.isin(padded.frame_numbers[second, 1], plain.frame_numbers[first, 1])
     assert len(first) == 48 and len(second) == 54 and len(padded) == 56
-    kept = {0: 2}
-    scores = score_rows(trainer, padded, second, 3, 9, kept=kept)
-    assert scores.values["ade"].shape == (54,) and kept[0].shape == (2, 9, 13, 2)
-    still = [scores_of["zero_velocity_ade"] for scores_of in (
-        score_rows(trainer, plain, first, 1, 9).values, scores.values)]
-    assert torch.allclose(still[0], still[1][common])
+    values = [PoseEvaluation().score(trainer, data, rows, 3, 9).values(MOTION) for data, rows in found]
+    assert values[1]["ade"].shape == (54,)
+    assert torch.allclose(values[0]["zero_velocity_ade"], values[1]["zero_velocity_ade"][common])

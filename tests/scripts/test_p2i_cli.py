@@ -21,7 +21,7 @@ import train_actvae
 import train_actvae_p2inetwork as script
 from dataset.image_loader2_test import PennActionTestPairs
 from dataset.pair_list import ACTIONS
-from evaluation.metrics import image_metrics
+from evaluation.picture_metrics import Videos, psnr, ssim
 from trainer_actvae_p2inetwork import Trainer
 from training.batches import EpochBatches
 from utils.torch_files import load_torch
@@ -299,18 +299,17 @@ def test_image_metrics_against_torchmetrics_one_by_one():
     truth = torch.rand(3, STEPS, 3, 24, 24, generator=random) * 2 - 1
     pictures = (truth + torch.randn(truth.shape, generator=random) * torch.tensor([0.02, 0.2, 0.9]).view(3, 1, 1, 1, 1))
     assert pictures.abs().max() > 1                       # counts as if cut to the range
-    ours = image_metrics(pictures, truth)
-    psnr, ssim = PeakSignalNoiseRatio(data_range=1.0), StructuralSimilarityIndexMeasure(data_range=1.0)
+    ours = {"psnr": psnr(Videos(pictures, truth)), "ssim": ssim(Videos(pictures, truth))}
+    its_psnr, its_ssim = PeakSignalNoiseRatio(data_range=1.0), StructuralSimilarityIndexMeasure(data_range=1.0)
     for row in range(3):
         pairs = [(((ours_one + 1) / 2).clamp(0, 1)[None], (truth_one[None] + 1) / 2)
                  for ours_one, truth_one in zip(pictures[row], truth[row])]
-        assert float(ours["psnr"][row]) == pytest.approx(np.mean([float(psnr(*pair)) for pair in pairs]), abs=1e-4)
-        assert float(ours["ssim"][row]) == pytest.approx(np.mean([float(ssim(*pair)) for pair in pairs]), abs=1e-5)
+        assert float(ours["psnr"][row]) == pytest.approx(np.mean([float(its_psnr(*pair)) for pair in pairs]), abs=1e-4)
+        assert float(ours["ssim"][row]) == pytest.approx(np.mean([float(its_ssim(*pair)) for pair in pairs]), abs=1e-5)
         naive = [-10 * np.log10(float(((a.double() - b.double()) ** 2).mean())) for a, b in pairs]
         assert float(ours["psnr"][row]) == pytest.approx(np.mean(naive), abs=1e-4)
     assert all(values[0] > values[1] > values[2] for values in ours.values())
-    same = image_metrics(truth, truth)
-    assert (same["psnr"] == 100).all() and torch.allclose(same["ssim"], torch.ones(3))
+    assert (psnr(Videos(truth, truth)) == 100).all() and torch.allclose(ssim(Videos(truth, truth)), torch.ones(3))
 
 
 # ---- weights of the published system ----

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from dataset.image_loader2 import PennActionPairs
 from dataset.pair_list import ACTIONS, write_list
 from dataset.penn_action import Annotation, windows
-from evaluation.poses import sample_rows
+from evaluation.sampling import sample_rows
 from network_actvae import ActVAE
 from networks.residual_motion import STEPS as MOTION_STEPS
 from tools.benchmark import in_turns

@@ -1,0 +1,43 @@
+"""What a metric is, and the decorator that makes a function one: every test then measures it and writes it to `metrics.json`."""
+from collections.abc import Callable
+from typing import NamedTuple
+
+MOTION, CURVE, RATIOS, PICTURES, CALIBRATION, RECOGNITION = PLACES = (
+    "motion", "curve", "ratios", "pictures", "calibration", "recognition")           # in metrics.json, see evaluation.registry
+LOWER, HIGHER, NEAR_1, NEAR_TRUE, REFERENCE = BETTER = (
+    "lower", "higher", "near 1", "near its `_true`", "reference")                    # a reference has no better or worse
+
+
+class Metric(NamedTuple):
+    """One number of `metrics.json`."""
+
+    name: str                     # its key
+    place: str                    # one of `PLACES`
+    unit: str
+    better: str                   # one of `BETTER`
+    meaning: str                  # in a sentence or two
+    function: Callable            # see `metric`
+    column: str = ""              # heading of its column in the gallery's table; "": it has none
+    curve: str = ""               # name of its curve in the gallery's chart; "": it has none
+
+
+METRICS = []                      # in the order of the tables and charts
+
+
+def metric(place, unit, better, name=None, **texts):
+    """Decorator: registers a function under its own name, or `name`; its docstring becomes the meaning.
+
+    The function gets :class:`evaluation.motion_metrics.Futures` in the places `MOTION`, `CURVE` and `RATIOS`,
+    :class:`evaluation.picture_metrics.Videos` in `PICTURES`, and :class:`evaluation.scores.Scores` in the others. Of B rows it
+    returns (B,), NaN for rows that do not count; a metric with a curve returns (B, T), whose mean over the steps is the row's
+    number; in the last two places it returns the number itself. It returns None where it cannot be measured: the key is left out.
+
+    Args:
+        place, unit, better: see :class:`Metric`.
+        texts: `column` and `curve` of :class:`Metric`.
+    """
+    def register(function):
+        METRICS.append(Metric(name or function.__name__, place, unit, better, " ".join(function.__doc__.split()), function,
+                              **texts))
+        return function
+    return register

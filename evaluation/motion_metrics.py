@@ -1,0 +1,231 @@
+"""Metrics of sampled motions: how close they come to what happened, whether they are calibrated, and how bodies move.
+
+Axes: B rows, K samples of each, T steps, J joints. Distances are Euclidean distances of a joint in normalised picture coordinates
+([-1, 1] is the whole picture). Times S / 2 they are pixels of the letterboxed S x S crop.
+"""
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+
+from evaluation.metric import CALIBRATION, CURVE, HIGHER, LOWER, MOTION, NEAR_TRUE, RATIOS, REFERENCE, metric
+from pose.skeleton import LIMBS
+
+RECOGNISED = 4            # samples of a row that the classifier of motions sees
+LENGTH, ACCELERATION = "length", "length per step squared"
+
+
+def joint_distance(a, b):
+    """Mean distance of the joints of poses (..., J, 2) and (..., J, 2): (...)."""
+    return (a - b).norm(dim=-1).mean(-1)
+
+
+def sample_spread(samples):
+    """Mean distance of two different samples of (B, K, T, J, 2) at each step: (B, T); 0 for K = 1."""
+    count = samples.shape[1]
+    total = torch.zeros_like(samples[:, 0, :, 0, 0])                                 # (B, T)
+    for shift in range(1, count // 2 + 1):    # every pair once, without a (B, K, K, T, J, 2) tensor; a shift of K / 2 has both
+        distance = joint_distance(samples, samples.roll(shift, 1)).mean(1)
+        total += distance * (1 if 2 * shift == count else 2)
+    return total / max(1, count - 1)
+
+
+@dataclass(eq=False)
+class Futures:
+    """Sampled futures of B rows beside what happened. What several metrics need is computed once."""
+
+    samples: torch.Tensor                # (B, K, T, J, 2)
+    truth: torch.Tensor                  # (B, T, J, 2)
+    source: torch.Tensor                 # (B, J, 2), the pose that the prediction starts from
+    action: torch.Tensor | None = None   # (B,) int64 ids
+    classifier: object = None            # :class:`evaluation.recognition.MotionClassifier` of as many steps, or None
+
+    @cached_property
+    def distance(self):
+        """Of each sample to the truth, (B, K, T)."""
+        return joint_distance(self.samples, self.truth[:, None])
+
+    @cached_property
+    def mean_distance(self):
+        """Of the mean of the samples to the truth, (B, T)."""
+        return joint_distance(self.samples.mean(1), self.truth)
+
+    @cached_property
+    def zero_velocity(self):
+        """Distance of the source to the truth, (B, T)."""
+        return joint_distance(self.source[:, None], self.truth)
+
+    @cached_property
+    def spread(self):
+        """See :func:`sample_spread`, (B, T)."""
+        return sample_spread(self.samples)
+
+    @cached_property
+    def starts(self):
+        """The source of each sample, (B, K, J, 2)."""
+        return self.source[:, None].expand(-1, self.samples.shape[1], -1, -1)
+
+    @cached_property
+    def features(self):
+        """What the classifier sees in the first samples (B, few, D) and in the truth (B, D)."""
+        starts, samples = self.starts[:, :RECOGNISED, None], self.samples[:, :RECOGNISED]
+        path = torch.cat([starts, samples], 2)                                       # (B, few, T + 1, J, 2)
+        return (self.classifier.features(path.flatten(0, 1)).unflatten(0, path.shape[:2]),
+                self.classifier.features(torch.cat([self.source[:, None], self.truth], 1)))
+
+
+# ---- distances; the order is that of the gallery's columns ----
+
+@metric(MOTION, LENGTH, LOWER, column="energy score", curve="energy score")
+def energy_score(futures):
+    """`ade - spread / 2`, a proper score (its mean is least for the true distribution): E d(X, y) - E d(X, X') / 2 at each step,
+    where d is the mean over joints of distances, estimated without bias (Gneiting and Raftery, "Strictly proper scoring rules,
+    prediction, and estimation", JASA 2007, section 4.2). For one sample it is `ade`."""
+    return futures.distance.mean(1) - futures.spread / 2
+
+
+@metric(MOTION, LENGTH, LOWER, column="ADE of a sample", curve="a sample")
+def ade(futures):
+    """Average displacement error: distance to the truth, mean over joints, steps and samples."""
+    return futures.distance.mean(1)
+
+
+@metric(MOTION, LENGTH, LOWER, column="ADE of the samples' mean", curve="mean of the samples")
+def ade_of_mean(futures):
+    """`ade` of the mean of the samples."""
+    return futures.mean_distance
+
+
+@metric(MOTION, LENGTH, LOWER, column="ADE, best sample")
+def ade_best(futures):
+    """`ade` of the sample with the smallest one."""
+    return futures.distance.mean(-1).amin(1)
+
+
+@metric(CURVE, LENGTH, LOWER, name="ade_best", curve="best sample of each step")
+def ade_best_at_each_step(futures):
+    """Distance to the truth of the sample that is best at this step."""
+    return futures.distance.amin(1)
+
+
+@metric(MOTION, LENGTH, REFERENCE, column="ADE, standing still (zero-velocity baseline)", curve="standing still (zero velocity)")
+def zero_velocity_ade(futures):
+    """`ade` of the zero-velocity baseline, which repeats the source pose (Martinez et al., CVPR 2017)."""
+    return futures.zero_velocity
+
+
+@metric(MOTION, LENGTH, LOWER, column="FDE of a sample")
+def fde(futures):
+    """Final displacement error: as `ade`, of the last step only."""
+    return futures.distance[..., -1].mean(1)
+
+
+@metric(MOTION, LENGTH, LOWER, column="FDE, best sample")
+def fde_best(futures):
+    """`fde` of the sample with the smallest one."""
+    return futures.distance[..., -1].amin(1)
+
+
+@metric(MOTION, LENGTH, LOWER)
+def fde_of_mean(futures):
+    """`fde` of the mean of the samples."""
+    return futures.mean_distance[:, -1]
+
+
+@metric(MOTION, LENGTH, REFERENCE, column="FDE, standing still (zero-velocity baseline)")
+def zero_velocity_fde(futures):
+    """`fde` of the zero-velocity baseline."""
+    return futures.zero_velocity[:, -1]
+
+
+@metric(MOTION, LENGTH, REFERENCE)
+def spread(futures):
+    """Distance of two different samples, mean over joints, steps and pairs; 0 for one sample."""
+    return futures.spread.mean(-1)
+
+
+@metric(MOTION, LENGTH, HIGHER, column="diversity (APD)")
+def apd(futures):
+    """Average pairwise distance (diversity): Euclidean distance of two samples as vectors of all coordinates of all steps, mean
+    over all pairs (Yuan and Kitani, DLow, 2020); 0 for one sample."""
+    flat, count = futures.samples.flatten(2), futures.samples.shape[1]
+    pairs = torch.cdist(flat, flat, compute_mode="donot_use_mm_for_euclid_dist")     # (B, K, K)
+    return pairs.sum((1, 2)) / max(1, count * (count - 1))
+
+
+# ---- bodies ----
+
+def bone_change(poses, source):
+    """Change of the bones' lengths in the picture since the source, mean over bones and steps, relative to the source's mean bone
+    length. Poses (..., T, J, 2), source (..., J, 2) -> (...)."""
+    start, end = map(list, zip(*LIMBS))
+    length = (poses[..., end, :] - poses[..., start, :]).norm(dim=-1)                # (..., T, bones)
+    first = (source[..., end, :] - source[..., start, :]).norm(dim=-1)[..., None, :]                       # (..., 1, bones)
+    return ((length - first).abs().mean(-1) / first.mean(-1).clamp(min=1e-6)).mean(-1)
+
+
+def mean_acceleration(poses, source):
+    """Mean over joints and steps of the norm of second differences in time. Poses (..., T, J, 2), which follow source
+    (..., J, 2) -> (...); 0 where T is 1."""
+    path = torch.cat([source[..., None, :, :], poses], -3)                           # (..., T + 1, J, 2)
+    return path.diff(n=2, dim=-3).norm(dim=-1).mean((-1, -2)) if path.shape[-3] > 2 else path.new_zeros(path.shape[:-3])
+
+
+@metric(MOTION, ACCELERATION, NEAR_TRUE)
+def acceleration(futures):
+    """Norm of the second difference in time of a joint's position, mean over joints, steps and samples; 0 for one step."""
+    return mean_acceleration(futures.samples, futures.starts).mean(1)
+
+
+@metric(MOTION, ACCELERATION, REFERENCE)
+def acceleration_true(futures):
+    """`acceleration` of the true motion."""
+    return mean_acceleration(futures.truth, futures.source)
+
+
+@metric(RATIOS, "share of the source's mean bone length", NEAR_TRUE)
+def bone_drift(futures):
+    """Change of a bone's length in the picture since the source, mean over bones, steps and samples. Bones that turn towards the
+    camera change their length in true motion as well."""
+    return bone_change(futures.samples, futures.starts).mean(1)
+
+
+@metric(RATIOS, "share of the source's mean bone length", REFERENCE)
+def bone_drift_true(futures):
+    """`bone_drift` of the true motion."""
+    return bone_change(futures.truth, futures.source)
+
+
+# ---- calibration ----
+
+def rank_counts(samples, truth):
+    """How often the truth has rank 0..K among the K samples of each coordinate; ties are shared among their ranks.
+
+    Args:
+        samples: (B, K, T, J, 2).
+        truth: (B, T, J, 2).
+    Returns:
+        (K + 1,) float64, whose sum is the number of coordinates.
+    """
+    count = samples.shape[1]
+    below = (samples < truth[:, None]).sum(1).flatten()                              # (B T J 2,)
+    tied = (samples == truth[:, None]).sum(1).flatten()
+    numbers = torch.bincount(below * (count + 1) + tied, minlength=(count + 1) ** 2).view(count + 1, count + 1)
+    counts = torch.zeros(count + 1, dtype=torch.float64)
+    for low, equal in numbers.nonzero().tolist():
+        counts[low:low + equal + 1] += numbers[low, equal] / (equal + 1)
+    return counts
+
+
+@metric(CALIBRATION, "sum of shares, 0 to 2", LOWER)
+def error(scores):
+    """Reliability index of `rank_histogram`: sum of |share - 1 / bins|, 0 for a flat histogram (Delle Monache et al.,
+    "Probabilistic aspects of an ozone ensemble", JGR 2006)."""
+    return float((scores.ranks / scores.ranks.sum() - 1 / len(scores.ranks)).abs().sum())
+
+
+@metric(CALIBRATION, "shares", REFERENCE)
+def rank_histogram(scores):
+    """Share of coordinates whose truth has rank 0, 1, ..., K among the samples: flat for a calibrated forecast, U-shaped for one
+    that is too narrow, hump-shaped for one that is too wide (Hamill, "Interpretation of rank histograms", MWR 2001)."""
+    return (scores.ranks / scores.ranks.sum()).tolist()

@@ -1,0 +1,35 @@
+"""Pictures as files."""
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pose.drawing import draw_poses
+from utils.media import write_gif, write_image
+
+SPREAD = torch.tensor([[x, y] for y in (-0.75, -0.25, 0.25, 0.75) for x in (-0.75, -0.25, 0.25, 0.75)])[:13]
+
+
+@pytest.mark.parametrize("step", [
+    pytest.param(0.1, id="moving"),
+    pytest.param(0.0, id="standing still")])              # Pillow would merge equal frames
+@pytest.mark.parametrize("photo", [False, True])
+def test_gif_holds_every_frame_at_two_a_second_for_ever(tmp_path, step, photo):
+    pictures = draw_poses(torch.stack([SPREAD * 0.6 + step * t for t in range(4)]), 64)
+    write_gif(tmp_path / "a.gif", pictures, photo=photo)
+    with Image.open(tmp_path / "a.gif") as gif:
+        assert gif.n_frames == 4 and gif.info["loop"] == 0 and gif.size == (64, 64)
+        for number, picture in enumerate(pictures):
+            gif.seek(number)
+            assert gif.info["duration"] == 500
+            assert np.abs(np.asarray(gif.convert("RGB")).astype(int) - picture).mean() < 3
+    assert [path.name for path in tmp_path.iterdir()] == ["a.gif"]
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+def test_image_is_written_in_the_format_of_its_name(tmp_path, name):
+    write_image(tmp_path / name, draw_poses(SPREAD, 32))
+    with Image.open(tmp_path / name) as image:
+        assert image.format == {"a.jpg": "JPEG", "a.png": "PNG"}[name] and image.size == (32, 32)
+
+
