@@ -8,7 +8,7 @@ import torch
 from tools.benchmark import in_turns
 from trainer_actvae import Trainer
 from utils import processes
-from utils.config import Config
+from utils.schema import Config
 
 TURNS = 30
 
