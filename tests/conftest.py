@@ -46,14 +46,14 @@ class Outcome(NamedTuple):
 
 @pytest.fixture(scope="session")
 def run_script():
-    """`run(main, *argv, overrides=())`: what a script's `main()` does with these arguments -> :class:`Outcome`."""
-    def run(main, *argv, overrides=()):
+    """`run(main, *argv, overrides=(), folder=ROOT)`: what a script's `main()` does with these arguments -> :class:`Outcome`."""
+    def run(main, *argv, overrides=(), folder=ROOT):
         argv = [*argv, *(word for override in overrides for word in ("--set", override))]
         out, err = io.StringIO(), io.StringIO()
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err), \
                 warnings.catch_warnings(record=True) as caught, pytest.raises(SystemExit) as stop:
             patch.setattr(sys, "argv", ["script.py", *map(str, argv)])
-            patch.chdir(ROOT)
+            patch.chdir(folder)
             warnings.simplefilter("always")
             command(main)
         return Outcome(stop.value.code or 0, out.getvalue(), err.getvalue(), [str(warning.message) for warning in caught])

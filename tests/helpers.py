@@ -1,12 +1,20 @@
 """What several test files share beside the fixtures of `conftest.py`."""
 import json
 import re
+import shlex
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
+from runpy import run_module, run_path
 
+import numpy as np
 import torch
+from conftest import ROOT
+from PIL import Image
 
 import train_actvae_p2inetwork
+from dataset.synthetic.people import draw_video
+from pose.pose_file import write_pose
 from utils_file import load_config
 
 P2I_CONFIG = "config/Penn_actvae_p2inetwork.yaml"
@@ -31,6 +39,34 @@ def values_of(content):
         items = content.items() if isinstance(content, dict) else enumerate(content)
         return {(key, *path): value for key, inner in items for path, value in values_of(inner).items()}
     return {(): content.numpy().tobytes() if isinstance(content, torch.Tensor) else content}
+
+
+def documents():
+    """Every Markdown file that speaks to a user, as paths from the root."""
+    places = ("README.md", "docs/*.md", "pretrain/*/README.md", "data_lists/README.md")
+    return sorted(path.relative_to(ROOT).as_posix() for place in places for path in ROOT.glob(place))
+
+
+def shell_commands(document):
+    """The commands in the `sh` blocks of a Markdown file, without comments, one a string."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / document).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    return [shlex.join(words) for line in "".join(blocks).replace("\\\n", " ").splitlines()
+            if (words := shlex.split(line, comments=True))]
+
+
+def entry_point(words):
+    """What runs a command `python SCRIPT ...` or `python -m MODULE ...` inside this process, and its arguments."""
+    if words[1] == "-m":
+        return partial(run_module, words[2], run_name="__main__"), words[3:]
+    return partial(run_path, str(ROOT / words[1]), run_name="__main__"), words[2:]
+
+
+def own_photo(folder):
+    """A drawn person as a photo with its pose, `me.jpg` and `me.json` in a new folder."""
+    folder.mkdir()
+    frames, joints, _, _ = draw_video(5, "jumping_jacks", 1, (40, 40), 1)
+    Image.fromarray(np.ascontiguousarray(next(iter(frames))[..., ::-1])).save(folder / "me.jpg")
+    write_pose(folder / "me.json", joints[0])
 
 
 class Links(HTMLParser):

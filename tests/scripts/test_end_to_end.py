@@ -5,17 +5,18 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 import torch
 import yaml
 from conftest import ROOT
-from helpers import Links
+from helpers import Links, entry_point, own_photo, shell_commands
 from PIL import Image
 
 from dataset.synthetic.people import draw_video
-from pose.pose_file import write_pose, write_poses
+from pose.pose_file import write_poses
 from utils.media import write_mp4
 
 RUN, P2I_RUN = "outputs/Penn_actvae_test", "outputs/Penn_actvae_p2inetwork_generate"
@@ -26,32 +27,28 @@ SMALL_P2I = {"imsize": 32, "generator": {"ngf": 4, "n_blocks": 1}, "discriminato
              "image_loss": {"vgg": 0}}
 
 
-def readme_commands():
-    """The lines of the README's shell blocks that call Python or torchrun."""
-    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    lines = "".join(blocks).replace("\\\n", " ").splitlines()
-    return [line.split(" #")[0].strip() for line in lines if line.strip().startswith(("python ", "torchrun "))]
-
-
-def run(folder, command, timeout=300):
-    arguments = shlex.split(command)
-    if arguments[0] == "torchrun":
-        arguments[:1] = ["python", "-m", "torch.distributed.run"]
-    assert arguments[0] == "python"
-    return subprocess.run([sys.executable, *arguments[1:]], cwd=folder, capture_output=True, text=True, timeout=timeout)
+def run(folder, command, run_script):
+    """Run a command in a folder -> status, output, errors. One that `torchrun` starts runs in processes of its own."""
+    words = shlex.split(command)
+    if words[0] == "torchrun":
+        words = [ROOT / word if word.endswith(".py") else word for word in words[1:]]
+        done = subprocess.run([sys.executable, "-m", "torch.distributed.run", *words], cwd=folder, capture_output=True, text=True,
+                              timeout=300)
+        return done.returncode, done.stdout, done.stderr
+    assert words[0] == "python"
+    main, arguments = entry_point(words)
+    return run_script(main, *arguments, folder=folder)[:3]
 
 
 def own_pictures(folder):
     """A photo with its pose, and two videos with theirs, as somebody might bring them."""
-    for name in ("photos", "videos"):
-        (folder / name).mkdir()
+    own_photo(folder / "photos")
+    (folder / "videos").mkdir()
     for number, name in enumerate(("me1", "me2")):
         frames, joints, _, _ = draw_video(5, "jumping_jacks", number, (40, 40), 1)
         frames = [np.ascontiguousarray(frame[..., ::-1]) for frame in frames]
         write_mp4(folder / f"videos/{name}.mp4", frames_of_even_sides(frames), fps=25)
         write_poses(folder / f"videos/{name}.json", joints)
-    Image.fromarray(frames[0]).save(folder / "photos/me.jpg")
-    write_pose(folder / "photos/me.json", joints[0])
     (folder / "videos/actions.csv").write_text("file,action,split\nme1.mp4,jumping_jacks,train\nme2.mp4,jumping_jacks,test\n")
 
 
@@ -60,39 +57,43 @@ def frames_of_even_sides(frames):
 
 
 @pytest.fixture(scope="module")
-def workshop(tmp_path_factory):
-    """A copy of the project with a small Penn Action data set, in which every command of the README was run once."""
+def workshop(tmp_path_factory, run_script):
+    """A folder with a small Penn Action data set, in which every command of the README and docs/training.md was run once.
+
+    Its configurations and weights are copies of the project's, the former made smaller.
+    """
     folder = tmp_path_factory.mktemp("project")
-    for item in ("dataset", "utils", "config", "pretrain", *(path.name for path in ROOT.glob("*.py"))):
-        (shutil.copytree if (ROOT / item).is_dir() else shutil.copy)(ROOT / item, folder / item)
+    for name in ("config", "pretrain"):
+        shutil.copytree(ROOT / name, folder / name)
     for name, small in (("Penn_actvae.yaml", SMALL), ("Penn_actvae_p2inetwork.yaml", SMALL | SMALL_P2I)):
         path = folder / "config" / name
         path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | small))
-    made = run(folder, "python -m dataset.synthetic --out data/Penn_Action --videos 2 --frames 12 13 --people 1")
-    assert made.returncode == 0, made.stderr
+    status, _, errors = run(folder, "python -m dataset.synthetic --out data/Penn_Action --videos 2 --frames 12 13 --people 1",
+                            run_script)
+    assert status == 0, errors
     videos = sorted((folder / "data/Penn_Action/labels").glob("*.mat"))[::2]
     (folder / "data_lists").mkdir()
     (folder / "data_lists/published_test_videos.txt").write_text("".join(f"{path.stem}\n" for path in videos))
     own_pictures(folder)
     results = []
-    for command in readme_commands():
-        if command.startswith("python -m tools.benchmark"):
+    for command in [*shell_commands("README.md"), *shell_commands("docs/training.md")]:
+        if command.startswith("make "):
             continue
         if command.endswith("--pretrain pretrain"):         # the authors' files, under their names
             for part, trained in (("im_encode_content", RUN), ("im_encode_vae", RUN), ("generator", P2I_RUN)):
                 newest = sorted((folder / trained / "checkpoints").glob(f"*_{part}_*.pt"))[-1]
                 shutil.copy(newest, folder / "pretrain" / f"{part}.pt")
-        results.append((command, run(folder, command)))
+        results.append((command, *run(folder, command, run_script)))
     return folder, results
 
 
 def test_every_command_of_the_readme_runs(workshop):
     _, results = workshop
     for script in ("train_actvae.py", "train_actvae_p2inetwork.py"):
-        assert any(script in command and "--test --resume" in command for command, _ in results)
-    for command, result in results:
-        assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
-        assert "Traceback" not in result.stderr
+        assert any(script in command and "--test --resume" in command for command, *_ in results)
+    for command, status, output, errors in results:
+        assert status == 0, f"{command}\n{output}\n{errors}"
+        assert "Traceback" not in errors
 
 
 def test_run_folder(workshop):
@@ -140,12 +141,11 @@ def test_metrics_file(workshop):
     assert sum(group["rows"] for group in metrics["actions"].values()) == overall["rows"] == metrics["rows"]
 
 
-def test_training_stopped_and_resumed_ends_like_training_in_one_go(workshop):
+def test_training_stopped_and_resumed_ends_like_training_in_one_go(workshop, run_script):
     folder, _ = workshop
     train = "python train_actvae.py --config config/Penn_actvae.yaml --set train_epoch=2 --name "
-    assert run(folder, train + "_whole").returncode == 0
-    assert run(folder, train + "_part --set train_epoch=1").returncode == 0
-    assert run(folder, train + "_part --resume").returncode == 0
+    for ending in ("_whole", "_part --set train_epoch=1", "_part --resume"):
+        assert run(folder, train + ending, run_script)[0] == 0
     whole, part = (folder / f"outputs/Penn_actvae{name}/checkpoints" for name in ("_whole", "_part"))
     newest = sorted(path.name for path in whole.glob("0001_*.pt"))[-3:]
     assert len(newest) == 3
@@ -157,13 +157,13 @@ def test_training_stopped_and_resumed_ends_like_training_in_one_go(workshop):
 
 def test_sigterm_saves_and_resume_goes_on(workshop):
     folder, _ = workshop
-    command = ["train_actvae.py", "--config", "config/Penn_actvae.yaml", "--name", "_stopped",
+    command = [ROOT / "train_actvae.py", "--config", "config/Penn_actvae.yaml", "--name", "_stopped",
                *(f"--set={key}=100000" for key in ("train_epoch", "snapshot_save_iter", "image_save_iter"))]
     process = subprocess.Popen([sys.executable, *command], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                text=True)
     log = folder / "outputs/Penn_actvae_stopped/log.txt"
     while process.poll() is None and not (log.exists() and "iteration 4 " in log.read_text()):
-        pass
+        time.sleep(0.05)
     process.terminate()
     assert process.wait(60) == 143
     assert list(log.parent.glob("checkpoints/*_training_state_*.pt"))
