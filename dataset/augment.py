@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from pose.skeleton import MIRROR
+from pose.skeleton import mirror_pose
 
 MIRRORED, PLAIN, SHUFFLED, MOVED = 0.5, 0.25, 0.3, 0.2     # shares of rows: mirrored, of true colours, channels mixed, moved
 GAIN, OFFSET = 0.12, 0.1                                   # deviations, of each channel and of all alike
@@ -55,7 +55,7 @@ def change_masks(masks, change):
 def change_poses(poses, change):
     """(n, J, 2) -> (n, J, 2); of a mirrored person left and right change names. Joints may come to lie outside the picture."""
     if change.mirror:
-        poses = poses[:, list(MIRROR)] * poses.new_tensor([-1, 1])
+        poses = mirror_pose(poses)
     if change.matrix is not None:
         matrix = change.matrix.to(poses)
         poses = (poses - matrix[:, 2]) @ torch.linalg.inv(matrix[:, :2]).T

@@ -34,7 +34,7 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 
 from networks.interfaces import PoseModule
-from pose.skeleton import LIMBS, MIRROR
+from pose.skeleton import LIMBS, mirror_pose
 
 STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32)      # ends of stretches: the loss looks at one step of each
 NEAR = 6                                                            # first steps whose changes count one by one; all are in STEPS
@@ -89,11 +89,6 @@ class EnergyScore(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, gradient):
         return ctx.gradient * gradient, None, None, None
-
-
-def mirror(poses):
-    """Poses (..., 13, 2) seen in a mirror: x changes sign, left and right joints change places."""
-    return poses[..., list(MIRROR), :] * poses.new_tensor([-1, 1])
 
 
 def body_size(pose):
@@ -228,13 +223,13 @@ class ResidualMotion(PoseModule):
             lot = (torch.special.ndtr(z[:, -1].float()) * 2 * self.networks).long().clamp(max=2 * self.networks - 1)      # (B,)
             network, mirrored = lot // 2, (lot % 2 == 1)[:, None, None]
             ahead = torch.arange(1, min(self.horizon, steps - start) + 1, device=pose.device)
-            seen, change = torch.where(mirrored, mirror(pose), pose), pose.new_empty(len(pose), len(ahead), *pose.shape[1:])
+            seen, change = torch.where(mirrored, mirror_pose(pose), pose), pose.new_empty(len(pose), len(ahead), *pose.shape[1:])
             for of in network.unique().tolist():
                 own = network == of
                 noise_of = self.temperature * z[None, own, :-1]
                 found = self.change(self.context(seen[own], action[own], of), action[own], noise_of, ahead, of)[0]
                 change[own] = found.movedim(1, -1).to(change.dtype)                  # (B', <= H, J, 2)
-            change = torch.where(mirrored[..., None], mirror(change), change)
+            change = torch.where(mirrored[..., None], mirror_pose(change), change)
             poses.append((pose[:, None] + body_size(pose) * change).clamp(-1, 1))
             pose = poses[-1][:, -1]
         return torch.cat(poses, 1)

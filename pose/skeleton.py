@@ -1,7 +1,7 @@
-"""The skeleton: its joints, limbs and sides, and how normalised poses lie in a picture. Everything else takes them from here.
+"""The skeleton: its joints, limbs and sides.
 
 Joints are in Penn Action's order. Its *left* is the person's own **right** side (docs/published_system.md, "Sides"): in a front
-view the left shoulder has the smaller x. Detectors that name the person's own sides, like COCO's, have them the other way round.
+view the left shoulder has the smaller x. Detectors that name the person's own sides, such as COCO's, use the opposite names.
 """
 JOINTS = ("head", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
           "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle")
@@ -12,3 +12,14 @@ LIMBS = ((0, 1), (0, 2), (1, 2), (1, 3), (3, 5), (2, 4), (4, 6), (1, 7), (2, 8),
 # a figure in connected lines; NECK is the middle of the shoulders
 NECK = -1
 FIGURE = ((5, 3, 1, 2, 4, 6), (1, 7, 8, 2), (7, 9, 11), (8, 10, 12), (HEAD, NECK))
+
+
+def mirror_pose(poses):
+    """Poses (..., 13, 2) as a mirror shows them: x changes its sign, left and right joints change places.
+
+    Args:
+        poses: array or tensor, with x = 0 in the plane of the mirror, as in normalised poses.
+    """
+    mirrored = poses[..., list(MIRROR), :]                  # a copy
+    mirrored[..., 0] *= -1
+    return mirrored
