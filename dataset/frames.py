@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from utils import transform
 from utils.errors import UserError
+from utils.rgb import as_rgb
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")        # of frames, in capitals too
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP")         # no others: Pillow hands some of them to other programs
@@ -31,20 +31,6 @@ def open_frame(path, row_name):
         raise FrameError(f"{row_name}: frame {path} is missing; is data_root right?") from None
     except BROKEN as error:
         raise FrameError(f"{row_name}: frame {path} is not a readable picture ({error})") from None
-
-
-def as_rgb(image):
-    """Pillow's picture of any kind as one of mode RGB that looks the same.
-
-    16 bit grey is scaled, where `convert` would clip it at 255. What is transparent gets the colour of a picture's margin, where
-    `convert` would show what stands below.
-    """
-    if image.mode.startswith("I"):
-        return Image.fromarray(np.round(np.clip(np.asarray(image), 0, 65535) / 257).astype(np.uint8)).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        ground = Image.new("RGBA", image.size, tuple(round(value) for value in transform.PAD_RGB))
-        return Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
-    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def read_frame(path, row_name, turned=True):

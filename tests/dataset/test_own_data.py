@@ -14,7 +14,7 @@ from dataset.image_loader2 import PennActionPairs, read_frame
 from dataset.image_loader2_test import PennActionTestPairs
 from dataset.pair_list import TEST_LIST, TRAIN_LIST, ListError, parse_row, read_list, write_list
 from dataset.penn_action import build, main
-from utils import transform
+from photo.photo_file import read_photo
 from utils.errors import UserError
 from utils.files import write_text
 
@@ -145,7 +145,6 @@ def test_frames_are_read_as_stored_where_only_that_is_the_annotation_s_size(root
 
 RAMP = np.add.outer(np.arange(72), np.arange(96)).astype(np.uint8)           # 0..166
 COLOUR = np.stack([RAMP, RAMP[::-1], np.full_like(RAMP, 90)], -1)
-PAD = np.round(transform.PAD_RGB)
 
 
 def deep_grey():
@@ -168,8 +167,8 @@ GREY = np.stack([RAMP] * 3, -1)
 PICTURES = {"16 bit grey": (deep_grey(), GREY), "grey": (Image.fromarray(RAMP), GREY), "RGB": (Image.fromarray(COLOUR), COLOUR),
             "1 bit": (Image.fromarray(RAMP > 80), np.where(GREY > 80, 255, 0)),
             "palette": (palette()[0], np.asarray(palette()[0].convert("RGB"))),
-            "RGBA": (see_through("RGBA"), np.where(np.arange(96)[:, None] < 48, PAD, COLOUR)),
-            "LA": (see_through("LA"), np.where(np.arange(96)[:, None] < 48, PAD, GREY))}
+            "RGBA": (see_through("RGBA"), np.where(np.arange(96)[:, None] < 48, 255, COLOUR)),
+            "LA": (see_through("LA"), np.where(np.arange(96)[:, None] < 48, 255, GREY))}
 
 
 @pytest.mark.parametrize("kind", PICTURES)
@@ -181,11 +180,17 @@ def test_every_kind_of_png_looks_right(tmp_path, kind):
     np.testing.assert_array_equal(found, expected)
 
 
-def test_transparent_palette_entries_get_the_margin_s_colour(tmp_path):
+def test_transparent_palette_entries_become_white(tmp_path):
     indexed = Image.fromarray((RAMP > 80).astype(np.uint8), "P")
     indexed.putpalette([250, 0, 250, 10, 20, 30])
     indexed.save(tmp_path / "a.png", transparency=0)
-    np.testing.assert_array_equal(read_frame(tmp_path / "a.png", "list:1"), np.where(GREY > 80, [10, 20, 30], PAD))
+    np.testing.assert_array_equal(read_frame(tmp_path / "a.png", "list:1"), np.where(GREY > 80, [10, 20, 30], 255))
+
+
+@pytest.mark.parametrize("kind", PICTURES)
+def test_frames_and_photos_have_one_rule(tmp_path, kind):
+    PICTURES[kind][0].save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_frame(tmp_path / "a.png", "list:1"), read_photo(tmp_path / "a.png"))
 
 
 def test_cmyk_jpeg_looks_right(tmp_path):
