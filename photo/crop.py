@@ -1,33 +1,40 @@
 """The part of a photo around a person, as the networks see it, and how painted pictures of it go back into the photo.
 
-Sizes are `(h, w)`, boxes `x1, y1, x2, y2`. A photo is shown whole with its longer side at most WHOLE_SIDE, its crop at most
-CROP_SIDE; both keep their own resolution where that is less.
+Sizes are `(h, w)`, boxes `x1, y1, x2, y2`. The longer side of the whole photo is shown with at most WHOLE_SIDE pixels, that
+of the crop with at most CROP_SIDE; smaller ones keep their resolution.
 """
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from pose.detector import Person
 from utils.errors import UserError
-from utils.transform import PAD_RGB, letterbox, picture_from_frame
+from utils.transform import PAD_RGB, letterbox, limited, picture_from_frame, resized
 
 WHOLE_SIDE, CROP_SIDE = 1280, 1080    # pixels
 SMALLEST_SIDE = 64                    # of a crop; a smaller one is enlarged
 SMALLEST_PERSON = 8                   # pixels of the photo
-FEATHER = 0.04                        # of the crop's shorter side: as wide is the seam
-SAME, OTHER = 3, 16                   # grey levels: a pixel that changed by less stays the photo's, by more it is painted
-
-DEFAULT_MARGIN = 0.35     # of every side, for actions that no list tells of
+FEATHER = 0.04                        # width of the seam, as a share of the crop's shorter side
+SAME, OTHER = 3, 16                   # grey levels: pixels that changed by less stay the photo's, by more they are painted
+DEFAULT_MARGIN = 0.35                 # on every side, for actions whose margins are not known
 
 
 def pose_boxes(poses):
-    """Boxes (..., 4) `x1, y1, x2, y2` of poses (..., J, 2), of the same kind."""
+    """Boxes (..., 4) `x1, y1, x2, y2` around poses (..., J, 2), in the same coordinates."""
     return np.concatenate([poses.min(-2), poses.max(-2)], -1)
 
 
+class Subject(NamedTuple):
+    """A photo and the person in it."""
+
+    photo: np.ndarray        # (h, w, 3) uint8 RGB
+    whole: np.ndarray        # (H, W, 3) uint8, the photo as it is shown, see `shown_whole`
+    person: Person           # in pixels of the photo
+
 
 class Crop(NamedTuple):
-    """A person's surroundings in a photo."""
+    """A person and the surroundings, cut out of a photo."""
 
     box: np.ndarray          # (4,) int, pixels of the photo
     size: int                # P: side of the letterboxed picture, pixels
@@ -42,41 +49,40 @@ class Crop(NamedTuple):
         return self.place_at(self.size)
 
     def place_at(self, size):
-        """The same for a letterboxed picture of another side."""
+        """The same for a letterboxed picture with another side."""
         x1, y1, x2, y2 = self.box
         return letterbox(y2 - y1, x2 - x1, size)
 
     def inside(self, pictures):
-        """Letterboxed pictures (..., S, S, 3) without their margins."""
+        """Letterboxed pictures (..., S, S, 3) without the letterbox's margins."""
         place = self.place_at(pictures.shape[-2])
         return pictures[..., place.top:place.top + place.height, place.left:place.left + place.width, :]
 
     def picture_at(self, size):
-        """The letterboxed picture at another side, (size, size, 3)."""
+        """The letterboxed picture with another side, (size, size, 3)."""
         place, picture = self.place_at(size), np.full((size, size, 3), np.round(PAD_RGB), np.uint8)
         picture[place.top:place.top + place.height, place.left:place.left + place.width] = resized(
             self.inside(self.picture), (place.height, place.width))
         return picture
 
     def to_photo(self, poses):
-        """Normalised poses (..., J, 2) -> pixels of the photo: the way back of `utils.transform.pose_to_picture`."""
+        """Normalised poses (..., J, 2) -> pixels of the photo; the inverse of `utils.transform.pose_to_picture`."""
         place = self.place
         return ((np.asarray(poses, np.float64) + 1) / 2 * self.size - (place.dw, place.dh)) / place.ratio + self.box[:2]
 
     def put_back(self, pictures):
-        """Crops (T, h, w, 3) uint8, without margins, in the whole photo: yields T pictures (H, W, 3)."""
+        """Crops (T, h, w, 3) uint8, without margins, put back into the whole photo: (T, H, W, 3)."""
         x1, y1, x2, y2 = self.region
+        shown = np.repeat(self.whole[None], len(pictures), 0)
         ground = self.whole[y1:y2, x1:x2].astype(np.float32)
-        for picture in pictures:
-            patch = resized(picture, (y2 - y1, x2 - x1))
-            shown = self.whole.copy()
-            shown[y1:y2, x1:x2] = np.rint(ground + self.blend * (patch - ground))
-            yield shown
+        for picture, frame in zip(pictures, shown):
+            frame[y1:y2, x1:x2] = np.rint(ground + self.blend * (resized(picture, (y2 - y1, x2 - x1)) - ground))
+        return shown
 
     def enlarge(self, pictures):
         """Pictures painted at another size, (T, S, S, 3) with the source first -> (T, h, w, 3) of this crop.
 
-        What has not changed is the photo's own, so only the person loses sharpness.
+        Pixels that did not change are taken from the photo, so that only the person loses sharpness.
         """
         small, sharp = self.inside(pictures), self.inside(self.picture)
         result = np.empty((len(small), *sharp.shape), np.uint8)
@@ -88,32 +94,22 @@ class Crop(NamedTuple):
         return result
 
 
-def resized(picture, size):
-    """A picture (h, w, ...) in another size (h, w): by areas if smaller, else in between."""
-    if picture.shape[:2] == tuple(size):
-        return picture
-    smaller = size[0] < picture.shape[0] or size[1] < picture.shape[1]
-    return cv2.resize(picture, (int(size[1]), int(size[0])), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
-
-
 def shown_whole(photo):
-    """A photo (h, w, 3) as it is shown, its longer side at most WHOLE_SIDE."""
-    ratio = min(1, WHOLE_SIDE / max(photo.shape[:2]))
-    return resized(photo, [max(2, round(side * ratio)) for side in photo.shape[:2]])
+    """A photo (h, w, 3) as clips show it, its longer side at most WHOLE_SIDE."""
+    return limited(photo, WHOLE_SIDE)
 
 
-def crop_person(photo, whole, joints, margins):
+def crop_person(subject, joints, margins):
     """The :class:`Crop` of a person.
 
     Args:
-        photo: (h, w, 3) uint8.
-        whole: of :func:`shown_whole`.
-        joints: (13, 2) pixels of the photo.
-        margins: (4,) left, top, right, bottom in shares of the longer side of the joints' box.
+        subject: :class:`Subject`.
+        joints: (N, 2) pixels of the photo; the crop reaches around all of them: one pose, or a motion.
+        margins: (4,) left, top, right, bottom, as shares of the longer side of the joints' box.
     Raises:
         UserError: the person is too small.
     """
-    box = pose_boxes(joints)
+    photo, whole, box = subject.photo, subject.whole, pose_boxes(joints)
     longer = (box[2:] - box[:2]).max()
     if longer < SMALLEST_PERSON:
         raise UserError(f"the joints lie within {longer:.0f} pixels, which is too small for a person")
@@ -122,7 +118,7 @@ def crop_person(photo, whole, joints, margins):
     limit = np.tile(whole.shape[1::-1], 2)
     region = np.concatenate([np.floor(((box - margins * longer) * ratio)[:2]), np.ceil(((box + margins * longer) * ratio)[2:])])
     region = region.clip(0, limit).astype(int)
-    box = np.rint(region / ratio).astype(int)          # on whole pixels of what is shown, so that nothing moves when put back
+    box = np.rint(region / ratio).astype(int)          # whole pixels of what is shown: nothing moves when put back
     if min(region[2:] - region[:2]) < 2:
         raise UserError("the joints leave no room for a person in the photo")
     side = int(np.clip((box[2:] - box[:2]).max(), SMALLEST_SIDE, CROP_SIDE))
@@ -131,10 +127,13 @@ def crop_person(photo, whole, joints, margins):
 
 
 def seam(size, inner):
-    """How much of a painted picture of `size` (w, h) is shown.
+    """How much of a painted picture is blended into the photo.
 
+    Args:
+        size: (w, h) of the picture, pixels.
+        inner: (4,) bool for left, top, right, bottom: whether that side lies inside the photo.
     Returns:
-        (h, w, 1) float32 that falls to 0 at the sides that lie inside the photo, as `inner` (left, top, right, bottom) says.
+        (h, w, 1) float32: 1 in the middle, falling to 0 at the inner sides.
     """
     width = max(1, FEATHER * min(size))
     ramps = []

@@ -14,9 +14,10 @@ import numpy as np
 import utils.errors
 from dataset.pair_list import read_list
 from photo.crop import pose_boxes
-from utils.config import Config, load_config
+from utils.config import load_config
 from utils.errors import UserError
 from utils.files import write_json
+from utils.schema import Config
 
 MARGINS = "margins.json"  # beside a run's or a pretrained folder's config.yaml
 SIDES = ("left", "top", "right", "bottom")

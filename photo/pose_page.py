@@ -1,4 +1,4 @@
-"""A web page to put a skeleton on a photo by hand: one self-contained HTML file that works from disk and saves pose.json."""
+"""A web page on which the user places the joints in a photo: one HTML file that needs nothing else and saves a pose file."""
 import base64
 import io
 import json
@@ -11,17 +11,17 @@ from PIL import Image
 from pose.skeleton import JOINTS, LIMBS
 from utils.files import write_text
 
-LARGEST_SIDE = 1600                   # pixels of the embedded picture: enough to see where a joint is
-QUALITY = 88                          # of its JPEG
+LARGEST_SIDE = 1600                   # pixels of the embedded photo: enough to see where a joint is
+QUALITY = 88                          # of its JPEG data
 TEMPLATE, SCRIPT = (Path(__file__).with_suffix(ending) for ending in (".html", ".js"))
-# A standing figure in a front view, in its own heights from the top of its head down and from its middle to the right.
+# A standing figure seen from the front; unit: its height. x to the right of its middle, y down from the top of its head.
 STANDING = np.array([[0, .07], [-.11, .20], [.11, .20], [-.15, .36], [.15, .36], [-.17, .51], [.17, .51],
                      [-.07, .52], [.07, .52], [-.075, .74], [.075, .74], [-.08, .95], [.08, .95]])
-STANDING_SHARE = 0.8                  # of the photo's height that it fills, if the photo is wide enough
+STANDING_SHARE = 0.8                  # the part of the photo's height that it fills, if the photo is wide enough
 
 
 def standing_pose(size, box=None):
-    """A standing figure (13, 2) in pixels of a photo of size (h, w), in its middle or filling a person's box `x1, y1, x2, y2`."""
+    """A standing figure (13, 2) in pixels of a photo of size (h, w): in its middle, or in a person's box `x1, y1, x2, y2`."""
     h, w = size
     if box is not None:
         x1, y1, x2, y2 = map(float, box)
@@ -30,13 +30,26 @@ def standing_pose(size, box=None):
     return STANDING * height + (w / 2, (h - height) / 2)
 
 
-def write_pose_editor(path, photo, joints=None, visible=None, title="photo", saved="pose.json"):
+def write_pose_page(folder, pixels, photo):
+    """Write the page for a photo into a folder; returns a sentence that says how to continue.
+
+    Args:
+        folder: pathlib.Path.
+        pixels: (h, w, 3) uint8 RGB, upright.
+        photo: with its `path` and the `stem` of the page's name, see :class:`photo.make_clips.Photo`.
+    """
+    page, saved = folder / f"{photo.stem}_pose.html", f"{photo.path.stem}.json"
+    write_page(page, pixels, title=photo.path.name, saved=saved)
+    return f"open {page} in a browser, save {saved} there and give that file with --pose"
+
+
+def write_page(path, photo, joints=None, visible=None, title="photo", saved="pose.json"):
     """Write the page.
 
     Args:
         path: HTML file.
-        photo: (h, w, 3) uint8 RGB, upright; embedded at no more than LARGEST_SIDE pixels a side. Coordinates are pixels of
-            the photo as given here all the same.
+        photo: (h, w, 3) uint8 RGB, upright. It is embedded with sides of at most LARGEST_SIDE pixels; coordinates on the page are
+            pixels of the photo given here.
         joints: (13, 2) pose to start with, pixels of the photo; None: a standing figure.
         visible: (13,) bool, None for all.
         title: what the page calls the photo.
@@ -47,7 +60,7 @@ def write_pose_editor(path, photo, joints=None, visible=None, title="photo", sav
     visible = np.ones(len(JOINTS), bool) if visible is None else visible
     settings = {"width": w, "height": h, "saved": saved, "joints": JOINTS, "limbs": LIMBS, "photo": _data_uri(photo),
                 "pose": [[round(float(x), 2), round(float(y), 2), bool(seen)] for (x, y), seen in zip(joints, visible)]}
-    # in a script element only "</" and "<!--" would end or change anything: no "<" is left
+    # the text stands in a script element, which "</" would end: write no "<"
     text = json.dumps(settings).replace("<", "\\u003c")
     template, script = (part.read_text(encoding="utf-8") for part in (TEMPLATE, SCRIPT))
     write_text(path, template.replace("{{script}}", script).replace("{{settings}}", text).replace("{{title}}", escape(title)))

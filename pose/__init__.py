@@ -1,1 +1,24 @@
-"""What a pose is and where it comes from: the skeleton, pose files, detectors, drawn skeletons."""
+"""What a pose is and where it comes from: the skeleton, pose files, detectors, drawn poses."""
+from importlib import import_module
+
+# name -> the class, a pose.detector.Detector; imported when it is asked for, because detectors are slow to import
+DETECTORS = {"keypoint_rcnn": "pose.keypoint_rcnn:KeypointRCNN"}
+DEFAULT_DETECTOR = "keypoint_rcnn"
+
+
+def detector_class(name):
+    """The class of a registered detector."""
+    module, _, kind = DETECTORS[name].partition(":")
+    return getattr(import_module(module), kind)
+
+
+def find_people(name=DEFAULT_DETECTOR, **settings):
+    """A detector by its name; `find_people("keypoint_rcnn").detect(picture)` finds the people in a picture.
+
+    Args:
+        name: a key of DETECTORS.
+        settings: arguments of :class:`pose.detector.Detector`, which all detectors take; a detector may take more.
+    Raises:
+        DetectorError: the detector cannot be set up, for example without its weights.
+    """
+    return detector_class(name)(**settings)

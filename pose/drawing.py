@@ -1,7 +1,9 @@
-"""Poses as pictures, and sheets of pictures.
+"""Poses as pictures, and skeletons drawn on photos and frames. Pictures are uint8 RGB arrays (h, w, 3).
 
-Pictures are uint8 RGB arrays (S, S, 3); a pose picture shows each joint's heatmap in a colour of its own, composited by
-maximum on black (published system, "Heatmaps"), over faint limbs.
+A pose picture shows the heatmap of each joint in a colour of its own on black, combined by their maximum (published system,
+"Heatmaps"), over faint limbs. Skeletons have the colours of the page on which joints are placed by hand (pose_page.html): orange
+is the person's own right side (Penn Action's left), blue the own left side, white the middle; joints that are not visible are
+drawn thin.
 """
 import colorsys
 
@@ -13,11 +15,13 @@ from pose.skeleton import JOINTS, LIMBS
 from utils.heatmap import gaussian_maps
 from utils.transform import to_normalised, to_pixels
 
-# well separated: hues a golden ratio apart; the person's left side and right side alternate
+# hues are a golden ratio apart, which keeps them well separated
 JOINT_COLOURS = np.array([colorsys.hsv_to_rgb(joint * 0.381966 % 1, 0.75, 1.0) for joint in range(len(JOINTS))])
-LIMB_WIDTH = 64           # a limb is this part of the picture's side thick
-LIMB_LIGHT = 0.55         # of a limb against its joints
+LIMB_WIDTH = 64           # the picture's side divided by a limb's thickness
+LIMB_LIGHT = 0.55         # brightness of a limb, as a share of its joints' brightness
 SUBPIXEL = 4              # bits of cv2's fixed-point coordinates
+OWN_RIGHT, OWN_LEFT, MIDDLE = (255, 138, 61), (76, 195, 255), (242, 242, 242)
+THICKNESS = 1 / 130       # of a skeleton's limb, as a share of the picture's longer side
 
 
 def draw_poses(poses, size):
@@ -43,7 +47,7 @@ def _draw_limbs(pose, size):
 
 
 def smooth(poses, between=3):
-    """Poses (T, ...) with `between` more of them in line between each two."""
+    """Poses (T, ...) with `between` linearly interpolated ones between every two of them."""
     weights = torch.linspace(0, 1, between + 2)[:-1].view(-1, *[1] * (poses.dim() - 1))
     parts = [torch.lerp(first, second, weights) for first, second in zip(poses[:-1], poses[1:])]
     return torch.cat([*parts, poses[-1:]])
@@ -52,3 +56,48 @@ def smooth(poses, between=3):
 def as_sequence(source, motion):
     """The source pose (J, 2) put before a motion (..., T, J, 2)."""
     return torch.cat([source.expand(*motion.shape[:-3], 1, -1, -1), motion], -3)
+
+
+def _side(joint):
+    return {"l": OWN_RIGHT, "r": OWN_LEFT}.get(JOINTS[joint][0], MIDDLE)
+
+
+def _limb_colour(start, end):
+    return _side(end) if _side(start) in (_side(end), MIDDLE) else MIDDLE
+
+
+def draw_skeleton(picture, joints, visible=None):
+    """A copy of a picture with a skeleton: joints (13, 2) in pixels, visible (13,) bool or None for all."""
+    picture, visible = np.ascontiguousarray(picture).copy(), np.ones(len(JOINTS), bool) if visible is None else visible
+    thick = max(1, round(THICKNESS * max(picture.shape[:2])))
+    # far outside the picture cv2's fixed-point numbers would overflow
+    points = np.round(np.nan_to_num(joints).clip(-1e4, 2e4) * 2 ** SUBPIXEL).astype(int).tolist()
+    for start, end in LIMBS:
+        seen = visible[start] and visible[end]
+        for colour, width in (((0, 0, 0), thick + 2), (_limb_colour(start, end), thick)) if seen else (
+                (_limb_colour(start, end), 1),):
+            cv2.line(picture, points[start], points[end], colour, width, cv2.LINE_AA, SUBPIXEL)
+    for joint, point in enumerate(points):
+        radius = round((1.3 * thick + 0.5) * 2 ** SUBPIXEL)
+        cv2.circle(picture, point, radius, _side(joint), -1 if visible[joint] else 1, cv2.LINE_AA, SUBPIXEL)
+    return picture
+
+
+def number_people(picture, people, ratio):
+    """A copy of a picture with everybody's box, skeleton and number, from 1.
+
+    Args:
+        picture: (h, w, 3) uint8.
+        people: list of :class:`pose.detector.Person`.
+        ratio: (2,) pixels of the picture per unit of the people's coordinates, in x and y.
+    """
+    picture = np.ascontiguousarray(picture).copy()
+    side = max(picture.shape[:2])
+    for number, person in enumerate(people, 1):
+        picture = draw_skeleton(picture, person.joints * ratio, person.visible)
+        x1, y1, x2, y2 = np.round(person.box * np.tile(ratio, 2)).astype(int).tolist()
+        cv2.rectangle(picture, (x1, y1), (x2, y2), MIDDLE, max(1, side // 400), cv2.LINE_AA)
+        place = (max(0, x1) + side // 100, max(0, y1) + side // 20)
+        for colour, width in (((0, 0, 0), side // 100 + 2), ((255, 220, 80), side // 300 + 1)):
+            cv2.putText(picture, str(number), place, cv2.FONT_HERSHEY_SIMPLEX, side / 600, colour, width, cv2.LINE_AA)
+    return picture

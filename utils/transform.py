@@ -80,6 +80,20 @@ def picture_from_frame(frame, crop, size):
     return picture
 
 
+def resized(picture, size):
+    """A picture (h, w, ...) in another size (h, w): area interpolation if a side shrinks, otherwise bicubic."""
+    if picture.shape[:2] == tuple(size):
+        return picture
+    smaller = size[0] < picture.shape[0] or size[1] < picture.shape[1]
+    return cv2.resize(picture, (int(size[1]), int(size[0])), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
+
+
+def limited(picture, longest_side):
+    """A picture (h, w, ...) made smaller if its longer side has more than `longest_side` pixels."""
+    ratio = min(1, longest_side / max(picture.shape[:2]))
+    return resized(picture, [max(2, round(side * ratio)) for side in picture.shape[:2]]) if ratio < 1 else picture
+
+
 def person_masks(persons, crop, image_size, size):
     """Masks that are 1 inside the person boxes, cropped, resized (nearest) and padded with 0 like the frames.
 

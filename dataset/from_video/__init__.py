@@ -1,4 +1,4 @@
-"""Own videos -> Penn Action's layout.
+"""Convert your own videos to Penn Action's layout.
 
     python -m dataset.from_video VIDEOS... --actions actions.csv --out DIR
 """

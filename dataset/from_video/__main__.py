@@ -1,9 +1,9 @@
-"""Own videos -> Penn Action's layout.
+"""Convert your own videos to Penn Action's layout.
 
     python -m dataset.from_video VIDEOS... --actions actions.csv --out DIR
 
-The CSV says what each video shows: columns `file` and `action`, and maybe `start` and `end` in seconds and `split` (train, test).
-What is finished is not done again: the command can be stopped and started as often as need be.
+The CSV says what each video shows: columns `file` and `action`, and optionally `start` and `end` in seconds and `split` (train or
+test). Finished clips are not converted again, so the command can be stopped and started at any time.
 """
 import argparse
 import sys
@@ -19,25 +19,26 @@ from dataset.from_video.found import FoundPeople
 from dataset.from_video.poses import find_poses
 from dataset.from_video.records import Records, identity
 from dataset.penn_action import CLIP
-from pose.keypoint_rcnn import MIN_SCORE, Detector
+from pose import DEFAULT_DETECTOR, DETECTORS, detector_class, find_people
+from pose.detector import DetectorError
 from utils.errors import FailedRun, UserError, command
 
-WAYS_OUT = ("give a local file with --detector_weights PATH, or poses of your own: NAME.json or NAME.csv beside each video or in "
-            "--poses DIR")
+WAYS_OUT = "or poses of your own: NAME.json or NAME.csv beside each video or in --poses DIR"
 
 
 def run(options, make_detector):
     """Convert every clip of the CSV. Returns the exit status: 1 if a clip or video could not be used, 2 if none could.
 
     Args:
-        options: the command line, see :func:`main`.
-        make_detector: () -> object with `detect(picture)`; called when the first clip without poses comes.
+        options: of the command line, see :func:`main`.
+        make_detector: () -> :class:`pose.detector.Detector`; called at the first clip without poses.
     """
     clips, videos = read_actions(options.actions), find_videos(options.videos)
     settings = Settings(options.clip, options.every_frame, options.longest_side, options.partial)
     records, detector = Records(options.out), []
-    origin = {"longest_side": settings.longest_side, "detector": str(options.detector_weights or "coco"),
-              "min_score": options.min_score}
+    kind = detector_class(options.detector)
+    origin = {"longest_side": settings.longest_side, "detector": str(options.detector_weights or kind.default_weights),
+              "min_score": kind.min_score if options.min_score is None else options.min_score}
 
     def detect(picture):
         if not detector:
@@ -56,7 +57,7 @@ def run(options, make_detector):
             key = seen | {"settings": settings._asdict(), "poses": poses and identity(poses)}
             known = records.finished(clip, key)
             if known is None:
-                records.drop(clip)                                            # what an interrupted or different run left
+                records.drop(clip)                        # files that an interrupted run, or one with other settings, left
                 begun = True
                 people = FoundPeople(records.found(clip), seen, detect)
                 try:
@@ -85,12 +86,8 @@ def run(options, make_detector):
     return FailedRun.status if problems else 0
 
 
-class DetectorError(UserError):
-    """No detector: no clip without poses can be converted."""
-
-
 def summary(clips, results, problems, records):
-    """What came out and what to do next, as text."""
+    """The result of a run, and the next command, as text."""
     done, out, others = [clip for clip in clips if clip.name in results], records.out, records.others(clips)
     if not done:
         return f"{out}: no clip could be used"
@@ -105,34 +102,36 @@ def summary(clips, results, problems, records):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m dataset.from_video", description="Own videos -> Penn Action's layout.")
+    parser = argparse.ArgumentParser(prog="python -m dataset.from_video", description="Convert your own videos to Penn Action's layout.")
     parser.add_argument("videos", nargs="+", help="video files, or folders of them")
     parser.add_argument("--actions", required=True, metavar="CSV",
-                        help="what they show: columns file, action and maybe start, end (seconds) and split (train or test)")
+                        help="what they show: columns file, action and optionally start, end (seconds), split (train or test)")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the data set; new, empty or of an earlier run")
-    parser.add_argument("--poses", metavar="DIR", help="folder of poses to take instead of a detector's, NAME.json or "
-                                                      "NAME.csv (they may also lie beside NAME.mp4)")
-    parser.add_argument("--detector_weights", metavar="PATH", help="local file of torchvision's keypointrcnn_resnet50_fpn "
-                                                                   "(default: downloaded once)")
-    parser.add_argument("--min_score", type=float, default=MIN_SCORE, help="score that a person needs (default: %(default)s)")
+    parser.add_argument("--poses", metavar="DIR", help="folder of poses that replace a detector's: NAME.json or NAME.csv "
+                                                      "(they may also lie beside NAME.mp4)")
+    parser.add_argument("--detector", choices=DETECTORS, default=DEFAULT_DETECTOR,
+                        help="which detector finds the people (default: %(default)s)")
+    parser.add_argument("--detector_weights", metavar="PATH", help="weights of the detector (default: downloaded once)")
+    parser.add_argument("--min_score", type=float, help="score that a person needs (default: the detector's own)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu",
-                        help="of the detector (default: %(default)s)")
-    parser.add_argument("--clip", type=int, default=CLIP, help="frames to take of a clip: --windows and --horizon of "
-                                                               "dataset.penn_action together (default: %(default)s)")
+                        help="device of the detector (default: %(default)s)")
+    parser.add_argument("--clip", type=int, default=CLIP, help="number of frames to take of a clip: the sum of --windows "
+                                                               "and --horizon of dataset.penn_action (default: %(default)s)")
     parser.add_argument("--every_frame", action="store_true", help="take all frames")
     parser.add_argument("--longest_side", type=int, default=1280,
-                        help="pixels; larger frames are made smaller (default: %(default)s)")
-    parser.add_argument("--partial", action="store_true", help="keep what there is of somebody who comes late or leaves")
+                        help="of a frame in pixels; larger frames are made smaller (default: %(default)s)")
+    parser.add_argument("--partial", action="store_true", help="keep clips whose person comes late or leaves early")
     options = parser.parse_args()
     if options.clip < USABLE or options.longest_side < 16:
         parser.error(f"--clip must be at least {USABLE}, --longest_side at least 16")
-    cv2.setNumThreads(1)                                                      # the detector has the cores
+    cv2.setNumThreads(1)                                                      # leave the cores to the detector
 
     def make_detector():
         try:
-            return Detector(options.detector_weights, options.device, options.min_score, ways_out=WAYS_OUT)
-        except UserError as error:
-            raise DetectorError(str(error)) from None
+            return find_people(options.detector, weights=options.detector_weights, device=options.device,
+                               min_score=options.min_score)
+        except DetectorError as error:
+            raise DetectorError(f"{error}, {WAYS_OUT}") from None
 
     return run(options, make_detector)
 

@@ -9,7 +9,7 @@ from dataset.from_video.reading import read_frames, read_index
 from dataset.from_video.tracking import MAX_GAP, Track, clean, main_person, runs
 from dataset.penn_action import CLIP, HORIZON
 from dataset.penn_layout import label_bytes, write_frame
-from pose.skeletons import draw_skeleton
+from pose.drawing import draw_skeleton
 from utils.drawing import contact_sheet
 from utils.errors import UserError
 from utils.files import write_bytes

@@ -1,22 +1,22 @@
-"""What the detector found, kept on disk: it takes seconds a frame, and a stopped or changed run need not ask again."""
+"""The people that a detector found, kept on disk: a stopped or changed run need not detect them again, which takes long."""
 import json
 
 import numpy as np
 
-from pose.keypoint_rcnn import Person
+from pose.detector import Person
 from utils.files import write_json
 
 DIGITS = 2
-SAVE_EACH = 10               # frames: what a killed run loses at most
+SAVE_EACH = 10               # detected frames; a killed run loses fewer than these
 
 
 class FoundPeople:
-    """The people in the frames of one clip; `detect` asks the detector only about frames that are not known.
+    """The people in the frames of one clip; the detector only sees frames that are not in the file.
 
     Args:
         path: JSON file.
-        key: of the video, the part of it and the detector; what was found with another one is not used.
-        detect: picture (h, w, 3) uint8 RGB -> list of :class:`pose.keypoint_rcnn.Person`.
+        key: says which video, which part of it and which detector; a file with another key is not used.
+        detect: picture (h, w, 3) uint8 RGB -> list of :class:`pose.detector.Person`.
     """
 
     def __init__(self, path, key, detect):
@@ -25,7 +25,7 @@ class FoundPeople:
             content = json.loads(path.read_text(encoding="utf-8"))
             if content["key"] == self.key:
                 self.frames = {int(frame): [_person(*person) for person in people] for frame, people in content["frames"].items()}
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):      # none, or damaged
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):      # no file, or a damaged one
             self.frames = {}
 
     def detect(self, number, picture):
@@ -38,7 +38,7 @@ class FoundPeople:
         return self.frames[number]
 
     def save(self):
-        """Write what is new, if anything is."""
+        """Write the file, if people were detected since it was read."""
         if self.asked:
             write_json(self.path, {"key": self.key, "frames": {int(number): [_as_list(person) for person in people]
                                                                for number, people in self.frames.items()}})

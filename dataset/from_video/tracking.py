@@ -1,6 +1,6 @@
-"""The main person's poses through time: who is who from frame to frame, gaps filled, noise smoothed.
+"""The main person's poses through time: people are followed from frame to frame, gaps are filled, noise is smoothed.
 
-Axes: N looked-at frames, J = 13 joints. Coordinates in pixels, times in seconds.
+Axes: N frames in which people were detected, J = 13 joints. Coordinates in pixels, times in seconds.
 """
 from typing import NamedTuple
 
@@ -8,33 +8,33 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.signal import savgol_filter
 
-MIN_IOU = 0.2                # of boxes that follow each other, or else
-MAX_SHIFT = 0.35             # the median shift of the joints, in sizes of the person; grows while nobody sees him, at most to
-MAX_LOST_SHIFT = 1.0
-MAX_GROWTH = 2.5             # of a person's size
-MAX_GAP = 0.5                # seconds without a detection that are filled in
+# a person continues a track if the boxes overlap by MIN_IOU or the joints' median shift is at most MAX_SHIFT person sizes; that
+# limit grows with the time without a detection, up to MAX_LOST_SHIFT
+MIN_IOU, MAX_SHIFT, MAX_LOST_SHIFT = 0.2, 0.35, 1.0
+MAX_GROWTH = 2.5             # ratio of a person's sizes in two detections that follow each other
+MAX_GAP = 0.5                # seconds without a detection that are filled
 SMOOTHING = 0.2              # seconds that the smoothing window may span: longer ones would flatten a swing
-ORDER = 2                    # of its polynomial
-SPIKE = 0.35                 # in sizes of the person: a joint this far from where its two neighbours in time agree is wrong
-AGREE = 0.15
+ORDER = 2                    # of the smoothing polynomial
+# a joint is a spike if its two neighbours in time lie within AGREE person sizes and it is SPIKE from their mean
+SPIKE, AGREE = 0.35, 0.15
 
 
 class Track(NamedTuple):
-    """The main person's poses in the N frames that were looked at."""
+    """The main person's poses in N frames."""
 
-    joints: np.ndarray       # (N, 13, 2) pixels, where `present`
-    visible: np.ndarray      # (N, 13) bool: seen, not filled in
-    present: np.ndarray      # (N,) bool: seen, or in a gap that was filled
+    joints: np.ndarray       # (N, 13, 2) pixels; valid in frames that are `present`
+    visible: np.ndarray      # (N, 13) bool: detected, not filled
+    present: np.ndarray      # (N,) bool: the person was detected, or is in a gap that was filled
 
 
 def main_person(people, times):
-    """Follow everybody and choose who is large for long.
+    """Follow all people and choose the one whose sizes, weighted by their scores, have the largest sum.
 
     Args:
-        people: N lists of persons with `box`, `score`, `joints`, `visible`, `size` (pose.keypoint_rcnn.Person).
+        people: N lists of :class:`pose.detector.Person`.
         times: (N,) seconds.
     Returns:
-        N entries: the main person there, or None.
+        N entries: the main person in that frame, or None.
     """
     tracks = []
     for frame, found in enumerate(people):
@@ -53,7 +53,7 @@ def main_person(people, times):
 
 
 def _likeness(track, person, frame):
-    """How well a person continues a track; 0: not at all."""
+    """How well a person in a frame continues a track; 0: not at all."""
     at = max(track)
     last, lost = track[at], frame - at
     sizes = sorted(max(1.0, one.size) ** 0.5 for one in (last, person))
@@ -67,10 +67,10 @@ def _likeness(track, person, frame):
 
 
 def clean(persons, times):
-    """The poses of one person: spikes taken out, short gaps filled in line, noise smoothed.
+    """The poses of one person: spikes removed, short gaps filled by linear interpolation, noise smoothed.
 
     Args:
-        persons: N persons or None, see :func:`main_person`.
+        persons: N entries, a person or None, see :func:`main_person`.
         times: (N,) seconds.
     Returns:
         :class:`Track`.
@@ -86,7 +86,7 @@ def clean(persons, times):
 
 
 def spikes(joints, visible, size):
-    """(N, 13) bool: visible joints that jump away for one frame and come back; size of the person in pixels."""
+    """(N, 13) bool: visible joints that jump away for one frame and come back; `size` is the person's in pixels."""
     wrong = np.zeros(visible.shape, bool)
     before, here, after = joints[:-2], joints[1:-1], joints[2:]
     agree = np.linalg.norm(after - before, axis=-1) < AGREE * size
@@ -96,13 +96,13 @@ def spikes(joints, visible, size):
 
 
 def fill(joints, visible, seen, times):
-    """Fill what is missing for no more than MAX_GAP.
+    """Fill gaps of at most MAX_GAP.
 
-    A joint that is hidden longer keeps the detector's guess; at both ends its place is held so long. Nobody is made up
-    where nobody is seen for longer.
+    A joint that is hidden for longer keeps the detector's guess; before its first and after its last visible frame it keeps that
+    place for MAX_GAP. A person who is not detected for longer is not filled.
 
     Returns:
-        joints (N, 13, 2), present (N,) bool and trusted (N, 13) bool: visible or filled.
+        joints (N, 13, 2), present (N,) bool, and trusted (N, 13) bool: visible or filled.
     """
     filled, present, trusted = joints.copy(), seen.copy(), visible.copy()
     for start, stop in _short_gaps(seen, times):
@@ -117,9 +117,9 @@ def fill(joints, visible, seen, times):
                     filled[start:stop, joint, axis] = line[start:stop]
         for start, stop in gaps:
             trusted[start:stop, joint] = True
-        for run, edge in _short_ends(known, seen, times):                    # held: nearer than a guess about what is hidden
+        for run, edge in _short_ends(known, seen, times):                    # better than a guess at a hidden joint
             filled[run, joint] = joints[edge, joint]
-        guessed = present & ~seen & ~trusted[:, joint]                       # hidden before or after a gap: from guess to guess
+        guessed = present & ~seen & ~trusted[:, joint]                       # hidden beside a gap: between the guesses
         if guessed.any():
             for axis in range(2):
                 filled[guessed, joint, axis] = np.interp(times[guessed], times[seen], joints[seen, joint, axis])
@@ -127,14 +127,14 @@ def fill(joints, visible, seen, times):
 
 
 def _short_gaps(known, times):
-    """[start, stop) of the runs of False between two True that are no further than MAX_GAP apart."""
+    """[start, stop) of each run of False between two True that are at most MAX_GAP apart in time."""
     places = np.flatnonzero(known)
     return [(first + 1, second) for first, second in zip(places[:-1], places[1:])
             if second > first + 1 and times[second] - times[first] <= MAX_GAP]
 
 
 def _short_ends(known, seen, times):
-    """(frames seen, first or last known frame) of what is seen before the first and after the last True, for MAX_GAP."""
+    """The frames of `seen` within MAX_GAP before the first and after the last `known` one, each with that known frame."""
     places, order = np.flatnonzero(known), np.arange(len(known))
     if len(places):
         for edge, beyond in ((places[0], order < places[0]), (places[-1], order > places[-1])):
@@ -144,11 +144,11 @@ def _short_ends(known, seen, times):
 
 
 def smooth(joints, trusted, times):
-    """Savitzky-Golay, joint by joint and never across a gap: trusted (N, 13) bool says where a joint is known."""
+    """Savitzky-Golay filter for each joint, never across a gap: trusted (N, 13) bool says where a joint is known."""
     step = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
     window = int(SMOOTHING / max(step, 1e-6) + 1e-6) // 2 * 2 + 1
     if window <= ORDER + 2:
-        return joints                                                        # frames too far apart to say what is noise
+        return joints                                                        # frames too far apart to tell noise from motion
     smoothed = joints.copy()
     for joint in range(joints.shape[1]):
         for start, stop in runs(trusted[:, joint]):
@@ -158,6 +158,6 @@ def smooth(joints, trusted, times):
 
 
 def runs(mask):
-    """[start, stop) of the runs of True in a (N,) mask."""
+    """[start, stop) of each run of True in a (N,) mask."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(mask).astype(int), [0]])))
     return [tuple(pair) for pair in edges.reshape(-1, 2).tolist()]

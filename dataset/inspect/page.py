@@ -6,7 +6,7 @@ import numpy as np
 
 from dataset.image_loader2 import FrameError, read_frame
 from dataset.inspect.statistics import suspicious
-from pose.skeletons import draw_skeleton
+from pose.drawing import draw_skeleton
 from utils.drawing import grid
 from utils.files import write_text
 from utils.media import write_image

@@ -19,7 +19,8 @@ from dataset.from_video.tracking import MAX_GAP, clean, main_person, runs
 from dataset.image_loader2 import PennActionPairs
 from dataset.penn_action import build, read_annotation
 from dataset.synthetic.people import draw_video
-from pose.keypoint_rcnn import Person
+from pose import find_people
+from pose.detector import Person
 from pose.pose_file import write_poses
 from pose.skeleton import JOINTS
 from utils.errors import UserError
@@ -81,7 +82,7 @@ class Scene:
     def __init__(self, folder, videos, drawn, monkeypatch, run_script):
         self.folder, self.videos, self.run_script, self.out = folder, videos, run_script, folder / "set"
         self.detector = StandIn(*drawn)
-        monkeypatch.setattr(program, "Detector", lambda *_, **__: self.detector)
+        monkeypatch.setattr(program, "find_people", lambda name, **_: self.detector)
 
     def run(self, csv, *argv, videos=None):
         path = self.folder / "actions.csv"
@@ -238,8 +239,7 @@ def test_somebody_elses_folder_is_left_alone(scene):
 
 
 def test_a_detector_that_cannot_be_had_ends_the_command(scene, monkeypatch):
-    from pose.keypoint_rcnn import Detector
-    monkeypatch.setattr(program, "Detector", Detector)
+    monkeypatch.setattr(program, "find_people", find_people)
     outcome = scene.run(BOTH, "--detector_weights", "none.pt")
     assert outcome.status == 2 and outcome.err.splitlines()[-1].startswith("error: none.pt: there is no such file of detector")
     assert "--poses DIR" in outcome.err

@@ -13,16 +13,18 @@ from conftest import ROOT
 from helpers import Links, tree
 from PIL import Image
 
+import pose
 import train_actvae
 import train_actvae_p2inetwork as script
 from photo import crop as crops
-from photo.crop import DEFAULT_MARGIN, crop_person, shown_whole
+from photo.crop import DEFAULT_MARGIN, Subject, crop_person, pose_boxes, shown_whole
+from photo.make_clips import choose_actions, name_photos
 from photo.margins import MARGINS, SIDES
-from photo.photos import choose_actions, name_photos
 from photo.pose_page import standing_pose
-from pose import keypoint_rcnn as detector
+from photo.request import PhotoRequest
+from pose import keypoint_rcnn
+from pose.detector import DetectorError, Person
 from pose.pose_file import read_poses, write_pose
-from utils.errors import UserError
 from utils.torch_files import save_torch
 from utils.transform import pose_to_picture
 from utils_file import load_config
@@ -213,16 +215,19 @@ def test_names_with_anything_in_them(studio):
     assert outcome.status == 0, outcome.err
     links = Links(studio.out / "index.html").found
     assert links and all((studio.out / link).is_file() for link in links)
-    assert {photo.stem for photo in name_photos([photo, twin])} == {"my_1_41_ünï", "my_1_41_ünï_2"}
+    assert {photo.stem for photo in name_photos(PhotoRequest([photo, twin], studio.out))} == {"my_1_41_ünï", "my_1_41_ünï_2"}
 
 
 # ---- the crop ----
 
+def subject_of(photo, pose):
+    return Subject(photo, shown_whole(photo), Person(pose_boxes(pose), 1.0, pose, np.ones(13, bool)))
+
+
 def test_a_crop_goes_back_where_it_came_from():
     """Without any change the photo stays itself; with one, only the crop changes, and softly at its border."""
-    photo = draw_photo((480, 640))
-    whole = shown_whole(photo)
-    crop = crop_person(photo, whole, pose_in((480, 640)), np.full(4, 0.3))
+    photo, pose = draw_photo((480, 640)), pose_in((480, 640))
+    crop = crop_person(subject_of(photo, pose), pose, np.full(4, 0.3))
     same, = crop.put_back(crop.inside(crop.picture)[None])
     assert np.array_equal(same, photo)
     changed, = crop.put_back(255 - crop.inside(crop.picture)[None])
@@ -236,24 +241,24 @@ def test_a_crop_goes_back_where_it_came_from():
 
 
 def test_no_seam_where_the_crop_ends_with_the_photo():
-    photo = draw_photo((200, 300))
-    crop = crop_person(photo, shown_whole(photo), pose_in((200, 300)), np.full(4, 3.0))
+    photo, pose = draw_photo((200, 300)), pose_in((200, 300))
+    crop = crop_person(subject_of(photo, pose), pose, np.full(4, 3.0))
     assert tuple(crop.box) == (0, 0, 300, 200) and crop.blend.min() == 1
 
 
 def test_a_large_photo_is_shown_smaller_and_stays_in_place():
-    photo = draw_photo((1500, 3000))
-    whole = shown_whole(photo)
-    assert whole.shape == (640, 1280, 3)
-    crop = crop_person(photo, whole, pose_in((1500, 3000)), np.full(4, DEFAULT_MARGIN))
+    photo, pose = draw_photo((1500, 3000)), pose_in((1500, 3000))
+    subject = subject_of(photo, pose)
+    assert subject.whole.shape == (640, 1280, 3)
+    crop = crop_person(subject, pose, np.full(4, DEFAULT_MARGIN))
     back, = crop.put_back(crop.inside(crop.picture)[None])
-    assert np.abs(back.astype(int) - whole).max() <= 6
+    assert np.abs(back.astype(int) - subject.whole).max() <= 6
     assert crop.size == crops.CROP_SIDE
 
 
 def test_poses_go_to_the_crop_and_back():
     photo, pose = draw_photo((300, 401)), pose_in((300, 401))
-    crop = crop_person(photo, shown_whole(photo), pose, np.full(4, 0.2))
+    crop = crop_person(subject_of(photo, pose), pose, np.full(4, 0.2))
     assert np.abs(crop.to_photo(pose_to_picture(pose[None], crop.box, crop.size))[0] - pose).max() < 1e-9
 
 
@@ -329,9 +334,9 @@ def test_edit_writes_a_page(studio):
 
 
 def test_without_a_detector_there_is_a_page(studio, monkeypatch):
-    def no_weights(ways_out):
-        raise UserError(f"Keypoint R-CNN's weights could not be downloaded (no network); {ways_out}")
-    monkeypatch.setattr(detector, "_coco_weights", no_weights)
+    def no_weights():
+        raise DetectorError(f"Keypoint R-CNN's weights could not be downloaded (no network); {keypoint_rcnn.REMEDY}")
+    monkeypatch.setattr(keypoint_rcnn, "_coco_weights", no_weights)
     outcome = studio.refused("could not be downloaded", pose=False)
     page = studio.out / "me_pose.html"
     assert page.exists() and str(page) in outcome.err and "--detector_weights" in outcome.err
@@ -343,30 +348,33 @@ def test_detector_weights_that_are_none(studio):
 
 
 class StandIn:
-    """A detector that sees what it was told to."""
+    """A detector that finds the people it was made with, in order; boxes are shares of the picture's sides."""
 
-    def __init__(self, people):
-        self.people = people
+    people = ()
 
-    def __call__(self, *_, **__):
-        return self
+    def __init__(self, weights, device):
+        assert weights is None and str(device) == "cpu"
 
     def detect(self, picture):
-        assert max(picture.shape[:2]) <= 1333
-        return [self.person(box, picture.shape[:2]) for box in self.people]
+        boxes = [np.array(box) * np.tile(picture.shape[1::-1], 2) for box in self.people]
+        return [Person(box, 0.9, standing_pose(picture.shape[:2], box), np.ones(13, bool)) for box in boxes]
 
-    @staticmethod
-    def person(box, size):
-        box = np.array(box) * np.tile(size[::-1], 2)
-        return detector.Person(box, 0.9, standing_pose(size, box), np.ones(13, bool))
+
+@pytest.fixture
+def people(monkeypatch):
+    """`people(*boxes)`: the detector finds these."""
+    def found(*boxes):
+        monkeypatch.setattr(StandIn, "people", boxes)
+    monkeypatch.setitem(pose.DETECTORS, pose.DEFAULT_DETECTOR, f"{__name__}:StandIn")
+    return found
 
 
 PEOPLE = ((0.1, 0.2, 0.4, 0.9), (0.6, 0.3, 0.8, 0.8))
 
 
 @pytest.mark.parametrize("argv, number", [([], 0), (["--person", 2], 1)])
-def test_of_several_people_one_is_taken(studio, monkeypatch, argv, number):
-    monkeypatch.setattr("photo.person.Detector", StandIn(PEOPLE))
+def test_of_several_people_one_is_taken(studio, people, argv, number):
+    people(*PEOPLE)
     size = (1000, 2000)
     Image.fromarray(draw_photo(size)).save(studio.photo)
     outcome = studio.run("--samples", 1, *argv, pose=False)
@@ -377,10 +385,10 @@ def test_of_several_people_one_is_taken(studio, monkeypatch, argv, number):
     assert (studio.out / "me_people.jpg").exists()
 
 
-def test_nobody_there_and_too_few(studio, monkeypatch):
-    monkeypatch.setattr("photo.person.Detector", StandIn(()))
+def test_nobody_there_and_too_few(studio, people):
+    people()
     studio.refused("me.png: no person was found in it; place the joints by hand", pose=False)
-    monkeypatch.setattr("photo.person.Detector", StandIn(PEOPLE))
+    people(*PEOPLE)
     studio.refused("--person 3: only 2 found in it, see ", "--person", 3, pose=False)
 
 

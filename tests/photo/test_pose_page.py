@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dataset.synthetic.people import draw_video
-from photo.pose_page import LARGEST_SIDE, standing_pose, write_pose_editor
+from photo.pose_page import LARGEST_SIDE, standing_pose, write_page
 from pose.pose_file import read_pose
 from pose.skeleton import HIPS, MIRROR, SHOULDERS
 
@@ -87,7 +87,7 @@ class Page:
 
 @pytest.fixture
 def page(browser, photo, tmp_path):
-    write_pose_editor(tmp_path / "pose.html", photo[0], photo[1], title="me & <you>.jpg")
+    write_page(tmp_path / "pose.html", photo[0], photo[1], title="me & <you>.jpg")
     page = Page(browser, tmp_path / "pose.html")
     yield page
     loud = [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
@@ -208,7 +208,7 @@ def test_what_is_saved_is_read(page, photo):
 
 def test_a_large_photo_is_embedded_small_in_its_own_coordinates(browser, tmp_path):
     photo = np.full((3000, 4000, 3), 90, np.uint8)
-    write_pose_editor(tmp_path / "pose.html", photo)
+    write_page(tmp_path / "pose.html", photo)
     assert (tmp_path / "pose.html").stat().st_size < 200_000
     page = Page(browser, tmp_path / "pose.html")
     width = page.browser.execute_async_script("const i = new Image(); i.src = S.photo;"
@@ -230,7 +230,7 @@ def test_the_figure_stands_in_the_photo_facing_the_viewer(size):
 
 
 def test_the_page_needs_nothing_from_elsewhere(tmp_path, photo):
-    write_pose_editor(tmp_path / "pose.html", photo[0], title="</script><script>alert(1)</script>")
+    write_page(tmp_path / "pose.html", photo[0], title="</script><script>alert(1)</script>")
     text = (tmp_path / "pose.html").read_text()
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "") and "alert(1)</script>" not in text
     assert text.count("</script>") == 2

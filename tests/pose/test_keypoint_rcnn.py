@@ -1,15 +1,14 @@
 """The detector: COCO's keypoints become Penn Action's joints, and torchvision's model loads, runs and is parsed."""
-import subprocess
-import sys
 from urllib.error import URLError
 
 import numpy as np
 import pytest
 import torch
 
-from pose.keypoint_rcnn import Detector, Person, by_size, penn_joints, pick_person
+from pose import find_people
+from pose.detector import DetectorError
+from pose.keypoint_rcnn import LONGEST_SIDE, penn_joints
 from pose.skeleton import ANKLES, HEAD, JOINTS, SHOULDERS
-from utils.errors import UserError
 
 COCO = ("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
         "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle")
@@ -40,20 +39,6 @@ def test_the_head_is_made_of_what_is_visible_of_it(shown):
     assert np.flatnonzero(seen[1:]).tolist() == [ANKLES[1] - 1]
 
 
-def test_the_largest_comes_first():
-    people = [Person(np.array([0, 0, side, side], float), 0.9, np.zeros((13, 2)), np.ones(13, bool)) for side in (3, 9, 5)]
-    assert [person.size for person in by_size(people)] == [81, 25, 9]
-
-
-def test_one_of_several_people_is_picked():
-    people = by_size(Person(np.array([0, 0, side, side], float), 0.9, np.zeros((13, 2)), np.ones(13, bool)) for side in (3, 9, 5))
-    assert pick_person(people).size == 81 and pick_person(people, 3).size == 9
-    for found, number, message in (([], None, "me.jpg: nobody is found in it; give the pose with --pose FILE"),
-                                   (people, 4, "me.jpg: --person 4: 3 people are found in it"), (people, 0, "--person 0")):
-        with pytest.raises(UserError, match=message):
-            pick_person(found, number, "me.jpg")
-
-
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     """A file of random weights; half precision, for the sake of the disk."""
@@ -67,7 +52,7 @@ def weights(tmp_path_factory):
 
 
 def test_the_real_model_loads_runs_and_is_parsed(weights):
-    detector = Detector(weights, min_score=0.0, min_size=64, max_size=96, box_detections_per_img=3)
+    detector = find_people("keypoint_rcnn", weights=weights, min_score=0.0, min_size=64, max_size=96, box_detections_per_img=3)
     picture = np.random.default_rng(0).integers(0, 256, (70, 50, 3), np.uint8)
     people = detector.detect(picture)
     assert 0 < len(people) <= 3
@@ -77,6 +62,12 @@ def test_the_real_model_loads_runs_and_is_parsed(weights):
         assert (person.box >= 0).all() and (person.box <= [50, 70, 50, 70]).all()
         assert (person.joints >= person.box[:2] - 1).all() and (person.joints <= person.box[2:] + 1).all()
     assert [person.size for person in people] == sorted((person.size for person in people), reverse=True)
+    seen = []
+    detector.model.register_forward_pre_hook(lambda _, images: seen.extend(image.shape for image in images[0]))
+    large = np.repeat(np.repeat(picture, 40, 0), 40, 1)                       # 2800 x 2000
+    boxes = np.array([person.box for person in detector.detect(large)])
+    assert (boxes >= 0).all() and (boxes <= [2000, 2800, 2000, 2800]).all() and boxes[:, 3].max() > 1.2 * LONGEST_SIDE
+    assert seen == [(3, LONGEST_SIDE, round(2000 * LONGEST_SIDE / 2800))]
     detector.model.roi_heads.score_thresh = 1.0
     assert detector.detect(picture) == []
 
@@ -93,13 +84,7 @@ def test_weights_that_cannot_be_had(tmp_path, monkeypatch):
     for path, message in ((None, "could not be downloaded (<urlopen error no route>)"),
                           (tmp_path / "none.pt", "there is no such file"),
                           (other, "not the weights of torchvision's keypointrcnn_resnet50_fpn"), (broken, "broken.pt: ")):
-        with pytest.raises(UserError) as error:
-            Detector(path)
-        text = str(error.value)
-        assert message in text and "\n" not in text
-        assert all(way in text for way in ("--detector_weights PATH", "--pose FILE", "--pose edit"))
-
-
-def test_importing_this_does_not_import_torchvisions_detection():
-    code = "import sys, pose.keypoint_rcnn; sys.exit('torchvision.models.detection.keypoint_rcnn' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+        with pytest.raises(DetectorError) as error:
+            find_people("keypoint_rcnn", weights=path)
+        assert message in str(error.value) and "\n" not in str(error.value)
+        assert str(error.value).endswith("; give a local file with --detector_weights PATH")

@@ -1,4 +1,4 @@
-"""The page of photos that became clips."""
+"""The page with the clips of photos."""
 from html import escape
 from typing import NamedTuple
 
@@ -7,23 +7,23 @@ from utils.pages import image, page
 
 
 class Clip(NamedTuple):
-    """A sample on the page of photos; files beside the page."""
+    """A clip on the page; its files lie beside the page."""
 
-    photo: str               # the heading under which it stands
+    photo: str               # heading under which it stands
     action: str
     title: str
-    videos: list             # MP4s that are shown
-    strip: str
+    videos: list             # files that are played
+    strip: str               # picture file
     links: list              # (caption, file)
 
 
-def write_photo_page(folder, intro, clips, shown):
-    """Write `index.html` of photos that became clips.
+def write_clips_page(folder, intro, clips, shown):
+    """Write `index.html`.
 
     Args:
         folder: where the files lie.
         intro: a sentence, as text.
-        clips: list of :class:`Clip`, those of a photo together.
+        clips: list of :class:`Clip`, those of one photo together.
         shown: photo -> picture file of the pose that was found in it.
     """
     body = [f"<h1>Photos in motion</h1><p>{escape(intro)}</p>"]

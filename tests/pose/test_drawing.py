@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 
 from photo.pose_page import standing_pose
-from pose.keypoint_rcnn import Person
+from pose.detector import Person
+from pose.drawing import MIDDLE, OWN_LEFT, OWN_RIGHT, draw_skeleton, number_people
 from pose.skeleton import HEAD, HIPS, WRISTS
-from pose.skeletons import MIDDLE, OWN_LEFT, OWN_RIGHT, draw_skeleton, number_people
 from utils.drawing import contact_sheet
 
 GROUND = np.full((300, 200, 3), 90, np.uint8)
@@ -34,9 +34,14 @@ def test_joints_far_away_do_no_harm(joints):
 @pytest.mark.parametrize("size", [(300, 200), (40, 60), (1, 1)])
 def test_people_are_numbered(size):
     pose = standing_pose(size)
-    people = [Person(np.array([0, 0, size[1], size[0]], float), 0.9, pose, np.ones(13, bool))] * 3
-    picture = number_people(np.zeros((*size, 3), np.uint8), people)
-    assert picture.shape == (*size, 3) and picture.any()
+    people = [Person(2 * np.array([0, 0, size[1], size[0]], float), 0.9, 2 * pose, np.ones(13, bool))] * 3
+    blank = np.zeros((*size, 3), np.uint8)
+    picture = number_people(blank, people, (0.5, 0.5))                       # of a photo with sides twice as long
+    assert picture.shape == (*size, 3) and picture.any() and not blank.any()
+    assert np.array_equal(number_people(blank, [], (1, 1)), blank)
+    if size[0] > 100:
+        assert at(picture, HEAD, pose) == MIDDLE and at(picture, WRISTS[0], pose) == OWN_RIGHT
+        assert tuple(picture[150, 0].tolist()) == MIDDLE, "the box is drawn"
 
 
 @pytest.mark.parametrize("count, shape", [(1, (154, 104)), (3, (154, 312)), (5, (308, 416))])

@@ -1,0 +1,178 @@
+"""From photos to clips: find the person, predict what the person could do next, paint it, write files and one page.
+
+A large photo is held in memory only until its crops are made. If one of several photos cannot be used, the reason is printed and
+the others are finished.
+"""
+import difflib
+import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from photo.clip_files import write_clip
+from photo.clips_page import write_clips_page
+from photo.crop import Subject, shown_whole
+from photo.find_person import PersonFinder
+from photo.motions import draw_motion, paint_motion, sample_motions
+from photo.photo_file import read_photo
+from photo.pose_page import write_pose_page
+from pose.drawing import draw_skeleton
+from pose.pose_file import write_pose
+from utils.errors import FailedRun, UserError
+from utils.media import write_image
+
+QUEUE = 2                 # clips that are being written while the next one is painted
+NAME_LENGTH = 80          # characters of a photo's name in the names of its clips
+
+
+class Photo(NamedTuple):
+    """A photo file, and the stem of the names of what is written for it, which no other photo has."""
+
+    path: Path
+    stem: str
+
+    @property
+    def heading(self):
+        """What the page calls it."""
+        return self.stem + self.path.suffix
+
+
+def make_clips(trainer, request, margins, log):
+    """Make clips of photos.
+
+    Args:
+        trainer: with loaded weights.
+        request: :class:`photo.request.PhotoRequest`.
+        margins: of the crops, see :func:`photo.margins.read_margins`.
+        log: logger.
+    Returns:
+        exit status: 0; of several photos 1 if some could not be used and 2 if none could.
+    Raises:
+        UserError: a bad option, or the only photo cannot be used.
+    """
+    config, folder = trainer.config, request.folder
+    photos = name_photos(request)
+    actions = choose_actions(request.actions, config.actions)
+    make_folder(folder)
+    if trainer.paints and not trainer.any_size:
+        log.info("the generator %s paints %d x %d pixels, which are enlarged; limb_warp paints in the photo's own resolution",
+                 config.generator.kind, config.imsize, config.imsize)
+    finder, clips, shown = PersonFinder(request, trainer.device), [], {}
+
+    def work(photo):
+        samples = find_motions(trainer, finder, photo, {action: margins.get(action) for action in actions}, request)
+        clips.extend(write_clips(trainer, photo, samples, folder, log))
+        shown[photo.heading] = f"{photo.stem}_pose.jpg"
+
+    status = work_on_each(photos, work)
+    if clips:
+        write_clips_page(folder, f"{request.samples} samples of each action, seed {request.seed}. Orange is the person's own "
+                         "right side, blue the own left side.", clips, shown)
+        log.info("all clips: %s", folder / "index.html")
+    return status
+
+
+def write_pose_pages(request, log):
+    """Write the page for placing the joints by hand of each photo; returns the exit status as :func:`make_clips` does."""
+    photos = name_photos(request)
+    make_folder(request.folder)
+    return work_on_each(photos, lambda photo: log.info("%s: %s", photo.path, write_pose_page(
+        request.folder, read_photo(photo.path), photo)))
+
+
+def find_motions(trainer, finder, photo, margins, request):
+    """Find the person in a photo and sample motions; the found pose is written.
+
+    Args:
+        trainer, request: as in :func:`make_clips`.
+        finder: :class:`photo.find_person.PersonFinder`.
+        photo: :class:`Photo`.
+        margins: {action: margins of its crop, or None for the usual ones}.
+    Returns:
+        {action: list of :class:`photo.motions.Sample`}.
+    """
+    pixels = read_photo(photo.path)
+    person, whole = finder.find(pixels, photo), shown_whole(pixels)
+    subject = Subject(pixels, whole, person)
+    try:
+        samples = {action: sample_motions(trainer, subject, action, around, request) for action, around in margins.items()}
+    except UserError as error:
+        raise UserError(f"{photo.path}: {error}") from None
+    ratio = np.divide(whole.shape[1::-1], pixels.shape[1::-1])
+    write_pose(request.folder / f"{photo.stem}_pose.json", person.joints, person.visible)
+    write_image(request.folder / f"{photo.stem}_pose.jpg", draw_skeleton(whole, person.joints * ratio, person.visible))
+    return samples
+
+
+def write_clips(trainer, photo, samples, folder, log):
+    """Paint the samples of a photo and write their files; a list of :class:`photo.clips_page.Clip`."""
+    clips = []
+    with ThreadPoolExecutor(QUEUE) as writers:
+        for action, several in samples.items():
+            for sample in several:
+                pictures = paint_motion(trainer, sample) if trainer.paints else draw_motion(sample)
+                if len(clips) >= QUEUE:
+                    clips[-QUEUE].result()
+                clips.append(writers.submit(write_clip, folder, photo, sample, pictures, trainer.paints))
+            log.info("%s, %s: %d clips of %d pictures, %d x %d pixels", photo.path, action, len(several), len(pictures),
+                     *pictures.shape[2:0:-1])
+        return [clip.result() for clip in clips]
+
+
+def work_on_each(photos, work):
+    """Call `work(photo)` for all photos; of several, those that cannot be used are told. Returns the exit status."""
+    bad = 0
+    for photo in photos:
+        try:
+            work(photo)
+        except FailedRun:
+            raise
+        except UserError as error:
+            if len(photos) == 1:
+                raise
+            print(f"error: {error}", file=sys.stderr, flush=True)
+            bad += 1
+    return 0 if not bad else 1 if bad < len(photos) else 2
+
+
+def make_folder(folder):
+    """Make the folder for the clips. Raises :class:`UserError`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: this folder for the clips cannot be made ({error.strerror})") from None
+
+
+def name_photos(request):
+    """The :class:`Photo` s of a request; their stems have only characters that file systems and web pages take as they are."""
+    photos, taken = [], set()
+    for path in request.photos:
+        name = re.sub(r"[^\w.-]+", "_", path.stem).strip("._")[:NAME_LENGTH] or "photo"
+        stem, number = name, 1
+        while stem in taken:
+            number += 1
+            stem = f"{name}_{number}"
+        taken.add(stem)
+        photos.append(Photo(path, stem))
+    if request.pose and len(photos) > 1 and not request.pose.is_dir():
+        raise UserError(f"--pose {request.pose}: for {len(photos)} photos give a folder with a file for each, like "
+                        f"{photos[0].path.stem}.json")
+    return photos
+
+
+def choose_actions(text, known):
+    """The names in `--action`, separated by commas; `all` for all of `known`. Raises :class:`UserError` for an unknown one."""
+    if text == "all":
+        return list(known)
+    names = list(dict.fromkeys(name.strip().replace(" ", "_") for name in text.split(",") if name.strip()))
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1, 0.4)
+            raise UserError(f"--action {name}: these weights do not know it; " +
+                            (f"did you mean {near[0]}?" if near else "--action list prints what they know"))
+    if not names:
+        raise UserError("--action: no name given; --action list prints what these weights know")
+    return names

@@ -1,0 +1,72 @@
+"""Motions of the person in a photo: sampled, and painted or drawn as pictures.
+
+Axes: n samples, T steps, J = 13 joints; a motion has T + 1 poses, of which the first is the photo's.
+"""
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from photo.crop import DEFAULT_MARGIN, Crop, crop_person
+from pose.drawing import as_sequence, draw_skeleton
+from training.prediction import Source
+from utils.transform import as_image, as_pictures, pose_to_picture
+
+AROUND = 0.1              # margin around all joints of a motion: hands, feet and hair reach beyond their joints
+PIXELS_AT_ONCE = 1 << 22  # that are painted in one call; each takes 16 bytes and more
+DIMMED = 0.45             # brightness of the photo behind a skeleton
+
+
+class Sample(NamedTuple):
+    """One of the motions that were sampled for an action."""
+
+    action: str
+    number: int              # from 1
+    motion: np.ndarray       # (T + 1, J, 2) float64 pixels of the photo
+    crop: Crop               # holds all motions of the action
+
+
+def sample_motions(trainer, subject, action, margins, request):
+    """Possible motions of the person in a photo.
+
+    Args:
+        trainer: with loaded weights.
+        subject: :class:`photo.crop.Subject`.
+        action: name.
+        margins: (4,) of the crop in which motion is predicted, as in training; None for the usual ones.
+        request: :class:`photo.request.PhotoRequest`.
+    Returns:
+        list of n :class:`Sample`.
+    Raises:
+        UserError: the person is too small.
+    """
+    joints = subject.person.joints
+    crop = crop_person(subject, joints, np.full(4, DEFAULT_MARGIN) if margins is None else margins)
+    pose = torch.from_numpy(pose_to_picture(joints[None], crop.box, crop.size).astype(np.float32))               # (1, J, 2)
+    ids = torch.tensor([trainer.config.actions.index(action)])
+    poses = trainer.predict(Source(pose, ids, ids), request.samples, request.steps, request.seed, painted=0).poses[0]
+    motions = crop.to_photo(as_sequence(pose[0], poses))                                                      # (n, T + 1, J, 2)
+    painted = crop_person(subject, motions.reshape(-1, 2), np.full(4, AROUND))                # all motions fit into this crop
+    return [Sample(action, number, motion, painted) for number, motion in enumerate(motions, 1)]
+
+
+def paint_motion(trainer, sample):
+    """Pictures of a motion: (T + 1, h, w, 3) uint8, the crop of the photo first.
+
+    A generator that only paints pictures of `imsize` pixels paints these, and they are enlarged.
+    """
+    crop = sample.crop
+    picture = crop.picture if trainer.any_size else crop.picture_at(trainer.config.imsize)
+    poses = torch.from_numpy(pose_to_picture(sample.motion, crop.box, crop.size).astype(np.float32))
+    source, action = as_image(picture[None]), torch.tensor([trainer.config.actions.index(sample.action)])
+    painted = [as_pictures(trainer.paint(source, poses[None, 0], some[None], action)[0])                         # (t, S, S, 3)
+               for some in poses[1:].split(max(1, PIXELS_AT_ONCE // len(picture) ** 2))]
+    pictures = np.concatenate([picture[None], *painted])
+    return crop.inside(pictures) if trainer.any_size else crop.enlarge(pictures)
+
+
+def draw_motion(sample):
+    """Skeletons of a motion over the darkened crop of the photo: (T + 1, h, w, 3) uint8."""
+    crop = sample.crop
+    ground = (crop.inside(crop.picture) * DIMMED).astype(np.uint8)
+    return np.stack([draw_skeleton(ground, pose) for pose in (sample.motion - crop.box[:2]) * crop.place.ratio])

@@ -1,0 +1,60 @@
+"""The options that ask for clips of photos, and the request that they make."""
+import warnings
+from pathlib import Path
+
+from photo.request import PhotoRequest
+from pose import DEFAULT_DETECTOR, DETECTORS
+from utils.options import OptionGroup, at_home, at_least_one, given_options
+
+EDIT = "edit"             # as --pose: the user places the joints
+LIST = "list"             # as --action: only print the names
+
+
+def add_photo_options(parser):
+    """Declare the options."""
+    photo = parser.add_argument_group("your own photos (with --test)")
+    photo.add_argument("--image", nargs="+", metavar="FILE", type=at_home,
+                       help="photos to turn into clips, instead of the test list")
+    photo.add_argument("--action", metavar="NAMES", help="what the person shall do: names with commas between them, all, or list "
+                                                         "to print the names that the weights know")
+    photo.add_argument("--pose", metavar="FILE", type=at_home,
+                       help="JSON file with the person's joints, in pixels of the photo; a folder of such files, named like the "
+                            "photos; or edit, to place the joints by hand (default: a detector finds the person)")
+    photo.add_argument("--person", type=int, metavar="K", help="number of the person to take if there are several, from 1 "
+                                                               "(default: the largest)")
+    photo.add_argument("--detector", choices=DETECTORS, default=DEFAULT_DETECTOR, help="which detector finds the person")
+    photo.add_argument("--detector_weights", metavar="PATH", type=at_home,
+                       help="weights of the detector (default: downloaded once)")
+    photo.add_argument("--out", metavar="DIR", type=at_home, help="folder for the clips (default: photos/ in the run's folder)")
+
+
+def check_photo_options(parser, options):
+    """Refuse options that do not fit together, and warn of those without effect."""
+    at_least_one(parser, options, "person")
+    given = given_options(options, "image", "action", "pose", "person", "detector_weights", "out")
+    if given and not options.test:
+        parser.error(f"{given[0]} needs --test, and --pretrain DIR or --resume")
+    if given and not asks_for_photos(options):
+        parser.error(f"{given[0]} needs --image FILE")
+    if options.image and not options.action and options.pose != EDIT:
+        parser.error("--image needs --action NAME, several with commas between them, or all; --action list prints the names")
+    idle = given_options(options, "limit", "gifs") if asks_for_photos(options) else []
+    idle += given_options(options, "person", "detector_weights") if options.pose else []
+    if idle:
+        warnings.warn(f"without effect here: {', '.join(idle)}", stacklevel=3)
+
+
+PHOTO_OPTIONS = OptionGroup(add_photo_options, check_photo_options)
+
+
+def asks_for_photos(options):
+    """Whether photos shall become clips, or the names of the actions be printed, instead of a test."""
+    return bool(options.test and (options.image or options.action == LIST))
+
+
+def photo_request(options, folder):
+    """The :class:`photo.request.PhotoRequest` of some options; `folder` is where clips go if --out does not say."""
+    chosen = {name: getattr(options, name) for name in ("samples", "steps") if getattr(options, name)}
+    pose = Path(options.pose) if options.pose and options.pose != EDIT else None
+    return PhotoRequest([Path(path) for path in options.image], Path(options.out or folder), options.action or "all", pose,
+                        options.person, options.detector, options.detector_weights, seed=options.seed, **chosen)

@@ -1,0 +1,50 @@
+"""What every detector of people is, and what it finds."""
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import numpy as np
+
+from utils.errors import UserError
+
+
+class DetectorError(UserError):
+    """A detector cannot be set up; the message says why and how to give it weights. Commands add other ways out."""
+
+
+class Person(NamedTuple):
+    """A person in a picture. Coordinates are pixels of the picture; joints as in :mod:`pose.skeleton`."""
+
+    box: np.ndarray                    # (4,) float64 x1, y1, x2, y2
+    score: float                       # 0..1, how sure the detector is
+    joints: np.ndarray                 # (13, 2) float64
+    visible: np.ndarray                # (13,) bool
+    mask: np.ndarray | None = None     # (h, w) float32 of the whole picture: 1 where the person is, 0 elsewhere
+
+    @property
+    def size(self):
+        """Area of the box in square pixels."""
+        return float(np.prod(self.box[2:] - self.box[:2]))
+
+
+class Detector(ABC):
+    """Finds the people in pictures. To add one, write a subclass and register it in :mod:`pose`.
+
+    Args of every subclass:
+        weights: path of its weights, or None for those that it finds or downloads by itself.
+        device: on which it runs, as torch names it.
+        min_score: score that a person needs; None for the detector's own `min_score`.
+    Raises:
+        DetectorError: it cannot be set up.
+    """
+
+    min_score: float                   # least score of a person, unless the user gives another
+    default_weights: str               # what records call the weights that it uses if none are given
+
+    @abstractmethod
+    def detect(self, picture):
+        """The people in a picture (h, w, 3) uint8 RGB of any size: a list of :class:`Person`, the largest first."""
+
+
+def by_size(people):
+    """People as a list, the largest first."""
+    return sorted(people, key=lambda person: -person.size)
