@@ -1,10 +1,10 @@
-"""Sheets of pictures. Pictures are uint8 RGB arrays (h, w, 3)."""
+"""Sheets of several pictures. Pictures are uint8 RGB arrays (h, w, 3)."""
 import cv2
 import numpy as np
 
 
 def grid(rows, gap=2, background=40):
-    """Pictures in rows (lists of (S, S, 3); None leaves a wide gap) as one picture."""
+    """Put rows of pictures into one picture; None in a row leaves a wide gap. `gap` is in pixels, `background` a grey value."""
     lines = []
     for row in rows:
         height = next(cell.shape[0] for cell in row if cell is not None)
@@ -15,7 +15,7 @@ def grid(rows, gap=2, background=40):
 
 
 def label(picture, text):
-    """A copy of a picture with a line of small text in its upper left corner, readable on any ground."""
+    """A copy of a picture with a line of small text in its upper left corner, readable on any background."""
     picture = picture.copy()
     for light, width in ((0, 3), (235, 1)):
         cv2.putText(picture, text, (4, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (light,) * 3, width, cv2.LINE_AA)
@@ -23,7 +23,7 @@ def label(picture, text):
 
 
 def contact_sheet(pictures, columns=4, cell=320, background=20):
-    """Pictures of one size (n, h, w, 3), made smaller to fit `cell` pixels, as one sheet."""
+    """Scale pictures of one size (n, h, w, 3) to fit `cell` pixels and put them into one picture, `columns` beside each other."""
     h, w = pictures[0].shape[:2]
     ratio = cell / max(h, w)
     size = max(1, round(w * ratio)), max(1, round(h * ratio))

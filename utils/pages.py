@@ -1,4 +1,4 @@
-"""Web pages that open from disk: what all pages share, and the page of a run. Every link is relative and resolves."""
+"""Web pages that open from the disk: the parts that all pages share, and the page of a run. All links are relative."""
 from html import escape
 
 from utils.files import write_text
@@ -24,18 +24,19 @@ th:first-child, td:first-child { text-align: left; } thead th { color: var(--sof
 
 
 def page(title, body):
-    """A whole HTML page."""
+    """A whole HTML page with a title (text) and a body (markup)."""
     return (f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>\n'
             f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style>\n{body}\n</html>\n')
 
 
 def image(path, css=""):
-    """Markup of a picture file."""
+    """The markup that shows a picture file."""
     return f'<img src="{escape(str(path))}" loading="lazy" alt="{escape(str(path))}"' + (f' class="{css}">' if css else ">")
 
 
-def write_run_page(run, legend):
-    """The run's `index.html`: its files and its sample sheets, newest first; `legend` says what a line of a sheet shows."""
+def write_run_page(run, caption):
+    """Write the `index.html` of a :class:`utils_file.RunFolder`: its files and its sample sheets, the newest first. `caption` says
+    what a line of a sheet shows."""
     links = [(name, label) for name, label in (("test/index.html", "test gallery"), ("test/overview.gif", "test overview"),
                                                ("test/metrics.json", "test metrics"),
                                                ("log.txt", "log"), ("config.yaml", "configuration"))
@@ -48,4 +49,4 @@ def write_run_page(run, legend):
         if (run.images / f"{part}_{iteration}.jpg").exists()) for iteration in iterations]
     write_text(run.path / "index.html", page(run.name, (
         f"<h1>{escape(run.name)}</h1><p>" + " · ".join(f'<a href="{name}">{label}</a>' for name, label in links)
-        + f"</p><p>{escape(legend)}</p>{''.join(sheets)}")))
+        + f"</p><p>{escape(caption)}</p>{''.join(sheets)}")))

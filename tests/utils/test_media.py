@@ -33,3 +33,28 @@ def test_image_is_written_in_the_format_of_its_name(tmp_path, name):
         assert image.format == {"a.jpg": "JPEG", "a.png": "PNG"}[name] and image.size == (32, 32)
 
 
+
+
+@pytest.mark.parametrize("photo", [False, True])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_short_gif_may_use_every_colour(tmp_path, count, photo):
+    pictures = np.random.RandomState(0).randint(0, 256, (count, 32, 32, 3)).astype(np.uint8)
+    write_gif(tmp_path / "a.gif", pictures, photo=photo)
+    with Image.open(tmp_path / "a.gif") as gif:
+        assert gif.n_frames == count
+        first = np.asarray(gif.convert("RGB")).astype(int)
+        assert np.abs(first - pictures[0]).mean() < 60 and len(np.unique(first.reshape(-1, 3), axis=0)) > 200
+
+
+@pytest.mark.parametrize("photo", [False, True])
+@pytest.mark.parametrize("moving", [True, False])
+def test_a_gif_of_many_frames_holds_them_all(tmp_path, photo, moving):
+    pictures = np.zeros((600, 4, 6, 3), np.uint8)
+    times = np.arange(600) if moving else np.zeros(600)
+    pictures[..., 0], pictures[..., 1] = (times % 256)[:, None, None], (times // 3)[:, None, None]          # 600 colours
+    write_gif(tmp_path / "a.gif", pictures, photo=photo)
+    with Image.open(tmp_path / "a.gif") as gif:
+        assert gif.n_frames == 600
+        for number in range(0, 600, 7):
+            gif.seek(number)
+            assert np.abs(np.asarray(gif.convert("RGB")).astype(int) - pictures[number]).max() < (60 if moving else 1)
