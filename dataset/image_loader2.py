@@ -1,4 +1,7 @@
-"""The training data: windows of a pair list as poses and, for the pose-to-image module, pictures and masks."""
+"""The training data: the rows of a pair list as poses and, for the pose-to-image module, pictures and masks.
+
+Axes: N rows, T targets, T + 1 frames (source first), J = 13 joints, S side of the prepared pictures.
+"""
 import functools
 import os
 import warnings
@@ -19,33 +22,39 @@ SAME_POSE = 1e-3          # pixels between a pose in a list and in its annotatio
 
 
 class PennActionPairs(Dataset):
-    """Windows of a pair list, prepared as in the published system ("Data").
+    """The rows of a pair list in Penn Action's layout, prepared as in the published system ("Data").
 
-    The poses of the whole list are prepared once, in one vectorised transform. For that the size of each video's
-    frames is needed: it is read from the header of a frame (no pixel is decoded), without images first from
-    `labels/VVVV.mat`. Where neither is there the crop boxes are taken to lie inside their images. With images and labels both
-    are compared, once a video: frames of another size, too many or out of step with their poses are refused.
+    All poses are prepared at once. This needs the size of each video's frames, which is read from the header of one frame or,
+    without images, from `labels/VIDEO.mat`. If neither exists, the crop boxes are assumed to lie inside their frames. With
+    images and labels the two are compared once per video: frames of another size, too many frames, or frames out of step with
+    the poses are refused.
 
-    An item is a dict: `poses` (T + 1, 13, 2) float32 in [-1, 1), source first, and `action` int64; without images also
-    `extent` (2,) float32, half width and half height of the crop in the picture, the longer 1; with images
-    `images` (T + 1, 3, S, S) float32 in [-1, 1], source first, and `masks` (T, 1, S, S) float32, of the T targets; in lists with
-    rows that repeat their clip's last frame also `valid_steps` int64, the targets up to there (:func:`dataset.pair_list.count_valid_steps`).
+    An item is a dict:
+        poses: (T + 1, 13, 2) float32 in [-1, 1), source first.
+        action: int64 id.
+        valid_steps: int64, the number of targets before the row repeats its last frame
+            (:func:`dataset.pair_list.count_valid_steps`); only in lists with such rows.
+        extent: (2,) float32, width and height of the crop divided by the longer of them; only without images.
+        images: (T + 1, 3, S, S) float32 in [-1, 1], source first; only with images.
+        masks: (T, 1, S, S) float32, 1 inside the person boxes of the targets; only with images.
+
+    Another layout is a subclass, see :mod:`dataset.layouts`.
 
     Args:
-        data_list: path of the list.
-        data_root: folder that holds `frames/` and `labels/`. In both paths `~` is the home folder.
-        imsize: S, side of the prepared pictures in pixels.
-        images: whether items carry pictures; without, no picture is opened for them.
+        data_list: path of the list; `~` is the home folder, here and in `data_root`.
+        data_root: folder that holds `frames/` and `labels/`.
+        imsize: S, in pixels.
+        images: whether the items carry pictures.
         actions: action names by id.
-        by_name: the list's rows are known by their actions' names, whatever their ids.
-        list_actions: action names by the list's own ids, if those are others; each must be among `actions`.
+        by_name: take a row's action from its name and ignore its id.
+        list_actions: action names by the ids that the list uses, if they differ from `actions`, which must contain them.
     Raises:
-        ListError, FrameError: bad list, a crop outside its image or, with images, a missing frame or frames that do not fit
-            their annotation.
+        ListError: a bad list, or a crop box outside its frame.
+        FrameError: a frame that is missing, or frames that do not fit their annotation; only with images.
     """
 
     def __init__(self, data_list, data_root, imsize, images=True, actions=ACTIONS, by_name=False, list_actions=None):
-        self.rows = read_list(data_list, list_actions or actions, by_name and not list_actions)
+        self.rows = self.read_rows(data_list, list_actions or actions, by_name and not list_actions)
         if list_actions:
             ids = np.array([actions.index(name) for name in list_actions])
             self.rows = self.rows._replace(actions=tuple(actions), action=ids[self.rows.action])
@@ -72,15 +81,23 @@ class PennActionPairs(Dataset):
     def __len__(self):
         return len(self.action)
 
+    @staticmethod
+    def read_rows(path, actions, by_name):
+        """Read the list: a :class:`dataset.pair_list.PairList`. The folder of a frame's path identifies its video."""
+        return read_list(path, actions, by_name)
+
     @property
     def targets(self):
-        """T, the frames that follow a source."""
+        """T, the number of frames that follow a source."""
         return self.rows.targets
 
     def __getitem__(self, index):
-        """The item of a row; of `(row, (k1, r, k3))`, the frame_indices of one iteration of the pose-to-image module from 0, only the
-        pictures that it uses: `images` (4, 3, S, S) are then the source and those three targets, `masks` (1, 1, S, S)
-        that of k3, and `frame_indices` (3,) names them."""
+        """The item of a row.
+
+        An index `(row, (k1, r, k3))` also holds the frame indices, counted from 0, of the targets that one iteration of the
+        pose-to-image module uses. Then only these are loaded: `images` (4, 3, S, S) are the source and the three targets,
+        `masks` (1, 1, S, S) is that of k3, and `frame_indices` (3,) is added.
+        """
         row, frame_indices = index if isinstance(index, tuple) else (index, None)
         item = {"poses": self.poses[row], "action": self.action[row]}
         if self.padded:
@@ -96,7 +113,7 @@ class PennActionPairs(Dataset):
         return item
 
     def masks(self, row, targets):
-        """Person boxes of some targets (from 0) of a row: (len(targets), 1, S, S) float32, 1 inside."""
+        """Masks of some targets (counted from 0) of a row: (len(targets), 1, S, S) float32, 1 inside the person box."""
         masks = transform.person_masks(self.rows.persons[row, targets], self.crop[row], self.image_size[row], self.imsize)
         return torch.from_numpy(masks)[:, None].float()
 
@@ -107,15 +124,15 @@ class PennActionPairs(Dataset):
         return np.stack([self._prepare(row, frame) for frame in frames])
 
     def frame_path(self, row, frame):
-        """Where frame `frame` (0 = source) of row `row` lies on this machine."""
+        """The picture file of frame `frame` (0 = source) of row `row` on this machine."""
         return resolve_frame(self.rows.frames[row][frame], self.data_root)
 
     def row_name(self, row):
-        """List and line of a row, for messages."""
+        """The list and the line of a row, for messages."""
         return f"{self.rows.path}:{self.rows.lines[row]}"
 
     def _prepare(self, row, frame):
-        """One frame of a row, decoded and letterboxed: (S, S, 3) uint8."""
+        """Decode and letterbox one frame of a row: (S, S, 3) uint8."""
         path, size = self.frame_path(row, frame), tuple(self.image_size[row])
         picture = read_frame(path, self.row_name(row), self.turned[row])
         if picture.shape[:2] != size:
@@ -125,13 +142,13 @@ class PennActionPairs(Dataset):
 
     @functools.cached_property
     def cached(self):
-        """(N, T + 1) number of each row's frames among the distinct (frame, crop), in the order of their first use."""
+        """(N, T + 1) int64: each frame's number among the distinct pairs of frame and crop, in the order of first use."""
         known = {}
         return np.array([[known.setdefault((path, tuple(self.crop[row])), len(known)) for path in paths]
                          for row, paths in enumerate(self.rows.frames)])
 
     def use_cache(self, folder):
-        """Take the pictures from a :class:`dataset.frame_cache.FrameCache` in `folder`, which is built if need be."""
+        """Read the pictures from a :class:`dataset.frame_cache.FrameCache` in `folder`, which is built if it does not exist."""
         first_use = [divmod(int(use), self.targets + 1) for use in np.unique(self.cached, return_index=True)[1]]
         self.cache = FrameCache(folder, [self.frame_path(*use) for use in first_use],
                                 [(*self.crop[row], self.turned[row]) for row, _ in first_use], self.imsize,
@@ -148,8 +165,10 @@ class PennActionPairs(Dataset):
                 seen.add(path)
 
     def _image_sizes(self):
-        """(N, 2) int64 sizes (h, w) of the rows' frames and (N,) bool, whether their EXIF orientation is applied; looked up once
-        a video."""
+        """(N, 2) int64 sizes (h, w) of the rows' frames, and (N,) bool, whether their EXIF orientation is applied.
+
+        Both are looked up once per video.
+        """
         sizes, unknown = {}, np.iinfo(np.int32).max
         for row, (source, *_) in enumerate(self.rows.frames):
             video = source.rpartition("/")[0]
@@ -164,9 +183,9 @@ class PennActionPairs(Dataset):
         return np.array([size for size, _ in found]), np.array([turned for _, turned in found])
 
     def _video_size(self, row):
-        """Size (h, w) of a row's frames and whether their EXIF orientation is applied, or None where nothing tells."""
+        """Size (h, w) of a row's frames and whether their EXIF orientation is applied, or None if neither file exists."""
         frame = self.frame_path(row, 0)
-        size, joints = self._annotation(frame.parent.name)
+        size, joints = self.annotation(frame.parent.name)
         if not self.images and (size or not os.path.isfile(frame)):
             return size and (size, True)
         shown = self._poses_of(row, joints)
@@ -179,8 +198,9 @@ class PennActionPairs(Dataset):
                 raise self.rows.error(row, f"video {frame.parent.name}: {problem}; the poses would lie beside the people", 0) \
                     from None
 
-    def _annotation(self, video):
-        """Size (h, w) and, with images, joints (n, 13, 2) of `labels/VIDEO.mat`; None for both where it is of no use."""
+    def annotation(self, video):
+        """What `labels/VIDEO.mat` holds: frame size (h, w) and, with images, joints (n, 13, 2) in pixels; None for both if it
+        cannot be used."""
         try:
             mat = read_mat(Path(self.data_root) / "labels" / f"{video}.mat")
             height, width = mat["dimensions"].ravel()[:2]
@@ -189,15 +209,17 @@ class PennActionPairs(Dataset):
             return None, None
 
     def _poses_of(self, row, joints):
-        """Places of the annotation's joints (n, 13, 2) that are the row's source; none if the list has its poses from elsewhere,
-        so that the annotation says nothing about its frames."""
+        """The numbers (from 0) of the annotation's poses (n, 13, 2) that equal the row's source pose.
+
+        Empty if the poses of the list come from elsewhere: then the annotation says nothing about the frames.
+        """
         source = self.rows.poses[row, 0]
         if joints is None or joints.shape[1:] != source.shape:
             return np.empty(0, int)
         return np.flatnonzero(np.abs(joints - source).max((1, 2)) < SAME_POSE)
 
     def _check_frames(self, row, frame, shown, poses):
-        """A row's source must be the frame of one of the poses (places from 0) that the annotation has for it."""
+        """Raise unless the row's source frame shows one of the annotation's poses `shown` (numbers from 0; it has `poses`)."""
         try:
             files = frame_files(frame_names(frame.parent), poses)
         except OSError as error:

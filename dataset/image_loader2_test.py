@@ -1,4 +1,4 @@
-"""The test data: as the training data, and each item knows which video and frame it starts from."""
+"""The test data: the training data's items, which here also tell the video and the frame that they start from."""
 from collections import Counter
 
 import torch
@@ -6,10 +6,10 @@ import torch
 from dataset.image_loader2 import PennActionPairs
 
 
-class PennActionTestPairs(PennActionPairs):
-    """:class:`PennActionPairs` whose items also hold `video`, `frame` (the source's number) and `gap`, all int64.
+class NamedRows:
+    """Base class, beside that of a layout, whose items also hold `video`, `frame` (number of the source) and `gap`, all int64.
 
-    Of names without a number, `video` and `frame` are -1 and `gap` 0.
+    For names without a number, `video` and `frame` are -1 and `gap` is 0.
     """
 
     def __init__(self, *args, **kwargs):
@@ -19,7 +19,7 @@ class PennActionTestPairs(PennActionPairs):
         seen = Counter(window.stem for window in self.windows)
         self._stems = [window.stem + (f"_gap{window.numbers[2]}" if seen[window.stem] > 1 else "") for window in self.windows]
         seen = Counter()
-        for row, stem in enumerate(self._stems):               # even so the same: an own list with a row twice
+        for row, stem in enumerate(self._stems):               # a list may hold the same row twice
             seen[stem] += 1
             if seen[stem] > 1:
                 self._stems[row] = f"{stem}_{seen[stem]}"
@@ -29,10 +29,14 @@ class PennActionTestPairs(PennActionPairs):
         return {**super().__getitem__(index), "video": video, "frame": frame, "gap": gap}
 
     def row_stem(self, row):
-        """What the files of a row are called, as published `<video:04d>_<frame:04d>`; rows that would share it get more."""
+        """The name of a row's files, as published `<video:04d>_<frame:04d>`; what makes it unique is appended."""
         return self._stems[row]
 
     def row_title(self, row):
-        """A row in words."""
+        """A row in words, for pages."""
         window = self.windows[row]
         return f"video {window.video}, frame {window.frame}, gap {window.numbers[2]}"
+
+
+class PennActionTestPairs(NamedRows, PennActionPairs):
+    """:class:`dataset.image_loader2.PennActionPairs` of a test list."""

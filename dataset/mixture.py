@@ -1,10 +1,9 @@
-"""Training rows of several data sets by their shares, as windows or as pairs from anywhere in a video, changed at random.
+"""Training rows of several data sets: drawn by shares, as windows or as pairs from anywhere in a video, with random changes.
 
 What a row of an iteration becomes follows from its number and a seed, which the sampler draws from the run's seed and the
-iteration: a run goes on exactly, with any number of processes.
+iteration. So a run can be resumed exactly, with any number of processes.
 """
 import hashlib
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,26 +11,25 @@ import torch
 from torch.utils.data import Dataset
 
 from dataset.augment import change_masks, change_pictures, change_poses, draw_change
-from dataset.image_loader2 import PennActionPairs
+from dataset.frame_cache import PlateCache
+from dataset.layouts import read_pairs
 from dataset.pair_list import Window
-from dataset.penn_action import outer_box
-from utils import transform
 from utils.errors import UserError
 from utils.transform import as_image, as_pictures
 
-NEAR = 8                       # frames that count as near
-OTHER_ACTION = 0.25            # share of changed rows that say another action: the pose is what to paint
+NEAR_FRAMES = 8                # the largest distance in frames of a pair that counts as near
+OTHER_ACTION = 0.25            # share of changed rows that get another action, so that the generator follows the pose instead
 
 
 class Draw(NamedTuple):
     """One row of an iteration."""
 
-    row: int                   # of all sets, one after the other
-    seed: int                  # of its partner and its changes
+    row: int                   # its number, counted over all data sets
+    seed: int                  # of the choice of its pair and of its changes
 
 
 class Rows(NamedTuple):
-    """What messages and a run's log say of the lists together."""
+    """The lists together, as messages and a run's log name them."""
 
     path: str
     lines: np.ndarray          # (N,) line number of each row in its file
@@ -39,20 +37,21 @@ class Rows(NamedTuple):
 
 
 class TrainingPairs(Dataset):
-    """Rows of several :class:`dataset.image_loader2.PennActionPairs`.
+    """The rows of several data sets, see :class:`dataset.image_loader2.PennActionPairs`.
 
-    An index is the number of a row, whose item is its window as it is, or a :class:`Draw` (or `(Draw, frame_indices)`) of what training
-    asks for: a window or, of `anywhere`, a pair, source first: `poses` (2, 13, 2), `images` (2, 3, S, S), `masks` (1, 1, S, S).
-    With `plate`, drawn items also have `plates` (3, S, S).
+    An index is a row's number, whose item is the window as it stands in its list, or a :class:`Draw` or `(Draw, frame_indices)`,
+    whose item is what training uses: a window or, with `pairs="anywhere"`, a pair of frames, source first, with `poses`
+    (2, 13, 2), `images` (2, 3, S, S) and `masks` (1, 1, S, S). With `plate`, drawn items also have `plates` (3, S, S).
+    If one of the lists has rows that repeat their last frame, all windows have `valid_steps`.
 
     Args:
-        sets: the data sets, of one imsize and one number of targets.
-        shares: of the rows of an iteration, for each set; they add up to 1.
+        sets: the data sets, all with the same imsize and number of targets.
+        shares: of each set, its share of the rows of an iteration; they add up to 1.
         pairs: "windows" or "anywhere".
-        near: share of pairs that lie at most `NEAR` frames apart.
-        augment: change the drawn rows, see :mod:`dataset.augment`.
-        plate: None, or function of pictures (1, 3, S, S) and poses (1, J, 2) -> pictures without the person; what it returns is
-            kept in memory, S * S * 3 bytes a frame.
+        near: share of pairs that are drawn at most `NEAR_FRAMES` apart.
+        augment: whether drawn rows are changed, see :mod:`dataset.augment`.
+        plate: None, or a function of pictures (1, 3, S, S) and poses (1, J, 2) that returns the pictures without their person.
+            With a frame cache its results are kept on disk, else they are computed each time.
     Raises:
         UserError: lists of different numbers of targets.
     """
@@ -73,24 +72,30 @@ class TrainingPairs(Dataset):
         self.rows = Rows(", ".join(str(data.rows.path) for data in self.sets),
                          np.concatenate([data.rows.lines for data in self.sets]), digest)
         self.videos = [_videos(data) for data in self.sets] if self.anywhere else None
-        self.plates = {}
+        self.padded, self.plates = any(data.padded for data in self.sets), None
 
     def __len__(self):
         return int(self.starts[-1])
 
     def draw(self, random, count):
-        """`count` rows by the sets' shares, evenly within a set: a list of :class:`Draw`, of a numpy Generator."""
+        """Draw `count` rows, sets by their shares and rows of a set with equal chances: a list of :class:`Draw`.
+
+        `random` is a numpy Generator.
+        """
         chosen = np.minimum(np.searchsorted(self.shares, random.random(count), "right"), len(self.sets) - 1)
         rows = self.starts[chosen] + (random.random(count) * np.diff(self.starts)[chosen]).astype(int)
         return [Draw(int(row), int(seed)) for row, seed in zip(rows, random.integers(2 ** 63, size=count))]
 
     def use_cache(self, folder):
-        """A frame cache for every set, see :meth:`PennActionPairs.use_cache`."""
+        """Use a frame cache for every set, and with `plate` a cache of plates beside it."""
         for data in self.sets:
             data.use_cache(folder)
+        if self.plate:
+            self.plates = [PlateCache(data.cache, data.poses.flatten(0, 1)[np.unique(data.cached, return_index=True)[1]],
+                                      self.plate) for data in self.sets]
 
     def pictures(self, row, frames):
-        """As :meth:`PennActionPairs.pictures`."""
+        """As :meth:`dataset.image_loader2.PennActionPairs.pictures`."""
         which, row = self._place(row)
         return self.sets[which].pictures(row, frames)
 
@@ -101,37 +106,45 @@ class TrainingPairs(Dataset):
         which, row = self._place(index.row if isinstance(index, Draw) else index)
         data = self.sets[which]
         if not isinstance(index, Draw):
-            return data[row]
+            return self._window(data, row)
         random = np.random.default_rng(index.seed)
         if self.anywhere:
             source, target = self._partners(self.videos[which][row], random)
             item = _pair(data, source, target)
         else:
-            source, item = (row, 0), data[row if frame_indices is None else (row, frame_indices)]
+            source, item = (row, 0), self._window(data, row, frame_indices)
         if self.images and self.plate:
             item["plates"] = as_image(self._plate(which, *source))
         return self._changed(item, random) if self.augment else item
 
+    def _window(self, data, row, frame_indices=None):
+        """The item of a row, with `valid_steps` if any of the sets has rows with fewer of them than targets."""
+        item = data[row if frame_indices is None else (row, frame_indices)]
+        return {**item, "valid_steps": data.valid_steps[row]} if self.padded else item
+
     def _place(self, row):
-        """Which set a row is of, and its number there."""
+        """The number of a row's set, and the row's number there."""
         which = int(np.searchsorted(self.starts, row, "right")) - 1
         return which, int(row - self.starts[which])
 
     def _partners(self, frames, random):
-        """Source and target, each (row, frame in it), of the video's frames (F, 3): their numbers, rows and frames."""
-        source = random.integers(len(frames))
-        near = np.flatnonzero(np.abs(frames[:, 0] - frames[source, 0]) <= NEAR)
-        target = random.choice(near) if random.random() < self.near else random.integers(len(frames))
-        return tuple(frames[source, 1:].tolist()), tuple(frames[target, 1:].tolist())
+        """Draw source and target, each (row, frame in it), among a video's frames, see :func:`_videos`.
+
+        A list has person boxes of targets only, so frames that it has as sources alone are never targets.
+        """
+        source, targets = frames[random.integers(len(frames))], frames[frames[:, 2] > 0]
+        near = targets[np.abs(targets[:, 0] - source[0]) <= NEAR_FRAMES]
+        target = random.choice(near if random.random() < self.near and len(near) else targets)
+        return tuple(source[1:].tolist()), tuple(target[1:].tolist())
 
     def _plate(self, which, row, frame):
-        """The plate of a frame, (S, S, 3) uint8, computed when first asked for."""
+        """The plate of a frame, (S, S, 3) uint8."""
         data = self.sets[which]
-        key = which, int(data.cached[row, frame])
-        if key not in self.plates:
-            picture = as_image(data.pictures(row, [frame]))
-            self.plates[key] = as_pictures(self.plate(picture, data.poses[row, [frame]]))[0]
-        return self.plates[key]
+
+        def compute():
+            return as_pictures(self.plate(as_image(data.pictures(row, [frame])), data.poses[row, [frame]]))[0]
+
+        return self.plates[which].get(int(data.cached[row, frame]), compute) if self.plates else compute()
 
     def _changed(self, item, random):
         change, other = draw_change(random), random.integers(self.actions)
@@ -148,49 +161,46 @@ class TrainingPairs(Dataset):
 
 
 def _videos(data):
-    """For every row of a data set the frames of its video that its list holds: (F, 3) number, row and frame in the row."""
+    """For every row of a data set, the frames of its video that the list holds: (F, 3) number, row and frame in the row.
+
+    Of a frame that stands in several rows, one in which it is a target is taken if there is one.
+    """
     found, keys = {}, []
     for row, paths in enumerate(data.rows.frames):
         keys.append((paths[0].rpartition("/")[0], tuple(data.crop[row])))
         for frame, path in enumerate(paths):
-            found.setdefault(keys[-1], {}).setdefault(path, (row, frame))
+            members = found.setdefault(keys[-1], {})
+            if members.setdefault(path, (row, frame))[1] == 0 < frame:
+                members[path] = row, frame
     frames = {}
     for key, members in found.items():
         numbers = [Window.of(path, path).numbers[1] for path in members]
-        if min(numbers) < 0:                                                             # names without numbers: their order
+        if min(numbers) < 0:                                                 # for names without numbers, their order counts
             numbers = np.argsort(np.argsort(list(members)))
         frames[key] = np.array(sorted((int(number), *place) for number, place in zip(numbers, members.values())))
     return [frames[key] for key in keys]
 
 
 def _pair(data, source, target):
-    """The item of two frames of a data set, each (row, frame in it)."""
+    """The item of two frames of a data set, each (row, frame in it); the target's frame is not 0."""
     places = (source, target)
     item = {"poses": torch.stack([data.poses[place] for place in places]), "action": data.action[source[0]]}
     if data.images:
         item["images"] = as_image(np.concatenate([data.pictures(row, [frame]) for row, frame in places]))
-        row = target[0]
-        box = outer_box(data.rows.poses[target])[None]                                      # (1, 4)
-        masks = transform.person_masks(box, data.crop[row], data.image_size[row], data.imsize)
-        item["masks"] = torch.from_numpy(masks)[None].float()                           # (1, 1, S, S)
+        item["masks"] = data.masks(target[0], [target[1] - 1])                              # (1, 1, S, S)
     return item
 
 
 def training_pairs(config, images, plate=None):
-    """The training data that a configuration describes: one list as published, or a :class:`TrainingPairs`.
+    """The training data of a configuration: its one list, as published, or a :class:`TrainingPairs`.
 
     Args:
-        config: :class:`utils.config.Config`.
-        images: whether pictures are wanted.
+        config: :class:`utils.schema.Config`.
+        images: whether the items carry pictures.
         plate: see :class:`TrainingPairs`.
     """
-    by_name, plain = config.actions_by == "name", not images or (config.pairs == "windows" and not config.augment_pictures)
-    if not config.train_data and plain:
-        return PennActionPairs(config.train_data_list, config.data_root, config.imsize, images, config.actions, by_name)
-    if config.train_data:
-        sets = [PennActionPairs(Path(entry.data_list), entry.data_root, config.imsize, images, config.actions,
-                                by_name or bool(entry.actions), tuple(entry.actions) or None) for entry in config.train_data]
-    else:
-        sets = [PennActionPairs(config.train_data_list, config.data_root, config.imsize, images, config.actions, by_name)]
+    sets = [read_pairs(config, entry, images) for entry in config.train_data or [None]]
+    if not config.train_data and (not images or (config.pairs == "windows" and not config.augment_pictures)):
+        return sets[0]
     return TrainingPairs(sets, [entry.share for entry in config.train_data] or [1.0], config.pairs if images else "windows",
                          config.pairs_near, config.augment_pictures and images, plate if images else None)

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from pose.skeleton import JOINTS
-from utils.config import ACTIONS
 from utils.errors import UserError
 from utils.files import atomic_write
+from utils.schema import ACTIONS
 
 TRAIN_LIST, TEST_LIST = "training_pair_penn5.txt", "testing_pair_penn5.txt"
 COORDINATE_LIMIT = 1e6                        # pixels; more is a slip of the pen
@@ -83,6 +83,12 @@ class PairList(NamedTuple):
     persons: np.ndarray      # (N, T, 4) int64
     poses: np.ndarray        # (N, T + 1, 13, 2) float64 pixels, source first
     sha256: str              # of the file's bytes
+
+    @classmethod
+    def of(cls, path, lines, rows, actions, data):
+        """The list of some :class:`Row` s, all of T targets; `lines` are their line numbers and `data` the bytes of the file."""
+        arrays = (np.stack([getattr(row, name) for row in rows]) for name in ("action_id", "crop", "persons", "poses"))
+        return cls(path, np.array(lines), [row.frames for row in rows], tuple(actions), *arrays, hashlib.sha256(data).hexdigest())
 
     @property
     def targets(self):
@@ -220,10 +226,7 @@ def read_list(path, actions=ACTIONS, by_name=False):
         if len(row.frames) != len(rows[0].frames):
             raise ListError(path, number, None, f"this row has {len(row.persons)} targets, the ones above have "
                                                 f"{len(rows[0].persons)}; a list keeps to one number")
-    return PairList(path, np.array([number for number, _ in numbered]), [row.frames for row in rows], tuple(actions),
-                    *(np.stack([getattr(row, name) for row in rows]) for name in ("action_id", "crop", "persons",
-                                                                                  "poses")),
-                    hashlib.sha256(data).hexdigest())
+    return PairList.of(path, [number for number, _ in numbered], rows, actions, data)
 
 
 def check_text(text):

@@ -1,13 +1,18 @@
 """Several data sets in one training: shares, pairs, changes, and that a run goes on exactly."""
+import pickle
+
 import numpy as np
 import pytest
 import torch
 from helpers import newest_weights
+from torch.utils.data import default_collate
 
 import train_actvae
 import train_actvae_p2inetwork as script
 from dataset.image_loader2 import PennActionPairs
-from dataset.mixture import NEAR, Draw, TrainingPairs, training_pairs
+from dataset.mixture import NEAR_FRAMES, Draw, TrainingPairs, training_pairs
+from dataset.pair_list import TRAIN_LIST
+from dataset.penn_action import build
 from training.batches import MixedBatches, training_batches
 from utils import processes
 from utils.config import dump_config, load_config
@@ -56,7 +61,7 @@ def test_pairs_from_anywhere(sets):
         if seed < 30:
             assert torch.equal(item["images"][0], data[int(places[0][0, 0])]["images"][int(places[0][0, 1])])
         gaps.append(abs(frames[0] - frames[1]))
-    assert .5 < (np.array(gaps) <= NEAR).mean() < .85 and max(gaps) > 20
+    assert .5 < (np.array(gaps) <= NEAR_FRAMES).mean() < .85 and max(gaps) > 20
     near = TrainingPairs(sets[:1], (1.0,), "anywhere", near=1.0)
     numbers = near.videos[0][0]
     assert np.array_equal(numbers[:, 0], np.arange(1, 34))
@@ -70,16 +75,74 @@ def test_masks_of_pairs_hold_the_person(sets):
     assert 0 < mask.mean() <= 1 and np.mean([float(mask[y, x]) for x, y in inside.tolist()]) > .6
 
 
-def test_plates_are_made_once_and_of_the_source(sets):
-    calls = []
-    mixture = TrainingPairs(sets[:1], (1.0,), "anywhere", plate=lambda *args: calls.append(1) or grey(*args))
-    for seed in range(400):
+def test_masks_of_pairs_are_the_list_s_person_boxes(penn_root, write_label, tmp_path):
+    """Made with --visible_boxes, they leave out joints that nobody sees."""
+    visible = np.ones((36, 13))
+    visible[:, [0, 11, 12]] = 0
+    write_label(tmp_path, "0001", visibility=visible), write_label(tmp_path, "0003", train=False)
+    (tmp_path / "frames").symlink_to(penn_root / "frames")
+    build(tmp_path, tmp_path, visible_boxes=True)
+    data, targets = PennActionPairs(tmp_path / TRAIN_LIST, tmp_path, 32), set()
+    mixture = TrainingPairs([data], (1.0,), "anywhere", near=.2)
+    for seed in range(100):
         item = mixture[Draw(seed % 28, seed)]
-        torch.testing.assert_close(item["plates"][0, 0, 0], item["images"][0].mean(), atol=.005, rtol=0)
-    assert len(calls) == 33
+        row, target = (data.poses[:, 1:] == item["poses"][1]).all((2, 3)).nonzero()[0].tolist()
+        assert torch.equal(item["masks"], data.masks(row, [target])), "the source alone has no box in the list"
+        targets.add(row + target)
+    assert len(targets) > 25
+
+
+def test_a_padded_list_mixes_with_others(sets, penn_root, tmp_path):
+    for name, pad in (("padded", True), ("whole", False)):
+        build(penn_root, tmp_path / name, horizon=12, pad=pad)
+    data = [PennActionPairs(tmp_path / name / TRAIN_LIST, penn_root, 32, images=False) for name in ("padded", "whole")]
+    assert data[0].padded and not data[1].padded
+    for some in (data, data[::-1]):
+        mixture = TrainingPairs(some, (.5, .5))
+        for indices in (mixture.draw(np.random.default_rng(0), 40), range(0, len(mixture), 3)):
+            batch = default_collate([mixture[index] for index in indices])
+            rows = [index.row if isinstance(index, Draw) else index for index in indices]
+            expected = torch.cat([one.valid_steps for one in some])[rows]
+            assert torch.equal(batch["valid_steps"], expected) and expected.min() < 12 == expected.max()
+    assert "valid_steps" not in TrainingPairs(sets, (.5, .5))[Draw(0, 1)]
+
+
+def test_plates_are_made_once_and_of_the_source(sets):
     window = TrainingPairs(sets[:1], (1.0,), plate=grey)[Draw(3, 0), (0, 1, 2)]
     assert window["images"].shape == (4, 3, 32, 32) and window["frame_indices"].tolist() == [0, 1, 2]
     torch.testing.assert_close(window["plates"][0, 0, 0], window["images"][0].mean(), atol=.005, rtol=0)
+
+
+MADE = []                                             # the plates that were computed
+
+
+def counted(pictures, poses):
+    MADE.append(len(pictures))
+    return grey(pictures, poses)
+
+
+def test_plates_lie_on_disk_and_not_in_memory(lists, penn_root, tmp_path):
+    def mixture():
+        made = TrainingPairs([PennActionPairs(lists[0], penn_root, 32)], (1.0,), "anywhere", plate=counted)
+        made.use_cache(tmp_path)
+        return made
+
+    def look(data):
+        """How many plates are computed for 400 draws, each of which must have the right one."""
+        MADE.clear()
+        for seed in range(400):
+            item = data[Draw(seed % 28, seed)]
+            torch.testing.assert_close(item["plates"][0, 0, 0], item["images"][0].mean(), atol=.005, rtol=0)
+        return len(MADE)
+
+    first = mixture()
+    size = len(pickle.dumps(first))
+    assert look(first) == 33 and len(pickle.dumps(first)) == size
+    assert look(mixture()) == 0
+    path, = tmp_path.glob("plates_32_*.bin")
+    data = path.read_bytes()
+    path.write_bytes(bytes(len(data) // 4) + data[len(data) // 4:])              # damaged
+    assert 0 < look(mixture()) < 33 and look(mixture()) == 0
 
 
 def test_changes_follow_from_the_seed(sets):
@@ -108,7 +171,6 @@ def test_order_follows_from_seed_and_iteration(sets, monkeypatch, picks):
 
 
 def test_lists_of_different_lengths(sets, penn_root, tmp_path):
-    from dataset.penn_action import build
     build(penn_root, tmp_path, horizon=3)
     with pytest.raises(UserError, match="rows have 3 targets, those of .* 5; lists that are mixed keep to one number"):
         TrainingPairs([sets[0], PennActionPairs(tmp_path / "training_pair_penn5.txt", penn_root, 32)])

@@ -1,0 +1,38 @@
+"""From the name of a data layout to the data. The key `layout` of a configuration, or of an entry of its `train_data`, names one.
+
+A layout is a format of lists together with the folders that hold the frames. The one place to add another is this file: write a
+subclass of :class:`dataset.image_loader2.PennActionPairs` that overrides what differs,
+
+- `read_rows(path, actions, by_name)`: the list as a :class:`dataset.pair_list.PairList`, which `PairList.of` makes of rows,
+- `frame_path(row, frame)`: the picture file of a frame,
+- `annotation(video)`: the frame size and the joints that the data set itself stores for a video, or None for both,
+
+and name it, with its test version, in `LAYOUTS`.
+"""
+from dataset.image_loader2 import PennActionPairs
+from dataset.image_loader2_test import PennActionTestPairs
+from utils.errors import UserError
+
+LAYOUTS = {"penn_action": (PennActionPairs, PennActionTestPairs)}        # name -> class for training, class for tests
+
+
+def read_pairs(config, entry=None, images=True, test=False, size=None):
+    """Read the training list or the test list of a configuration, or one of its `train_data`.
+
+    Args:
+        config: :class:`utils.schema.Config`.
+        entry: one of `config.train_data`, whose list is read; None: `train_data_list` or `test_data_list`.
+        images: whether the items carry pictures.
+        test: whether to read the test list; its items also tell video and frame.
+        size: side of the pictures in pixels; None: `imsize`.
+    Returns:
+        an object of the layout's class, see :class:`dataset.image_loader2.PennActionPairs`.
+    Raises:
+        UserError: an unknown layout, or a list that cannot be used.
+    """
+    where = entry or config
+    if where.layout not in LAYOUTS:
+        raise UserError(f"layout: {where.layout!r} is not known; known are {', '.join(LAYOUTS)}")
+    path = entry.data_list if entry else config.test_data_list if test else config.train_data_list
+    return LAYOUTS[where.layout][test](path, where.data_root, size or config.imsize, images, config.actions,
+                                       config.actions_by == "name", entry and tuple(entry.actions) or None)
