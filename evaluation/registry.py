@@ -39,7 +39,8 @@ WHERE = {
 
 def listed(place):
     """The metrics of a place. Curves are the metrics of `MOTION` that have one, and those of `CURVE` itself."""
-    return [each for each in METRICS if each.place == place or (place == CURVE and each.curve)]
+    found = [each for each in METRICS if each.place == place or (place == CURVE and each.curve)]
+    return sorted(found, key=lambda each: each.function.__module__)        # whichever module was imported first
 
 
 def measure(place, data):

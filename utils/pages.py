@@ -35,8 +35,8 @@ def image(path, css=""):
 
 
 def write_run_page(run, caption):
-    """Write the `index.html` of a :class:`utils_file.RunFolder`: its files and its sample sheets, the newest first. `caption` says
-    what a line of a sheet shows."""
+    """Write the `index.html` of a :class:`utils_file.RunFolder`: its files and its sample sheets, the newest first. `caption`
+    says what a line of a sheet shows."""
     links = [(name, label) for name, label in (("test/index.html", "test gallery"), ("test/overview.gif", "test overview"),
                                                ("test/metrics.json", "test metrics"),
                                                ("log.txt", "log"), ("config.yaml", "configuration"))
