@@ -1,12 +1,15 @@
-"""The generators: source picture + source and target pose -> target picture. `config.generator.kind` names one of `GENERATORS`.
+"""The registry of generators and the published one: source picture, source pose and target pose -> target picture.
 
-A generator's call is `(source (B, 3, S, S), source_pose (B, J, 2), target_pose (B, J, 2), action (B,)) -> (B, 3, S, S)`; pictures
-in [-1, 1], poses normalised; it makes its own maps of the poses. What else it may offer is written in
-:class:`networks.interfaces.Generator`.
+`config.generator.kind` names one of `GENERATORS`. To add a kind:
+1. write its class in a file of its own under networks/, a subclass of :class:`networks.interfaces.Generator`;
+2. name the class in `GENERATORS` below;
+3. write its keys, a subclass of `NetworkConfig` in utils/schema.py, name it in `NETWORK_KINDS` there, and explain the keys in a
+   YAML file in config/.
+Tests then build it and check the interface; nothing else needs to change.
 
 Axes: B batch, J = 13 joints, S picture side; c is the width after the downsampling, 256 as published, and s = S / 4
-its side. The names of the submodules are those of the published checkpoints, and the order in which they are made is
-that of the published `optimizer.pt`, which knows parameters by number.
+its side. The names of the submodules are those of the published checkpoints. They are made in the order of the published
+`optimizer.pt`, which numbers the parameters in that order.
 """
 import torch
 from torch import nn
@@ -36,7 +39,7 @@ class ConditionalBatchNorm(nn.Module):
 
 
 class AttentionBlock(nn.Module):
-    """One step of pose transfer: the pose stream says where the image stream changes."""
+    """One step of pose transfer: the pose stream determines where the image stream changes."""
 
     def __init__(self, width, pose_width):
         super().__init__()
@@ -52,7 +55,7 @@ class AttentionBlock(nn.Module):
 
 
 class PoseAttentionGenerator(Generator):
-    """The published generator: a pose-attention transfer network that paints over the source where its mask says so.
+    """The published generator: a pose-attention transfer network. Its mask blends painted colours into the source picture.
 
     Args:
         num_actions: C.
@@ -99,8 +102,8 @@ class PoseAttentionGenerator(Generator):
 
         Args:
             source: (B, 3, S, S) pictures in [-1, 1].
-            condition: source_pose (B, J, 2), target_pose (B, J, 2) and action (B,) int64 ids; or, as the published system calls
-                it, pose_maps (B, 2J, S, S), the heatmaps of the source pose ++ the target pose, and action.
+            condition: source_pose (B, J, 2), target_pose (B, J, 2) and action (B,) int64 ids; or, as in the published system,
+                pose_maps (B, 2J, S, S), the heatmaps of the source pose followed by those of the target pose, and action.
         Returns:
             (B, 3, S, S) pictures in [-1, 1] of the source's dtype.
         """
@@ -123,5 +126,5 @@ GENERATORS = {"pose_attention": PoseAttentionGenerator, "limb_warp": LimbWarpGen
 
 
 def build_generator(settings, num_actions):
-    """The generator that a block `generator` of the configuration describes, for so many actions."""
+    """The generator that the block `generator` of a configuration describes, for `num_actions` actions."""
     return GENERATORS[settings.kind](num_actions, **settings.network())

@@ -1,9 +1,14 @@
-"""The pose modules: from one pose and an action to the poses that follow. `config.actvae.kind` names one of `POSE_MODULES`.
+"""The registry of pose modules and the published one: from one pose and an action to the poses that follow.
 
-Axes: B batch, T steps, J = 13 joints, C actions, L noise vectors of one roll-out, Z their size, R roll-outs a row in training.
+`config.actvae.kind` names one of `POSE_MODULES`. To add a kind:
+1. write its class in a file of its own under networks/, a subclass of :class:`networks.interfaces.PoseModule`;
+2. name the class in `POSE_MODULES` below;
+3. write its keys, a subclass of `NetworkConfig` in utils/schema.py, name it in `NETWORK_KINDS` there, and explain the keys in a
+   YAML file in config/; weights of new loss terms go to `PoseLossConfig`.
+Tests then build it and check the interface; nothing else needs to change.
+
+Axes: B batch, T steps, J = 13 joints, C actions, L noise vectors of one roll-out, Z their size, R roll-outs per row in training.
 Poses are normalised picture coordinates in [-1, 1].
-
-What a pose module offers is written in :class:`networks.interfaces.PoseModule`.
 """
 from typing import NamedTuple
 
@@ -22,10 +27,10 @@ class Rollout(NamedTuple):
 
 
 class RecurrentCell(nn.Module):
-    """One LSTM layer, stepped by hand.
+    """One step of an LSTM layer.
 
-    `nn.LSTM` holds the parameters (its names are the checkpoint's, its initialisation the paper's); the step itself is
-    two matrix products and the gates, because calling `nn.LSTM` for one step at a time costs several times as much.
+    `nn.LSTM` holds the parameters, with the names of the checkpoints and the initialisation of the paper. The step is
+    computed here, because calling `nn.LSTM` for a single step takes several times as long.
     """
 
     def __init__(self, input_size, hidden_size):
@@ -33,7 +38,7 @@ class RecurrentCell(nn.Module):
         self.rnn = nn.LSTM(input_size, hidden_size)
 
     def forward(self, x, state=None):
-        """x (B, input), state (h, c) of (B, hidden) each or None for zeros -> the next (h, c)."""
+        """x (B, input) and state (h, c), (B, hidden) each, or None for zeros -> the next (h, c)."""
         rnn = self.rnn
         gates = F.linear(x, rnn.weight_ih_l0, rnn.bias_ih_l0 + rnn.bias_hh_l0)          # (B, 4 * hidden)
         if state is not None:
@@ -46,9 +51,9 @@ class RecurrentCell(nn.Module):
 
 
 class ActVAE(PoseModule):
-    """The published pose module, a conditional temporal VAE: each step's latent depends on the one before.
+    """The published pose module, a conditional temporal VAE: each step's latent depends on the previous one.
 
-    Two LSTMs and no other layers (published system, "ACT-VAE").
+    It consists of two LSTMs and no other layers (published system, "ACT-VAE").
 
     Args:
         num_actions: C.
@@ -67,12 +72,12 @@ class ActVAE(PoseModule):
         self.parts = {"im_encode_content": self.decoder, "im_encode_vae": self.encoder}
 
     def noise_length(self, steps):
-        """z_0, then eps of each step."""
+        """One vector for z_0 and one for eps of each step."""
         return steps + 1
 
     @staticmethod
     def rollout_targets(targets):
-        """The targets, from 1, that the three training roll-outs are compared with: of five (1234), (1235) and (2345)."""
+        """The numbers (from 1) of the targets of the three training roll-outs: of five targets 1234, 1235 and 2345."""
         first, second = list(range(1, targets)), list(range(2, targets + 1))
         return [first, [*first[:-1], targets], second]
 
@@ -80,33 +85,35 @@ class ActVAE(PoseModule):
         return len(self.rollout_targets(targets))
 
     def forward(self, poses, action, noise, valid_steps=None):
-        """`reconstruction`, the sum over three roll-outs of their mean L1 distance, and `kl` of the first, a sum over its rows.
+        """The loss terms, see :class:`networks.interfaces.PoseModule`: `reconstruction` and `kl`.
 
-        The three start from the same source and are compared with different targets; they run as one batch.
+        Three roll-outs start from the same source and are compared with different targets; they run as one batch.
+        `reconstruction` is the sum of their mean L1 distances, `kl` the divergence of the first, summed over the batch. Steps
+        after `valid_steps` count too, as published.
         """
         count, targets = len(poses), self.rollout_targets(poses.shape[1] - 1)
         target = torch.cat([poses[:, frames] for frames in targets])                                # (3B, T, J, 2)
         noise = noise.transpose(0, 1).flatten(1, 2)                                                 # (L, 3B, Z)
         rollout = self.rollout(poses[:, 0].repeat(len(targets), 1, 1), action.repeat(len(targets)), target.shape[1], noise)
-        # every roll-out has equally many values, so three means are three times the mean of all
+        # all roll-outs have the same number of values, so the sum of three means is three times the mean over all
         reconstruction = len(targets) * (rollout.pose - target).abs().mean()
         mu, logvar = (value[:, :count].to(poses.dtype) for value in (rollout.mu, rollout.logvar))
         return {"kl": -0.5 * (1 + logvar - mu ** 2 - logvar.exp()).sum(), "reconstruction": reconstruction}
 
     def predict(self, pose, action, steps, noise):
-        """The next `steps` poses (B, steps, J, 2) of poses (B, J, 2), with noise (B, steps + 1, Z)."""
+        """See :class:`networks.interfaces.PoseModule`; L = T + 1."""
         return self.rollout(pose, action, steps, noise.transpose(0, 1)).pose
 
     def rollout(self, pose, action, steps=4, noise=None):
-        """Predict the next poses; from the second step on the model sees its own previous pose.
+        """Predict the next poses. From the second step on, the input is the model's own previous pose.
 
         Args:
             pose: (B, J, 2) source pose.
             action: (B,) int64 ids.
             steps: T.
-            noise: (T + 1, B, Z) or None to draw it.
+            noise: (T + 1, B, Z), or None to draw it.
         Returns:
-            :class:`Rollout` of the T poses after the source and the latents' parameters.
+            :class:`Rollout`: the T poses after the source and the parameters of the latents' distributions.
         """
         if noise is None:
             noise = torch.randn(steps + 1, len(pose), self.z_dim, dtype=pose.dtype, device=pose.device)
@@ -131,5 +138,5 @@ POSE_MODULES = {"lstm_vae": ActVAE, "residual": ResidualMotion}
 
 
 def build_pose_module(settings, num_actions):
-    """The pose module that a block `actvae` of the configuration describes, for so many actions."""
+    """The pose module that the block `actvae` of a configuration describes, for `num_actions` actions."""
     return POSE_MODULES[settings.kind](num_actions, **settings.network())

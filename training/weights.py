@@ -13,11 +13,9 @@ from utils.config import assign, flatten, load_config
 from utils.errors import UserError
 from utils.schema import NETWORK_KINDS, DiscriminatorConfig
 
-# Keys of the networks' blocks that act in training only: the configuration's value counts, whatever the weights' is.
-TUNABLE = {"generator.norm_momentum",
-           *(f"actvae.{key}" for key in ("samples", "dropout", "jitter", "path_weight", "speed_weight", "decay"))}
-# Inference settings: taken from the weights unless the user overrides them.
-INFERENCE_KEYS = {"actvae.temperature"}
+# dotted keys, see `utils.schema.NetworkConfig`
+TUNABLE, INFERENCE_KEYS = ({f"{block}.{key}" for block, kinds in NETWORK_KINDS.items() for kind in kinds.values()
+                            for key in getattr(kind, what)} for what in ("tunable", "inference"))
 
 
 class Weights(NamedTuple):

@@ -16,9 +16,15 @@ def limited(default, low=None, above=None, high=None, choices=None):
 
 
 class NetworkConfig:
-    """The keys of one kind of network; `parts` are the names of its checkpoint files."""
+    """The keys of one kind of network.
 
-    parts = ()
+    Class attributes, names of keys where nothing else is said:
+        parts: names of its checkpoint files.
+        tunable: act in training only: the configuration's value counts, whatever that of the weights is.
+        inference: inference settings, taken from the weights unless the user overrides them.
+    """
+
+    parts = tunable = inference = ()
 
     def network(self):
         """The keyword arguments of the network's constructor, besides the number of actions."""
@@ -39,6 +45,8 @@ class ResidualMotionConfig(NetworkConfig):
     """The pose module :class:`networks.residual_motion.ResidualMotion`."""
 
     parts = ("motion",)
+    tunable = ("samples", "dropout", "jitter", "path_weight", "speed_weight", "decay")
+    inference = ("temperature",)
     kind: str = "residual"
     networks: int = limited(4, low=1)
     horizon: int = limited(32, low=1)
@@ -83,6 +91,7 @@ class PoseAttentionConfig(NetworkConfig):
     """The published generator, :class:`model_variants.PoseAttentionGenerator`."""
 
     parts = ("generator",)
+    tunable = ("norm_momentum",)
     kind: str = "pose_attention"
     ngf: int = limited(64, low=1)
     n_blocks: int = limited(9, low=1)
