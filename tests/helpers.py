@@ -64,7 +64,7 @@ def entry_point(words):
 def own_photo(folder):
     """A drawn person as a photo with its pose, `me.jpg` and `me.json` in a new folder."""
     folder.mkdir()
-    frames, joints, _, _ = draw_video(5, "jumping_jacks", 1, (40, 40), 1)
+    frames, joints, _, _ = draw_video(5, "jumping_jacks", 1, (20, 20), 1)
     Image.fromarray(np.ascontiguousarray(next(iter(frames))[..., ::-1])).save(folder / "me.jpg")
     write_pose(folder / "me.json", joints[0])
 
