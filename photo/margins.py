@@ -1,7 +1,7 @@
-"""How far training crops reach beyond the person who stands at their beginning, by action; photos are cropped alike.
+"""How far training crops reach beyond the source pose, for each action. Photos are cropped with the same margins.
 
-A crop box holds the joints of a whole video, so arms that rise later are in it. Margins are `left, top, right, bottom` in shares
-of the longer side of the box of the source pose.
+A crop box holds the joints of a whole video, also of arms that are raised later. Margins are `left, top, right, bottom`, as
+shares of the longer side of the source pose's box.
 
     python -m photo.margins data_lists/training_pair_penn5.txt --out pretrain/people/margins.json
 """
@@ -21,18 +21,18 @@ from utils.schema import Config
 
 MARGINS = "margins.json"  # beside a run's or a pretrained folder's config.yaml
 SIDES = ("left", "top", "right", "bottom")
-QUANTILE = 0.5            # of an action's rows; in a wider crop than usual, predicted people drift to the usual size
+QUANTILE = 0.5            # of an action's rows; in wider crops than usual, predicted people drift to the usual size
 SMALLEST, LARGEST = 0.05, 5.0
 
 
 def action_margins(*lists):
-    """The margins of each action of some lists.
+    """The margins of each action in some lists.
 
     Args:
-        lists: :class:`dataset.pair_list.PairList` s of the same action names.
+        lists: :class:`dataset.pair_list.PairList` s with the same action names.
     Returns:
-        {action name: {side: share}} of the actions that have rows: how far the crop box reaches beyond the box of the source
-        pose on each side, the QUANTILE over the action's rows, from SMALLEST to LARGEST.
+        {action name: {side: share}} for the actions that have rows: how far the crop box reaches beyond the source pose's box, as
+        the QUANTILE over the action's rows, limited to SMALLEST..LARGEST.
     """
     poses, crop, action = map(np.concatenate, zip(*((rows.poses[:, 0], rows.crop, rows.action) for rows in lists)))
     boxes = pose_boxes(poses)                                                    # (N, 4)
@@ -44,12 +44,14 @@ def action_margins(*lists):
 
 
 def read_margins(folder):
-    """The margins that lie with trained weights: a run's folder, its checkpoints, or a pretrained folder.
+    """Read the margins beside trained weights.
 
+    Args:
+        folder: a run's folder, its checkpoints folder, or a pretrained folder.
     Returns:
-        {action name: (4,) left, top, right, bottom}; empty where there is no file.
+        {action name: (4,) left, top, right, bottom}; empty if there is no file.
     Raises:
-        UserError: the file is something else.
+        UserError: the file does not hold margins.
     """
     folder = Path(folder)
     path = (folder.resolve().parent if folder.name == "checkpoints" else folder) / MARGINS
@@ -69,7 +71,7 @@ def main():
     parser = argparse.ArgumentParser(description="Measure the margins of a list's crops.")
     parser.add_argument("lists", nargs="+", metavar="LIST", help="training list")
     parser.add_argument("--out", default=MARGINS, help="file to write (default: %(default)s)")
-    parser.add_argument("--config", help="configuration whose action names the lists have (default: the published ones)")
+    parser.add_argument("--config", help="configuration with the lists' action names (default: the published ones)")
     options = parser.parse_args()
     config = load_config(options.config) if options.config else Config()
     margins = action_margins(*(read_list(path, config.actions, config.actions_by == "name") for path in options.lists))

@@ -9,7 +9,7 @@ function make(name, parent, attributes = {}) {
 const side = j => S.joints[j].startsWith("left") ? "own-right" : S.joints[j].startsWith("right") ? "own-left" : "middle";
 const colour = j => `var(--${side(j)})`;
 const partner = j => S.joints.indexOf(S.joints[j].replace(/left|right/, s => s === "left" ? "right" : "left"));
-// the person's own sides in words: Penn Action's left is the own right (docs/published_system.md, "Sides")
+// names with the person's own sides: Penn Action's left is the own right side (docs/published_system.md, "Sides")
 const label = j => S.joints[j].replace(/(left|right)_/, (_, s) => s === "left" ? "own right " : "own left ");
 const start = S.pose, copyOf = pose => pose.map(p => p.slice());
 let pose = copyOf(start), past = [], future = [], chosen = 0, wholeFigure = false, scale = 1, tx = 0, ty = 0;
@@ -46,7 +46,7 @@ const put = (j, x, y) => { const p = pose[j]; p[0] = round(clamp(x, S.width)); p
 const text = () => "[" + pose.map(p => `[${p[0]}, ${p[1]}, ${p[2]}]`).join(",\n ") + "]";
 
 function draw() {
-  const px = 1 / scale;                                // sizes on the screen stay the same at any zoom
+  const px = 1 / scale;                                // sizes on the screen do not depend on the zoom
   world.setAttribute("transform", `translate(${tx} ${ty}) scale(${scale})`);
   for (const { a, b, halo, line } of lines) for (const [e, wide] of [[halo, 6], [line, 3.2]]) {
     set(e, { x1: pose[a][0], y1: pose[a][1], x2: pose[b][0], y2: pose[b][1], "stroke-width": wide * px,
@@ -63,7 +63,7 @@ function draw() {
   $("undo").disabled = !past.length; $("redo").disabled = !future.length; $("json").value = text();
 }
 function choose(j) { if (chosen !== j) { chosen = j; draw(); } }
-// a step of the history is the pose before it
+// the history holds the pose before each change
 function remember(before) { if (JSON.stringify(before) !== JSON.stringify(pose)) { past.push(before); future = []; } draw(); }
 function change(work) { const before = copyOf(pose); work(); remember(before); }
 function toggle(j) { change(() => { pose[j][2] = !pose[j][2] && inside(pose[j]); }); }
@@ -79,17 +79,17 @@ function fit() {
 }
 const middle = factor => zoom(factor, view.clientWidth / 2, view.clientHeight / 2);
 
-// one pointer drags a joint, the figure or the photo; two zoom
+// one pointer drags a joint, the figure or the photo; two pointers zoom
 const pointers = new Map(); let drag = null, before = null;
 const at = e => { const r = view.getBoundingClientRect(); return [e.clientX - r.left, e.clientY - r.top]; };
-const nearest = ([x, y]) => {                           // of joints on top of each other the chosen one, else the closest
+const nearest = ([x, y]) => {                           // the selected joint if it is close, else the closest one
   const far = pose.map(p => Math.hypot(p[0] * scale + tx - x, p[1] * scale + ty - y)), best = far.indexOf(Math.min(...far));
   return far[chosen] <= 9 ? chosen : far[best] <= 20 ? best : null;
 };
 function settle() { if (before) remember(before); before = null; drag = null; view.classList.remove("panning"); }
 view.addEventListener("pointerdown", e => {
   if (e.button) return;
-  try { view.setPointerCapture(e.pointerId); } catch { /* a pointer that is gone already */ }
+  try { view.setPointerCapture(e.pointerId); } catch { /* the pointer is gone already */ }
   pointers.set(e.pointerId, at(e));
   if (pointers.size > 1) { settle(); return; }
   const joint = nearest(at(e)); drag = { joint, whole: wholeFigure || e.shiftKey };
@@ -116,7 +116,7 @@ view.addEventListener("pointermove", e => {
 for (const kind of ["pointerup", "pointercancel"]) {
   view.addEventListener(kind, e => { if (pointers.delete(e.pointerId)) settle(); });
 }
-// not at the joints: the view has caught the pointer
+// listen at the view, not at the joints: the view has captured the pointer
 view.addEventListener("dblclick", e => { const joint = nearest(at(e)); if (joint !== null) toggle(joint); });
 view.addEventListener("wheel", e => {
   e.preventDefault(); zoom(Math.exp(-e.deltaY * (e.deltaMode ? 0.05 : 0.0015)), ...at(e));
@@ -151,11 +151,11 @@ $("save").onclick = () => {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 };
 $("copy").onclick = async () => {
-  // from disk there may be no clipboard
+  // a page opened from disk may have no access to the clipboard
   try { await navigator.clipboard.writeText(text()); } catch { $("json").select(); document.execCommand("copy"); }
   $("copy").textContent = "copied"; setTimeout(() => { $("copy").textContent = "copy the text"; }, 1500);
 };
-// as long as nobody has moved anything, the photo follows the window
+// until the user first touches the page, the photo follows the window's size
 let touched = false;
 for (const kind of ["pointerdown", "wheel"]) view.addEventListener(kind, () => { touched = true; });
 new ResizeObserver(() => { if (!touched) fit(); }).observe(view);

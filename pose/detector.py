@@ -44,6 +44,10 @@ class Detector(ABC):
     def detect(self, picture):
         """The people in a picture (h, w, 3) uint8 RGB of any size: a list of :class:`Person`, the largest first."""
 
+    def tracker(self):
+        """A detector for the frames of one video, in their order. One that cannot follow people sees each frame alone: itself."""
+        return self
+
 
 def by_size(people):
     """People as a list, the largest first."""

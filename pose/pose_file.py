@@ -1,7 +1,7 @@
-"""Poses in JSON files, in pixels of a photo or video, joints in Penn Action's order and with its sides (pose/skeleton.py).
+"""Poses in JSON files, in pixels of a photo or video, with joints and sides as in pose/skeleton.py.
 
-One pose is a list of 13 `[x, y]` or `[x, y, visible]`; the poses of a video are a list of such, one a frame, with null where
-nobody is in the picture. A visible joint lies inside the picture; one that is not may lie up to a picture's size outside.
+One pose is a list of 13 `[x, y]` or `[x, y, visible]`. The poses of a video are a list of poses, one for each frame, with null
+for frames without a person. A visible joint must lie inside the picture; others may lie outside by up to the picture's size.
 """
 import json
 from pathlib import Path
@@ -12,9 +12,9 @@ from pose.skeleton import JOINTS
 from utils.errors import UserError
 from utils.files import write_text
 
-LARGEST = 64 << 20                    # bytes; an hour of poses, 60 a second, has less
-COORDINATE_LIMIT = 1e6                # pixels; more is a slip of the pen
-DIGITS = 2                            # decimals that are written: finer than any annotator
+LARGEST = 64 << 20                    # bytes; an hour of video with 60 poses a second needs less
+COORDINATE_LIMIT = 1e6                # pixels; larger numbers are mistakes
+DIGITS = 2                            # decimals that are written; annotations are coarser
 
 
 class PoseError(UserError):
@@ -26,17 +26,17 @@ def read_pose(path, size=None):
 
     Args:
         path: JSON file.
-        size: (h, w) of the picture in pixels, in which visible joints must lie; None leaves that unchecked.
+        size: (h, w) of the picture in pixels, in which visible joints must lie; None skips this check.
     Returns:
-        joints (13, 2) float64 x, y in pixels, and visible (13,) bool (all, where the file does not say).
+        joints (13, 2) float64 x, y in pixels, and visible (13,) bool, True where the file does not say.
     Raises:
-        PoseError: unreadable file, no JSON, wrong shape, a coordinate that is no finite number or outside the picture.
+        PoseError: the file cannot be read or is not JSON, its shape is wrong, or a coordinate is not finite or outside.
     """
     return parse_pose(_read_json(path), path, size)
 
 
 def read_poses(path, size=None):
-    """Read the poses of a video -> joints (T, 13, 2) float64, NaN where the file says null, and visible (T, 13) bool.
+    """Read the poses of a video: joints (T, 13, 2) float64, NaN for null, and visible (T, 13) bool.
 
     Arguments and errors as in :func:`read_pose`.
     """
@@ -53,7 +53,7 @@ def read_poses(path, size=None):
 
 
 def parse_pose(content, place, size=None):
-    """What a JSON parser made of one pose, checked; `place` begins the messages. Otherwise as :func:`read_pose`."""
+    """Check one pose of a parsed JSON file; `place` begins the messages. Otherwise as :func:`read_pose`."""
     if not isinstance(content, list) or len(content) != len(JOINTS):
         raise PoseError(f"{place}: a pose is a list of {len(JOINTS)} [x, y] or [x, y, visible], got {_name(content)}")
     joints, visible = np.empty((len(JOINTS), 2)), np.ones(len(JOINTS), bool)
@@ -77,7 +77,7 @@ def parse_pose(content, place, size=None):
 
 
 def check_inside(joints, visible, size, place):
-    """Raise :class:`PoseError` where joints (13, 2) do not belong in a picture of size (h, w), see the top of this file."""
+    """Raise :class:`PoseError` if joints (13, 2) lie too far outside a picture of size (h, w), see the top of this file."""
     limit = np.array(size[::-1], np.float64)
     slack = np.where(visible, 0, 1)[:, None] * limit
     outside = ((joints < -slack) | (joints > limit + slack)).any(-1)
@@ -101,7 +101,7 @@ def write_pose(path, joints, visible=None):
 
 
 def write_poses(path, joints, visible=None):
-    """Write the poses of a video, a line a frame: joints (T, 13, 2) in pixels, visible (T, 13) bool; null for NaN."""
+    """Write the poses of a video, one line for each frame: joints (T, 13, 2) in pixels, NaN for null, visible (T, 13) bool."""
     visible = np.ones(joints.shape[:2], bool) if visible is None else visible
     lines = [pose_text(pose, seen) if np.isfinite(pose).all() else "null" for pose, seen in zip(joints, visible)]
     write_text(path, "[" + ",\n".join(lines) + "]\n")
@@ -132,7 +132,7 @@ def _is_point(value):
 
 
 def _name(value):
-    """A JSON value in a few words."""
+    """A short text that names a JSON value in messages."""
     if isinstance(value, (list, dict)):
         return f"a list of {len(value)}" if isinstance(value, list) else "an object {...}"
     text = json.dumps(value)

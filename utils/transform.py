@@ -1,6 +1,6 @@
-"""Crop and letterbox of frames, person masks and joints (published system, "Data").
+"""Crop and letterbox of frames, person masks and joints (published system, "Data"); other changes of a picture's size and form.
 
-Every function takes one box or many at once; sizes are `(h, w)`, boxes `x1, y1, x2, y2`, both in pixels.
+Sizes are `(h, w)`, boxes `x1, y1, x2, y2`, both in pixels; functions of boxes take one or many.
 """
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ PAD_RGB = (123.7, 116.3, 103.5)
 
 
 class Letterbox(NamedTuple):
-    """How a crop of `h x w` pixels lies in the `size x size` picture. Fields are scalars or arrays of one shape."""
+    """Where a crop of `h x w` pixels lies in the `size x size` picture. Fields are scalars, or arrays of the same shape."""
 
     size: int
     ratio: np.ndarray        # picture pixels per crop pixel
@@ -33,7 +33,7 @@ def letterbox(height, width, size):
     """The :class:`Letterbox` of crops of `height x width` pixels (scalars or arrays) in a picture of `size` pixels."""
     height, width = np.asarray(height, np.float64), np.asarray(width, np.float64)
     ratio = size / np.maximum(height, width)
-    # at least one pixel, so that a very flat crop stays a picture
+    # at least one pixel: a very flat crop must stay a picture
     new_w, new_h = (np.maximum(1, np.round(side * ratio)).astype(int) for side in (width, height))
     return Letterbox(size, ratio, new_w, new_h, (size - new_w) / 2, (size - new_h) / 2)
 
@@ -95,9 +95,9 @@ def limited(picture, longest_side):
 
 
 def person_masks(persons, crop, image_size, size):
-    """Masks that are 1 inside the person boxes, cropped, resized (nearest) and padded with 0 like the frames.
+    """Masks that are 1 inside the person boxes; cropped, resized (nearest neighbour) and padded with 0 like the frames.
 
-    A mask is a rectangle, so it is the outer product of a column and a row profile: only those are resized.
+    A mask is a rectangle, that is the outer product of a column and a row profile, so that only the profiles are resized.
 
     Args:
         persons: (T, 4) person boxes in frame pixels.
@@ -112,7 +112,7 @@ def person_masks(persons, crop, image_size, size):
     profiles = []
     for start, stop, length, pad, low, high in ((y1, y2, box.height, box.top, persons[:, 1], persons[:, 3]),
                                                 (x1, x2, box.width, box.left, persons[:, 0], persons[:, 2])):
-        # nearest neighbour as cv2 does it: destination i takes source floor(i * source / destination), with its rounding
+        # as OpenCV's nearest neighbour: pixel i of the result takes source pixel floor(i * source / result), with its rounding
         scale = 1 / (length / (stop - start))
         pixel = start + np.minimum((np.arange(length) * scale).astype(int), stop - start - 1)
         profile = np.zeros((len(persons), size), np.uint8)
@@ -122,7 +122,7 @@ def person_masks(persons, crop, image_size, size):
 
 
 def to_pixels(pose, size):
-    """Normalised coordinates -> pixels of a picture of side `size`: -1 is 0, and pixel `size` would be 1."""
+    """Normalised coordinates -> pixels of a picture of side `size`: -1 becomes 0, and 1 would become `size`."""
     return (pose + 1) / 2 * size
 
 
@@ -133,7 +133,7 @@ def to_normalised(pixels, size):
 
 def as_image(pictures):
     """uint8 pictures (..., S, S, 3) -> float32 images (..., 3, S, S) in [-1, 1] (mean and deviation 0.5)."""
-    import torch  # slow to import, and nothing else here needs it
+    import torch  # slow to import, and only needed here
     return torch.from_numpy(pictures).movedim(-1, -3).float().div_(127.5).sub_(1)
 
 

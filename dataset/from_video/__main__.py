@@ -8,6 +8,7 @@ test). Finished clips are not converted again, so the command can be stopped and
 import argparse
 import sys
 from collections import Counter
+from functools import cache
 
 import cv2
 import torch
@@ -26,24 +27,19 @@ from utils.errors import FailedRun, UserError, command
 WAYS_OUT = "or poses of your own: NAME.json or NAME.csv beside each video or in --poses DIR"
 
 
-def run(options, make_detector):
+def run(options, detector):
     """Convert every clip of the CSV. Returns the exit status: 1 if a clip or video could not be used, 2 if none could.
 
     Args:
         options: of the command line, see :func:`main`.
-        make_detector: () -> :class:`pose.detector.Detector`; called at the first clip without poses.
+        detector: () -> :class:`pose.detector.Detector`; first called when a frame without poses comes.
     """
     clips, videos = read_actions(options.actions), find_videos(options.videos)
     settings = Settings(options.clip, options.every_frame, options.longest_side, options.partial)
-    records, detector = Records(options.out), []
+    records = Records(options.out)
     kind = detector_class(options.detector)
     origin = {"longest_side": settings.longest_side, "detector": str(options.detector_weights or kind.default_weights),
               "min_score": kind.min_score if options.min_score is None else options.min_score}
-
-    def detect(picture):
-        if not detector:
-            detector.append(make_detector())
-        return detector[0].detect(picture)
 
     problems, used, results = [], set(), {}
     bar = tqdm(clips, desc="videos", unit="clip", disable=len(clips) == 1)
@@ -59,7 +55,8 @@ def run(options, make_detector):
             if known is None:
                 records.drop(clip)                        # files that an interrupted run, or one with other settings, left
                 begun = True
-                people = FoundPeople(records.found(clip), seen, detect)
+                tracker = cache(lambda: detector().tracker())
+                people = FoundPeople(records.found(clip), seen, lambda picture, tracker=tracker: tracker().detect(picture))
                 try:
                     notes, numbers = convert(clip, video, records.out, settings, people.detect, poses)
                 finally:
@@ -102,7 +99,8 @@ def summary(clips, results, problems, records):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m dataset.from_video", description="Convert your own videos to Penn Action's layout.")
+    parser = argparse.ArgumentParser(prog="python -m dataset.from_video",
+                                     description="Convert your own videos to Penn Action's layout.")
     parser.add_argument("videos", nargs="+", help="video files, or folders of them")
     parser.add_argument("--actions", required=True, metavar="CSV",
                         help="what they show: columns file, action and optionally start, end (seconds), split (train or test)")
@@ -126,14 +124,15 @@ def main():
         parser.error(f"--clip must be at least {USABLE}, --longest_side at least 16")
     cv2.setNumThreads(1)                                                      # leave the cores to the detector
 
-    def make_detector():
+    @cache
+    def detector():
         try:
             return find_people(options.detector, weights=options.detector_weights, device=options.device,
                                min_score=options.min_score)
         except DetectorError as error:
             raise DetectorError(f"{error}, {WAYS_OUT}") from None
 
-    return run(options, make_detector)
+    return run(options, detector)
 
 
 if __name__ == "__main__":

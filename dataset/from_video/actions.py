@@ -1,4 +1,4 @@
-"""What a user says about the videos: a CSV with a row for each clip."""
+"""The CSV that says what the videos show: a row for each clip."""
 import math
 import re
 from collections import Counter
@@ -11,7 +11,7 @@ from utils.errors import UserError
 COLUMNS = ("file", "action", "start", "end", "split")
 NEEDED = COLUMNS[:2]
 SPLITS = {"train": True, "test": False}
-TEST_EACH = 5                # without a split, of so many clips of an action the last is for testing
+TEST_EACH = 5                # of every so many clips of an action without a split, the last is for testing
 ENDINGS = {".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".3gp", ".wmv", ".mts"}
 EXAMPLE = "its first line names the columns, e.g. `file,action,start,end,split`, of which the last three may be left out"
 
@@ -19,19 +19,20 @@ EXAMPLE = "its first line names the columns, e.g. `file,action,start,end,split`,
 class Clip(NamedTuple):
     """A row of the CSV: a part of a video that shows one action."""
 
-    place: str               # CSV and line, for messages
-    file: str                # as written
+    place: str               # CSV file and line, for messages
+    file: str                # as the CSV names it
     action: str
     start: float             # seconds
-    end: float               # seconds, inf: to the end
-    train: bool
+    end: float               # seconds; inf: the end of the video
+    train: bool              # for training, not for testing
     name: str                # of its folder of frames
 
 
 def read_actions(path):
-    """The rows of a CSV (columns `file`, `action` and maybe `start`, `end` in seconds, `split`) as :class:`Clip` s.
+    """The rows of a CSV (columns `file`, `action` and optionally `start`, `end` in seconds, `split`) as :class:`Clip` s.
 
-    Raises :class:`UserError` with the line for whatever cannot be understood.
+    Raises:
+        UserError: a row cannot be used; the message names its line.
     """
     rows = read_table(path, "the actions", "actions")
     if not rows:
@@ -77,7 +78,7 @@ def _seconds(text, default, place):
 
 
 def _with_splits(clips):
-    """Clips without a split get one: of each action the last of every TEST_EACH, or of fewer, if there are two."""
+    """Give a split to clips that have none: of an action's clips the last of every TEST_EACH tests; of two to four, the last."""
     free = {}
     for number, clip in enumerate(clips):
         if clip.train is None:
@@ -88,7 +89,7 @@ def _with_splits(clips):
 
 
 def _with_names(clips):
-    """Clips get the names of their folders: the video's, with the seconds of a part, and `_2` where it is taken."""
+    """Name the clips' folders: after the video, with the seconds if it is a part, and with `_2` if that name is taken."""
     taken, named, known = set(), [], {}
     for clip in clips:
         if (clip.file, clip.start, clip.end) in known:
@@ -98,10 +99,10 @@ def _with_names(clips):
         if clip.start or math.isfinite(clip.end):
             stem += f"_{clip.start:g}" + (f"-{clip.end:g}s" if math.isfinite(clip.end) else "s")
         elif re.fullmatch(r"\d{1,9}", stem):
-            stem = f"{int(stem):04d}"                        # as the annotations' own videos are called
+            stem = f"{int(stem):04d}"                        # as Penn Action's own videos are called
         stem = stem.replace(".", "_")
         name, number = stem, 1
-        while name.lower() in taken:                         # disks that do not tell A from a
+        while name.lower() in taken:                         # some disks do not distinguish A and a
             number += 1
             name = f"{stem}_{number}"
         taken.add(name.lower())
@@ -110,9 +111,12 @@ def _with_names(clips):
 
 
 def find_videos(paths):
-    """Video files of a command line, resolved -> whether they were named themselves, not only their folder.
+    """The video files that a command line names, or that lie in folders that it names.
 
-    Of a folder all files that end like videos are meant. Raises :class:`UserError` for one without any.
+    Returns:
+        {resolved path: whether the file itself was named}.
+    Raises:
+        UserError: a folder without videos.
     """
     found = {}
     for path in map(Path, paths):
@@ -122,12 +126,12 @@ def find_videos(paths):
                 raise UserError(f"{path}: no video in this folder (looked for {' '.join(sorted(ENDINGS))})")
             found = {file.resolve(): False for file in inside} | found
         else:
-            found[path.resolve()] = True                     # one that is missing is told when its turn comes
+            found[path.resolve()] = True                     # a missing one is reported later
     return found
 
 
 def match(clip, videos):
-    """The one of `videos` that a clip's row means: its last folders and name are those. Raises :class:`UserError`."""
+    """The only one of `videos` whose path ends as the clip's row says. Raises :class:`UserError` if there is not exactly one."""
     parts = tuple(part for part in Path(clip.file.replace("\\", "/")).parts if part not in (".", ".."))
     fitting = [video for video in videos if parts and video.parts[-len(parts):] == parts]
     if len(fitting) != 1:

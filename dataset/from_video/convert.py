@@ -16,15 +16,15 @@ from utils.files import write_bytes
 from utils.media import write_image
 
 USABLE = HORIZON + 1         # frames in a row that make one window
-TRACKING = 0.25              # seconds: somebody is followed from one look to the next if they are no further apart
-MOST_BETWEEN = 4             # looks for a frame of the clip, at most
-LONG = 0.5                   # seconds between frames of a clip that are worth a word
+TRACKING = 0.25              # seconds between two detections over which a person can be followed
+MOST_BETWEEN = 4             # most detections for one frame of the clip
+LONG = 0.5                   # seconds between the frames of a clip from which on a note is written
 SHEET = 12                   # frames on a contact sheet
-SHEET_CELL = 320             # pixels
+SHEET_CELL = 320             # side of a frame on it, pixels
 
 
 class Settings(NamedTuple):
-    """What the command line says about all clips."""
+    """Options of the command line that hold for all clips."""
 
     clip: int = CLIP
     every_frame: bool = False
@@ -33,13 +33,13 @@ class Settings(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Which frames of a clip are needed; numbers from 0 within the clip."""
+    """Which frames of a clip are needed; frame indices from 0 within the clip."""
 
-    nframes: int
-    gap: int                 # frames between two of the clip, as dataset.penn_action takes them
-    kept: np.ndarray         # that are written
-    looked: np.ndarray       # that are looked at, the ones kept among them
-    apart: float             # seconds between two of the clip
+    nframes: int             # of this part of the video
+    gap: int                 # step between two kept frames, as dataset.penn_action takes them
+    kept: np.ndarray         # indices of the frames that are written
+    looked: np.ndarray       # indices of the frames in which people are detected; all of `kept` are among them
+    apart: float             # seconds between two kept frames
 
 
 def plan(times, clip=CLIP, every_frame=False):
@@ -57,20 +57,20 @@ def plan(times, clip=CLIP, every_frame=False):
 
 
 def convert(clip, video, out, settings, detect, poses=None):
-    """Write `frames/NAME/`, `sheets/NAME.jpg` and, last, `labels/NAME.mat` of a clip.
+    """Write `frames/NAME/`, `sheets/NAME.jpg` and finally `labels/NAME.mat` of a clip.
 
     Args:
         clip: :class:`dataset.from_video.actions.Clip`.
-        video: its file.
+        video: path of the video.
         out: folder of the data set.
         settings: :class:`Settings`.
-        detect: number of a frame in the clip, picture (h, w, 3) uint8 RGB -> list of :class:`pose.keypoint_rcnn.Person`; not
-            called if `poses` are given.
-        poses: file of poses, or None.
+        detect: (frame index in the clip, picture (h, w, 3) uint8 RGB) -> list of :class:`pose.detector.Person`; not called if
+            there are `poses`.
+        poses: pose file, or None.
     Returns:
-        list of sentences about what was dropped, dict of numbers.
+        list of notes about what was dropped, dict of numbers.
     Raises:
-        UserError: a clip that cannot be used, in one line.
+        UserError: the clip cannot be used.
     """
     index = read_index(video)
     chosen = np.flatnonzero((index.times >= clip.start - 1e-6) & (index.times < clip.end))
@@ -88,7 +88,7 @@ def convert(clip, video, out, settings, detect, poses=None):
     with tqdm(total=len(wanted), desc=clip.name[:30], unit="frame", leave=False) as bar:
         for number, picture, ratio in read_frames(video, index, chosen[wanted], settings.longest_side):
             number -= int(chosen[0])
-            if size is None and given is not None:                            # now the size is known, they are checked against it
+            if size is None and given is not None:                            # the size is known now: check the poses again
                 read_given(poses, len(index.times), tuple(round(side / ratio) for side in picture.shape[:2]))
             if size is not None and size != picture.shape[:2]:
                 raise UserError(f"{clip.place}: {video}: the size of its frames changes in the middle")
@@ -103,7 +103,7 @@ def convert(clip, video, out, settings, detect, poses=None):
         raise UserError(f"{clip.place}: {video}: not one of the frames needed can be decoded")
     looked = wanted if given is None else np.arange(todo.nframes)
     track = _track(looked, times, found) if given is None else _given_track(given, ratio)
-    joints, visible, usable = _spread(track, looked, todo, set(found))
+    joints, visible, usable = _at_all_frames(track, looked, todo, set(found))
     notes = _check(clip, video, track.present, times[looked], todo, usable, settings)
     for path in folder.glob("[0-9]*.jpg"):
         if not usable[int(path.stem) - 1]:
@@ -127,17 +127,17 @@ def _track(looked, times, found):
 
 
 def _given_track(given, ratio):
-    """Poses of somebody's own are taken as they are."""
+    """Given poses are not cleaned; `ratio` is the size of the written frames against the video's."""
     joints, visible = given
     present = np.isfinite(joints).all((1, 2))
     return Track(np.where(present[:, None, None], joints * ratio, 0), visible & present[:, None], present)
 
 
-def _spread(track, looked, todo, decoded):
-    """The track at all frames of the clip: in line between the frames looked at, where nothing counts as visible.
+def _at_all_frames(track, looked, todo, decoded):
+    """The track in all n frames of the clip: interpolated linearly in frames without detection, where no joint is visible.
 
     Returns:
-        joints (n, 13, 2), visible (n, 13) bool, and usable (n,) bool: the frames to keep.
+        joints (n, 13, 2), visible (n, 13) bool, and usable (n,) bool: the frames to write.
     """
     joints, visible = np.zeros((todo.nframes, 13, 2)), np.zeros((todo.nframes, 13), bool)
     if track.present.any():
@@ -154,7 +154,7 @@ def _spread(track, looked, todo, decoded):
 
 
 def _check(clip, video, present, times, todo, usable, settings):
-    """Sentences about what is missing; a clip that is too short or whose person leaves raises :class:`UserError`."""
+    """Notes about what is missing. Raises :class:`UserError` if too few frames are left or the person leaves the picture."""
     place, there = f"{clip.place}: {video}", runs(present)
     if not there:
         raise UserError(f"{place}: nobody is found in it")

@@ -1,4 +1,4 @@
-"""Poses that somebody already has, instead of a detector's: a JSON or CSV for each video."""
+"""Poses that the user gives instead of a detector: a JSON or CSV file for each video."""
 import re
 from pathlib import Path
 
@@ -26,9 +26,9 @@ def read_given(path, nframes, size=None):
 
     Args:
         path: JSON (pose/pose_file.py: a pose or null for each frame) or CSV (columns `frame` from 1, `joint` by name or
-            number from 0, `x`, `y` and maybe `visible`).
-        nframes: frames that the video has.
-        size: (h, w) of its frames as they are shown, in which visible joints must lie; None leaves that unchecked.
+            number from 0, `x`, `y` and optionally `visible`).
+        nframes: number of frames of the video.
+        size: (h, w) of its upright frames, in which visible joints must lie; None skips this check.
     Returns:
         joints (nframes, 13, 2) pixels, NaN where there is no pose, and visible (nframes, 13) bool.
     Raises:
@@ -43,9 +43,9 @@ def read_given(path, nframes, size=None):
 
 
 def read_csv(path, size=None):
-    """A CSV of joints -> joints (T, 13, 2), NaN for frames that are not in it, and visible (T, 13); T is the last frame.
+    """A CSV of joints -> joints (T, 13, 2), NaN in frames without rows, and visible (T, 13); T is the last frame's number.
 
-    A joint that is left out of a frame's rows is not visible; its place is the middle of the frame's other joints.
+    A joint without a row in a frame with others is not visible; it gets the mean position of the frame's other joints.
     """
     rows = read_table(path, "this pose file", "joints", PoseError)
     header = [name.strip().lower() for name in rows[0][1]] if rows else []
@@ -67,7 +67,7 @@ def read_csv(path, size=None):
 
 
 def _point(place, header, row):
-    """One row: frame, joint's number, (x, y), visible."""
+    """One row as (frame, number of the joint, [x, y], visible)."""
     if len(row) != len(header):
         raise PoseError(f"{place}: {len(row)} fields, the first line has {len(header)} columns")
     values = dict(zip(header, (field.strip() for field in row)))
@@ -89,5 +89,3 @@ def _point(place, header, row):
     if seen not in VISIBLE:
         raise PoseError(f"{place}: visible is {seen[:30]!r}, expected 1 or 0 (or true or false)")
     return int(frame), number, point, VISIBLE[seen]
-
-

@@ -1,4 +1,4 @@
-"""Frames of a video file, by number and upright."""
+"""Read frames of a video file by their index, upright."""
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,23 +8,23 @@ import numpy as np
 
 from utils.errors import UserError
 
-LOCAL = {"protocol_whitelist": "file"}        # a playlist that calls itself a video opens nothing from elsewhere
+LOCAL = {"protocol_whitelist": "file"}        # a playlist that looks like a video must not open other sources
 
 
 class VideoIndex(NamedTuple):
     """When each frame of a video is shown."""
 
     times: np.ndarray        # (n,) seconds from the first frame, ascending
-    stamps: dict | None      # presentation stamp -> number of the frame from 0; None for files without stamps
+    stamps: dict | None      # presentation time stamp -> frame index; None for files without time stamps
 
     @property
     def step(self):
-        """Seconds from frame to frame, typically."""
+        """Median of the seconds between two frames."""
         return float(np.median(np.diff(self.times))) if len(self.times) > 1 else 1.0
 
 
 def read_index(path):
-    """Look at a video's packets, decoding nothing -> :class:`VideoIndex`. Raises :class:`UserError`."""
+    """The :class:`VideoIndex` of a video, from its packets, without decoding. Raises :class:`UserError`."""
     try:
         with av.open(str(path), options=LOCAL) as container:
             stream = _stream(container, path)
@@ -41,22 +41,22 @@ def read_index(path):
 
 
 def read_frames(path, index, wanted, longest_side=None):
-    """Decode a video once, as far as the last frame wanted.
+    """Decode some frames of a video, in one pass.
 
     Args:
         path: video file.
         index: its :class:`VideoIndex`.
-        wanted: ascending numbers of frames, from 0.
-        longest_side: pixels; larger frames are made smaller, to even sides.
+        wanted: frame indices, ascending.
+        longest_side: pixels; larger frames are made smaller, with even sides.
     Yields:
-        (number, (h, w, 3) uint8 RGB, upright, ratio to the video's own pixels). Frames that cannot be decoded are left out.
+        (frame index, upright picture (h, w, 3) uint8, its size against the video's); frames that cannot be decoded are skipped.
     """
     wanted, first, last = set(map(int, wanted)), int(min(wanted)), int(max(wanted))
     for start in (first, 0) if first and index.stamps is not None else (0,):
         reached = start == 0
         try:
             for number, frame in _decode(path, index, start):
-                if not reached and (number is None or number > first):       # some containers seek too far: from the start, then
+                if not reached and (number is None or number > first):   # some containers seek too far: read from the start
                     break
                 reached = True
                 if number in wanted:
@@ -71,7 +71,7 @@ def read_frames(path, index, wanted, longest_side=None):
 
 
 def _decode(path, index, start):
-    """(number or None, frame) of a video from the last key frame before frame `start` on."""
+    """(frame index or None, frame) of a video, beginning with the last key frame before frame `start`."""
     stamp_of = {} if index.stamps is None else {number: stamp for stamp, number in index.stamps.items()}
     counted = -1
     with av.open(str(path), options=LOCAL) as container:
@@ -82,7 +82,7 @@ def _decode(path, index, start):
         for packet in container.demux(stream):
             try:
                 frames = packet.decode()
-            except av.error.InvalidDataError:                # a damaged part; the others may be whole
+            except av.error.InvalidDataError:                # a damaged part; the next ones may be intact
                 continue
             for frame in frames:
                 counted += 1
@@ -90,7 +90,7 @@ def _decode(path, index, start):
 
 
 def _upright(frame, longest_side):
-    """A frame's pixels turned as phones say, and made smaller; and by what ratio."""
+    """A frame's picture, turned upright as the video's metadata say and made smaller, and the ratio of the sizes."""
     picture = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
     ratio = min(1.0, longest_side / max(picture.shape[:2])) if longest_side else 1.0
     if ratio < 1:

@@ -1,4 +1,4 @@
-"""What has been done in a data set's folder: a record for each finished clip, a report and a page with the contact sheets."""
+"""Records in a data set's folder: one for each finished clip, a report, and a page with the contact sheets."""
 import json
 from html import escape
 from pathlib import Path
@@ -14,13 +14,13 @@ MAKER = {"maker": "dataset.from_video", "version": 1}
 
 
 def identity(path):
-    """What tells a file from an earlier one of its name."""
+    """Name, size and time of a file, which tell it from an earlier one of this name."""
     stat = path.stat()
     return [path.name, stat.st_size, stat.st_mtime_ns]
 
 
 class Records:
-    """The folder `out`; made, or checked to be of an earlier run. Raises :class:`UserError` for somebody else's files."""
+    """The data set's folder `out`. It is made, or must be one that this command made; otherwise :class:`UserError` is raised."""
 
     def __init__(self, out):
         self.out, mark = Path(out), Path(out) / MARK
@@ -37,13 +37,13 @@ class Records:
         return self.out / "clips" / f"{clip.name}.json"
 
     def found(self, clip):
-        """Where what the detector found in a clip is kept."""
+        """The file with the people that were found in a clip."""
         return self.out / "found" / f"{clip.name}.json"
 
     def finished(self, clip, key):
-        """The record of a clip that was finished from the same video in the same way, else None.
+        """The record of a clip that was finished with the same video and settings (`key`), or None.
 
-        Where only its action or split has changed, the annotation is written anew.
+        If only its action or split has changed, its annotation is written again.
         """
         record, label = _read(self._path(clip)), self.out / "labels" / f"{clip.name}.mat"
         if not isinstance(record, dict) or record.get("key") != json.loads(json.dumps(key)) or not label.is_file():
@@ -56,13 +56,13 @@ class Records:
         return record
 
     def finish(self, clip, key, notes, numbers):
-        """Write the record of a clip, the last of its files; returns it."""
+        """Write the record of a clip after all its other files; returns it."""
         record = {"key": key, "action": clip.action, "train": clip.train, "notes": notes, "numbers": numbers}
         write_json(self._path(clip), record)
         return record
 
     def drop(self, clip):
-        """Remove all files of a clip; its record first."""
+        """Remove all files of a clip, its record first."""
         for path in (self._path(clip), self.out / "labels" / f"{clip.name}.mat", self.out / "sheets" / f"{clip.name}.jpg"):
             path.unlink(missing_ok=True)
         folder = self.out / "frames" / clip.name
@@ -77,7 +77,7 @@ class Records:
         return sorted({path.stem for path in (self.out / "clips").glob("*.json")} - {clip.name for clip in clips})
 
     def report(self, clips, results, problems):
-        """Write `report.txt`, what was dropped and why, and `index.html`, the contact sheets."""
+        """Write `report.txt` (what was dropped and why) and `index.html` (the contact sheets)."""
         lines, cards = [], []
         for clip in clips:
             if clip.name in results:
@@ -99,7 +99,7 @@ class Records:
 
 
 def _read(path):
-    """What a JSON file of ours holds, or None."""
+    """The content of a JSON file, or None if it cannot be read."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

@@ -1,15 +1,16 @@
-"""CSV files of users."""
+"""Read CSV files that users write."""
 import csv
 
 from utils.errors import UserError
 
 
 def read_table(path, what, content, error=UserError):
-    """The rows of a CSV that hold something: (number of the line, fields).
+    """The rows of a CSV that are not empty, as (number of the line, fields).
 
     Args:
-        what, content: for messages: what cannot be read, and what it should hold.
-        error: the :class:`UserError` to raise.
+        what: for messages, what the file is.
+        content: for messages, what it should contain.
+        error: class of the error, a :class:`UserError`.
     """
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:

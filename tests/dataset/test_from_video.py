@@ -20,7 +20,7 @@ from dataset.image_loader2 import PennActionPairs
 from dataset.penn_action import build, read_annotation
 from dataset.synthetic.people import draw_video
 from pose import find_people
-from pose.detector import Person
+from pose.detector import Detector, Person
 from pose.pose_file import write_poses
 from pose.skeleton import JOINTS
 from utils.errors import UserError
@@ -37,7 +37,7 @@ def as_person(joints, visible=None, score=0.95):
     return Person(box, score, joints, visible)
 
 
-class StandIn:
+class StandIn(Detector):
     """Knows the frames of a video by their pixels; tells the true joints with noise, dropouts and a second person."""
 
     def __init__(self, pictures, joints, drop=(), flaky=True):
