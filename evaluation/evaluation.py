@@ -37,7 +37,14 @@ class TestedRow(NamedTuple):
 
 
 class Evaluation:
-    """Shows and measures what a module has learned. A subclass gives the attributes, and the methods that raise an error here."""
+    """Shows and measures what a module has learned. A subclass gives the attributes below and these methods:
+
+    - `sheet(trainer, dataset, count)`: a picture of `count` rows of a list, (H, W, 3);
+    - `write_row(folder, row)`: what draws the files of a :class:`TestedRow`: (function, its arguments);
+    - `cards(row, highlight)`: a row's gallery cards: (for the page of its action, for the first page or None);
+    - `overview(row)`: an action's part of the overview: list of (caption, pictures (T', S, S, 3));
+    - `report(metrics, log)`: logs the most important numbers of a test.
+    """
 
     module: str                         # in `metrics.json`
     progress_message: str               # a log line while training, filled with :meth:`quick_metrics`
@@ -48,26 +55,6 @@ class Evaluation:
     at_once = 64                        # rows that are sampled and painted together
     drawn_samples = 1                   # least number of samples of each row, where rows are drawn
     subfolders = (REAL, FAKE)           # of a test's results
-
-    def sheet(self, trainer, dataset, count):
-        """A picture of `count` rows of a list, (H, W, 3)."""
-        raise NotImplementedError
-
-    def write_row(self, folder, row):
-        """What draws the files of a :class:`TestedRow`: (function, its arguments)."""
-        raise NotImplementedError
-
-    def cards(self, row, highlight):
-        """A row's cards for the gallery: (for its action's page, for the first page or None)."""
-        raise NotImplementedError
-
-    def overview(self, row):
-        """An action's part of the overview: list of (caption, pictures (T', S, S, 3))."""
-        raise NotImplementedError
-
-    def report(self, metrics, log):
-        """Log the most important numbers of a test."""
-        raise NotImplementedError
 
     def paint(self, trainer, dataset, rows, futures):
         """Videos of some rows' first samples (B, T, J, 2), see :func:`evaluation.images.paint_rows`, or None."""

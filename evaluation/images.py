@@ -63,11 +63,9 @@ class ImageEvaluation(Evaluation):
                      for index in range(len(rows))])
 
     def paint(self, trainer, dataset, rows, futures):
-        """See :class:`Evaluation`."""
         return paint_rows(trainer, dataset, rows, futures)
 
     def videos(self, dataset, rows, painted):
-        """See :class:`Evaluation`."""
         boxes = torch.stack([dataset.masks(row, range(painted["truth"].shape[1])) for row in rows])      # (B, T, 1, S, S)
         return {"source_pose": Videos(painted["source_pose"], painted["copy_source"][:, :1]),
                 **{kind: Videos(painted[kind], painted["truth"], boxes) for kind in VIDEO_KINDS}}
@@ -77,7 +75,6 @@ class ImageEvaluation(Evaluation):
         return write_videos, folder, row.stem, pictures_of(row), draw_poses(row.futures[0], row.imsize)
 
     def cards(self, row, highlight):
-        """See :class:`Evaluation`."""
         stem = row.stem
         links = "<br>".join(f'<a href="{place}/{stem}.mp4">{caption}</a>'
                             for place, caption in ((REAL, "what happened"), (FAKE, "predicted")))
@@ -93,7 +90,6 @@ class ImageEvaluation(Evaluation):
                 for caption, kind in ((row.action.replace("_", " "), "truth"), ("predicted", "sampled"))]
 
     def report(self, metrics, log):
-        """See :class:`Evaluation`."""
         overall = metrics["overall"]["pictures"]
         for kind, caption in VIDEO_KINDS.items():
             log.info("%-14s PSNR %.2f dB  SSIM %.3f", caption, overall[f"psnr_{kind}"], overall[f"ssim_{kind}"])

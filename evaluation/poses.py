@@ -53,7 +53,6 @@ class PoseEvaluation(Evaluation):
         return [(caption, draw_poses(smooth(motion), OVERVIEW_SIZE)) for caption, motion in zip(captions, motions)]
 
     def report(self, metrics, log):
-        """See :class:`Evaluation`."""
         log.info("{rows} rows, {samples} samples of each, {steps} steps, pixels of the {imsize} px crop: energy score "
                  "{energy_score:.2f}; ADE {ade:.2f}, best of {samples} {ade_best:.2f}; FDE {fde:.2f}, best {fde_best:.2f}; "
                  "diversity {apd:.1f}; standing still (zero-velocity baseline): ADE {zero_velocity_ade:.2f}, "
