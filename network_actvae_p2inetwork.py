@@ -1,4 +1,7 @@
-"""The judge of painted pictures and the losses of the pose-to-image module (published system, "P2I").
+"""The discriminator and the losses of the pose-to-image module (published system, "P2I").
+
+A loss term is added here as a function, and gets a weight in `ImageLossConfig` (utils/schema.py) and a line in
+`trainer_actvae_p2inetwork.Trainer`, which logs it under its name.
 
 Axes: B batch, J = 13 joints, S picture side.
 """
@@ -12,7 +15,7 @@ from utils.errors import UserError
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions beside a shortcut; no bias, as in all of the discriminator."""
+    """Residual block of two convolutions, without bias like all convolutions of the discriminator."""
 
     def __init__(self, width):
         super().__init__()
@@ -25,10 +28,10 @@ class ResidualBlock(nn.Module):
 
 
 class PoseDiscriminator(nn.Module):
-    """Does this picture show a person in this pose? Called `classifier` in checkpoints.
+    """Judges whether a picture shows a real person in a given pose. It is called `classifier` in checkpoints.
 
-    It only ever runs in train mode, so its batch norms use the batch's statistics; the running ones influence nothing
-    and count fewer passes here than in the published system, which ran it more often for the same losses (defect D6).
+    It always runs in train mode, so its batch norms use the statistics of the batch and their running statistics have no effect.
+    These count fewer passes than in the published system, which ran it more often for the same losses (defect D6).
 
     Args:
         num_joints: J.
@@ -61,9 +64,10 @@ class PoseDiscriminator(nn.Module):
         Args:
             image: (B, 3, S, S) in [-1, 1].
             pose_maps: (B, J, S, S) heatmaps of the pose that it should show.
-            judge: False leaves out the residual blocks where only the features are of interest.
+            judge: False leaves out the residual blocks, if only the features are needed.
         Returns:
-            the map (B, 512, S/8, S/8), 1 where real, or None; the features, [(B, 128, S/2, S/2), (B, 256, ..), ..].
+            the map (B, 512, S/8, S/8), near 1 for real pictures, or None without `judge`; and the list of features
+            [(B, 128, S/2, S/2), (B, 256, S/4, S/4), (B, 512, S/8, S/8)].
         """
         x = self.model1(torch.cat([image, pose_maps], 1))
         features = []
@@ -74,45 +78,45 @@ class PoseDiscriminator(nn.Module):
 
 
 def adversarial_loss(judged, real):
-    """Least squares of a discriminator's map against 1 (`real`) or 0 everywhere."""
+    """Mean squared distance of a discriminator's map from 1 (`real`) or 0."""
     return (at_least_float32(judged) - float(real)).square().mean()
 
 
 def reconstruction_loss(fake, real, mask, mask_weight):
-    """L1 distance of pictures (B, 3, S, S) that counts `1 + mask_weight` times inside the person box (B, 1, S, S)."""
+    """L1 distance of pictures (B, 3, S, S), with weight `1 + mask_weight` inside the person box `mask` (B, 1, S, S), else 1."""
     return ((1 + mask_weight * mask) * (at_least_float32(fake) - real).abs()).mean()
 
 
 def near_weights(source_pose, target_pose, size, times):
-    """How much each pixel counts, `1 + times` on the person's parts in either pose, 1 far from them, their mean made 1.
+    """Weights of pixels: `1 + times` on the person's parts in either pose and 1 far from them, then divided by their mean.
 
     Args:
         source_pose, target_pose: (B, J, 2) normalised.
         size: S.
     Returns:
-        (B, 1, S, S), without a gradient.
+        (B, 1, S, S), without gradient.
     """
     with torch.no_grad():
         scale = torso_length(source_pose, target_pose)
-        side = max(1, size // 2)                                                          # they are smooth
+        side = max(1, size // 2)                                                          # enough, because weights are smooth
         near = torch.maximum(*(nearness(pose, scale, (side, side)).amax(1, keepdim=True) for pose in (source_pose, target_pose)))
         weights = 1 + times * near.exp()                                                  # (B, 1, S/2, S/2)
         return F.interpolate(weights / weights.mean(), (size, size))
 
 
 def weighted_l1(fake, real, weights):
-    """L1 distance of pictures (B, 3, S, S), each pixel counting as :func:`near_weights` (B, 1, S, S) says."""
+    """L1 distance of pictures (B, 3, S, S), weighted by :func:`near_weights` (B, 1, S, S)."""
     return (weights * (at_least_float32(fake) - real).abs()).mean()
 
 
 def gradient_loss(fake, real):
-    """L1 distance of the differences of neighbouring pixels, across and down, of pictures (B, 3, S, S)."""
+    """L1 distance of the horizontal and vertical differences of neighbouring pixels of pictures (B, 3, S, S)."""
     fake = at_least_float32(fake)
     return sum((fake.diff(dim=axis) - real.diff(dim=axis)).abs().mean() for axis in (-1, -2))
 
 
 def ssim_loss(fake, real):
-    """1 - SSIM of pictures (B, 3, S, S) in [-1, 1], in windows of 7 x 7 pixels that lie inside (Wang et al., 2004)."""
+    """1 - SSIM of pictures (B, 3, S, S) in [-1, 1], over all windows of 7 x 7 pixels (Wang et al., 2004)."""
     def mean(x):
         return F.avg_pool2d(F.avg_pool2d(x, (7, 1), 1), (1, 7), 1)
 
@@ -127,5 +131,5 @@ def ssim_loss(fake, real):
 
 
 def feature_loss(fake_features, real_features):
-    """Sum over the discriminator's features of their mean L1 distance."""
+    """Sum of the mean L1 distances of the discriminator's features."""
     return sum((at_least_float32(fake) - real).abs().mean() for fake, real in zip(fake_features, real_features))

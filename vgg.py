@@ -19,7 +19,7 @@ WAYS_OUT = "give a file with `vgg_weights: PATH`, or do without: `image_loss.vgg
 
 
 class VGGFeatures(nn.Sequential):
-    """The first layers of torchvision's VGG-19; its call returns the maps after the chosen ones."""
+    """The first layers of torchvision's VGG-19; a call returns the maps after those in `LAYER_WEIGHTS`."""
 
     def __init__(self):
         super().__init__(*make_layers(cfgs["E"])[:DEPTH])
@@ -28,22 +28,22 @@ class VGGFeatures(nn.Sequential):
         """(B, 3, S, S) -> five maps: (B, 64, S, S), (B, 128, S/2, S/2), (B, 256, S/4, S/4), two of 512."""
         maps = []
         for number, layer in enumerate(self):
-            x = layer(x)                       # a ReLU works in place, but what comes after a chosen one does not
+            x = layer(x)                       # ReLUs work in place, but the layer after a chosen ReLU does not
             if number in LAYER_WEIGHTS:
                 maps.append(x)
         return maps
 
 
 class VGGLoss(nn.Module):
-    """Weighted L1 distances of the VGG-19 features of two pictures; the network is frozen.
+    """Weighted L1 distances of the VGG-19 features of two pictures. The network is frozen.
 
-    Pictures go in as they are, in [-1, 1]: the published system applies no ImageNet normalisation.
+    Pictures are in [-1, 1], without ImageNet normalisation, as in the published system.
 
     Args:
-        weights: `imagenet` (torchvision's, downloaded once), a file with the state dict of torchvision's vgg19 or of
-            its features, or `random`, which is good for trying things out only.
+        weights: `imagenet` (torchvision's, downloaded once), a file with the state dict of torchvision's vgg19 or of its
+            features, or `random` (for trials only).
     Raises:
-        UserError: no such weights to be had.
+        UserError: the weights cannot be found or read.
     """
 
     def __init__(self, weights="imagenet"):
@@ -56,7 +56,7 @@ class VGGLoss(nn.Module):
         self.requires_grad_(False)
 
     def forward(self, x, y):
-        """Distance of pictures x (B, 3, S, S) to targets y (B, 3, S, S), a scalar; y gets no gradient."""
+        """The distance, 0-dim, of pictures x (B, 3, S, S) from targets y (B, 3, S, S), which get no gradient."""
         with torch.no_grad():
             targets = self.features(y)
         return sum(weight * (at_least_float32(got) - wanted).abs().mean()
@@ -64,7 +64,7 @@ class VGGLoss(nn.Module):
 
     def _randomise(self):
         logging.getLogger("actvae").warning("the perceptual loss uses RANDOM VGG weights (vgg_weights: random)")
-        random = torch.Generator().manual_seed(0)            # not in any checkpoint: a resumed run draws it again
+        random = torch.Generator().manual_seed(0)            # the same in a resumed run, as checkpoints do not hold them
         for layer in self.features:
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu", generator=random)
@@ -78,7 +78,7 @@ class VGGLoss(nn.Module):
             raise UserError(f"vgg_weights: {origin}: not the weights of torchvision's vgg19 ({reason})") from None
 
     def _load_from_state_dict(self, state_dict, prefix, *rest):
-        """Take files of all of vgg19 or of its features alone, and leave layers aside that do not run."""
+        """Accept state dicts of the whole vgg19 and of its features alone; ignore layers that are not used."""
         for key in [key for key in state_dict if key.startswith(prefix)]:
             match = re.fullmatch(r"(?:features\.)?(\d+)\.(\w+)", key[len(prefix):])
             if match:

@@ -6,12 +6,12 @@ from torch import nn
 
 
 def reflect_conv(inputs, outputs, kernel, bias=True):
-    """Convolution that keeps the side, its border reflected: a list of two layers."""
+    """A convolution that keeps the side, with reflection padding: a list of two layers."""
     return [nn.ReflectionPad2d(kernel // 2), nn.Conv2d(inputs, outputs, kernel, bias=bias)]
 
 
 def norm_relu(width):
-    """Batch norm and ReLU: a list of two layers. In place: a norm's backward does not read its output."""
+    """Batch norm and ReLU: a list of two layers. The ReLU works in place, because a norm's backward does not need its output."""
     return [nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
 
 
@@ -27,22 +27,22 @@ def init_published(module):
 
 
 def at_least_float32(x):
-    """Losses add up many small numbers: never in half precision, but in float64 where the networks run in it."""
+    """A tensor in float32, or in float64 if it is that already: losses are not computed in half precision."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 @contextmanager
 def evaluating(network):
-    """A network in eval mode, its batch norms' running statistics without their bias, for the time of a `with` block.
+    """A context in which a network is in eval mode, with the bias of its batch norms' running statistics removed.
 
-    Running statistics start at mean 0 and variance 1, of which (1 - momentum)^n is left after n batches: with the published
-    momentum of 0.001 a run of a few hundred iterations would be painted with statistics that it never had. Taken out as Adam
-    does it (Kingma and Ba 2015, section 3), they are the average over the run so far; training and files are as they were.
+    Running statistics start at mean 0 and variance 1, and after n batches these still have the weight (1 - momentum)^n. With the
+    published momentum of 0.001 they would dominate in a run of a few hundred iterations. They are removed as in Adam (Kingma and
+    Ba 2015, section 3), so what is left is the average over the run. Training and saved weights are not affected.
     """
     training, kept = network.training, []
     for layer in network.modules():
         if isinstance(layer, nn.BatchNorm2d) and layer.track_running_stats:
-            start = (1 - layer.momentum) ** int(layer.num_batches_tracked)         # what is left of the initial values
+            start = (1 - layer.momentum) ** int(layer.num_batches_tracked)         # weight of the initial values
             if 1e-6 < start < 1:
                 kept.append((layer, layer.running_mean.clone(), layer.running_var.clone()))
                 layer.running_mean.div_(1 - start)

@@ -1,15 +1,15 @@
-"""The generator that paints with the person's own pixels: moved limbs, source, background plate and own colours, blended.
+"""The generator `limb_warp`, which blends the source picture, its moved limbs, a background plate and painted colours.
 
     picture = sum_k w_k layer_k,     w = softmax_k (logit_k + prior_k)
 
-over the layers source, plate, colours and the K limbs (limb_warp). A limb's prior is `sharpness_k * -(distance / radius)^2`
-to its place in the target pose; the logits, small shifts of each limb's pixels and the own colours come from a U-Net
-that runs at `size` pixels whatever the picture's. Which limb is in front is therefore learned. Layers are warped at
-the picture's own resolution and the logits, which are smooth, are scaled up to it: the details are the source's.
+over the layers source, plate, colours and the K limbs (limb_warp). The prior of a limb is `sharpness_k * -(distance / radius)^2`,
+with the distance of a pixel from the limb in the target pose. A U-Net gives the logits, small shifts of each limb's pixels and
+the colours. So it is learned which limb is in front. The U-Net works at `size` pixels, whatever the size of the picture. Layers
+are warped at the picture's own resolution, and the logits, which are smooth, are scaled up to it: details come from the source.
 
-    gate = 1 - exp(-(farthest way of a joint / STILL)^2)
+    gate = 1 - exp(-(largest distance that a joint moves / STILL)^2)
 
-weighs plate, colours and shifts: a person asked for in the pose that he has is the source, to the last bit but rounding.
+weighs plate, colours and shifts. If no joint moves, the result is therefore the source picture, up to rounding.
 
 Sources: Balakrishnan et al., Synthesizing Images of Humans in Unseen Poses, CVPR 2018 (limb layers, background plate, soft
 masks); Siarohin et al., Deformable GANs for Pose-based Human Image Generation, CVPR 2018 (similarities of limbs);
@@ -32,20 +32,20 @@ from utils.errors import UserError
 K = len(PARTS)
 PLATE, COLOURS, LIMBS = 1, 2, 3  # the layers before the limbs are source, plate and colours
 ENDS, BEFORE_ENDS = [5, 6, 11, 12], [3, 4, 9, 10]             # wrists and ankles; elbows and knees
-STILL = 0.02                   # normalised; a person whose joints move less does not move
+STILL = 0.02                   # normalised; joints that move less count as not moving
 SHIFT = 0.25                   # how far a limb's pixels may be shifted, normalised
-FAINTEST = 1e-12               # of the gate, whose logarithm is taken
+FAINTEST = 1e-12               # is added to the gate before its logarithm is taken
 PLATE_SIZE = 128               # pixels of the picture that is inpainted
-PLATE_REACH = 0.9              # radii around a part that the plate leaves out
-BEYOND = 0.35                  # forearms and shins are left out so much longer: hands and feet have no joints of their own
-PLATE_RADIUS = 3               # pixels, of Telea's method
-OUT_OF_REACH = -3.0            # the lowest prior of a limb
-FAINT = 1 / 4096                # the weight under which a limb does not show
-ABSENT = -100.0                # the logit of a layer that is left out; finite, so that it can be scaled up
+PLATE_REACH = 0.9              # distance from a part, in its radii, up to which the plate is filled in
+BEYOND = 0.35                  # share by which forearms and shins are lengthened there, because hands and feet have no joints
+PLATE_RADIUS = 3               # radius of Telea's method in pixels
+OUT_OF_REACH = -3.0            # lower bound of a limb's prior, before the sharpness
+FAINT = 1 / 4096               # limbs of smaller weight are not painted
+ABSENT = -100.0                # logit of a layer that is switched off; finite, so that it can be interpolated
 
 
 class Prepared(NamedTuple):
-    """What is the same for all target poses of a source."""
+    """What all target poses of a source share."""
 
     source: torch.Tensor       # (B, 3, P, P)
     plate: torch.Tensor        # (B, 3, P, P)
@@ -55,7 +55,7 @@ class Prepared(NamedTuple):
 
 
 def resize(picture, size):
-    """(B, C, h, w) -> (B, C, size), by areas if smaller."""
+    """(B, C, h, w) -> (B, C, *size): the mean over areas if smaller, bilinear if larger."""
     if picture.shape[-2:] == tuple(size):
         return picture
     if min(size) < min(picture.shape[-2:]):
@@ -64,13 +64,13 @@ def resize(picture, size):
 
 
 def background_plate(source, pose):
-    """The source without its person: everything near a part filled in from around it (Telea's inpainting).
+    """The source picture without its person: what is near a part is filled in from its surroundings (Telea's inpainting).
 
     Args:
         source: (B, 3, P, P) in [-1, 1].
         pose: (B, J, 2).
     Returns:
-        (B, 3, P, P), of the source's pixels away from the person. Carries no gradient.
+        (B, 3, P, P), equal to the source away from the person. Without gradient.
     """
     with torch.no_grad():
         side, whole = min(PLATE_SIZE, source.shape[-1]), pose.clone()
@@ -85,7 +85,7 @@ def background_plate(source, pose):
 
 
 def blend(still, moved, weights):
-    """Layers (B, 3, LIMBS, H, W) and (B, 3, K, H, W) by their weights (B, L, H, W) -> (B, 3, H, W)."""
+    """The sum (B, 3, H, W) of layers (B, 3, LIMBS, H, W) and (B, 3, K, H, W) with weights (B, L, H, W)."""
     still_weights, limb_weights = weights[:, None].split((LIMBS, K), 2)
     return (still * still_weights).sum(2) + (moved * limb_weights).sum(2)
 
@@ -94,8 +94,8 @@ def norm(width):
     return nn.GroupNorm(width // 8, width)
 
 
-class Block(nn.Module):
-    """Two convolutions beside a shortcut."""
+class UNetBlock(nn.Module):
+    """Residual block of two convolutions."""
 
     def __init__(self, width):
         super().__init__()
@@ -114,11 +114,11 @@ class LimbWarpGenerator(Generator):
 
     Args:
         num_actions: C; the action scales and shifts the U-Net's innermost features.
-        size: s, side of the pictures that the network looks at, divisible by 8.
+        size: s, side of the U-Net's input in pixels, divisible by 8.
         widths: of the U-Net at s, s/2, s/4 and s/8, multiples of 8.
-        plate, colours, limbs: whether these layers are there.
+        plate, colours, limbs: whether these layers are used.
     Raises:
-        UserError: another size or other widths.
+        UserError: a size or widths that are not such multiples.
     """
 
     any_size = tells_colours = True
@@ -136,12 +136,12 @@ class LimbWarpGenerator(Generator):
         inputs = 3 + 3 + K * 3 + K + K + 1                    # source, plate, limbs, places of parts in both poses, gate
         levels = list(zip(widths, widths[1:]))
         self.stem = nn.Conv2d(inputs, widths[0], 3, padding=1)
-        self.down = nn.ModuleList(nn.Sequential(nn.Conv2d(narrow, wide, 3, stride=2, padding=1), Block(wide))
+        self.down = nn.ModuleList(nn.Sequential(nn.Conv2d(narrow, wide, 3, stride=2, padding=1), UNetBlock(wide))
                                   for narrow, wide in levels)
-        self.middle = Block(widths[-1])
+        self.middle = UNetBlock(widths[-1])
         self.action = nn.Embedding(num_actions, 2 * widths[-1])                # gains - 1, then shifts
         self.lift = nn.ModuleList(nn.Conv2d(wide, narrow, 1) for narrow, wide in levels)
-        self.up = nn.ModuleList(Block(narrow) for narrow, _ in levels)
+        self.up = nn.ModuleList(UNetBlock(narrow) for narrow, _ in levels)
         self.shift = nn.Sequential(norm(widths[1]), nn.SiLU(), nn.Conv2d(widths[1], 2 * K, 3, padding=1))
         self.blend = nn.Sequential(norm(widths[0]), nn.SiLU(), nn.Conv2d(widths[0], LIMBS + K + 3, 3, padding=1))
         self.sharpness = nn.Parameter(torch.ones(K))
@@ -168,18 +168,18 @@ class LimbWarpGenerator(Generator):
         return logits, colours, shifts.to(dtype)
 
     def prepare(self, source, pose, plate=None):
-        """A source picture (B, 3, P, P) and its pose (B, J, 2) made ready for any number of target poses; `plate` (B, 3, P, P)
-        where :func:`background_plate` has been at work before."""
+        """See :class:`networks.interfaces.Generator`; `plate` (B, 3, P, P) is the result of :func:`background_plate`, or None to
+        compute it."""
         if plate is None:
             plate = background_plate(source, pose) if self.used[1] else source
         size = (self.size, self.size)
         return Prepared(source, plate, resize(source, size), resize(plate, size), pose)
 
     def blend_weights(self, prepared, target_pose, action):
-        """What the network says, all at its own size.
+        """Run the U-Net, at its own size.
 
         Returns:
-            logits (B, L, s, s) with the priors in them, colours (B, 3, s, s), shifts (B, 2K, s, s) and the parts'
+            logits (B, L, s, s), which include the priors, colours (B, 3, s, s), shifts (B, 2K, s, s) and the parts'
             transforms (B, K, 2, 3).
         """
         pose, size = prepared.pose, (self.size, self.size)
@@ -201,11 +201,11 @@ class LimbWarpGenerator(Generator):
         return logits, torch.tanh(colours), resize(SHIFT * gate * torch.tanh(shifts), size), transforms
 
     def layers(self, prepared, target_pose, action, size=None):
-        """All layers and how much of each there is, as :meth:`paint` adds them up.
+        """All layers and their weights.
 
         Returns:
-            source, plate and colours (B, 3, 3, size, size), the moved limbs (B, 3, K, size, size) and the weights of
-            all (B, L, size, size), which sum to 1.
+            source, plate and colours (B, 3, 3, size, size), the moved limbs (B, 3, K, size, size), and the weights of all
+            (B, L, size, size), whose sum over L is 1.
         """
         size = (size or prepared.source.shape[-1],) * 2
         logits, colours, shifts, transforms = self.blend_weights(prepared, target_pose, action)
@@ -215,18 +215,8 @@ class LimbWarpGenerator(Generator):
 
     @torch.no_grad()
     def paint(self, prepared, target_pose, action, size=None):
-        """Paint prepared pictures in target poses: :meth:`layers` added up, but limbs are moved only where they show.
-
-        What is left out are weights under FAINT, so a pixel differs by less than a grey level of 8 bits from the whole sum.
-
-        Args:
-            prepared: of :meth:`prepare`.
-            target_pose: (B, J, 2).
-            action: (B,) int64 ids.
-            size: side of the result, that of the source if None.
-        Returns:
-            (B, 3, size, size) in [-1, 1]. Carries no gradient.
-        """
+        """See :class:`networks.interfaces.Generator`. The weighted sum of :meth:`layers`, but each limb is warped only where its
+        weight is above `FAINT`. The difference is less than one level of 8-bit pictures."""
         size = (size or prepared.source.shape[-1],) * 2
         logits, colours, shifts, transforms = self.blend_weights(prepared, target_pose, action)
         weights, shifts = resize(logits, size).softmax(1), resize(shifts, size)                  # (B, L | 2K, H, W)
@@ -247,16 +237,11 @@ class LimbWarpGenerator(Generator):
         return painted
 
     def forward(self, source, source_pose, target_pose, action, plate=None, tell_colours=False):
-        """Paint the source person in the target pose.
+        """See :class:`networks.interfaces.Generator`.
 
         Args:
-            source: (B, 3, P, P) pictures in [-1, 1].
-            source_pose, target_pose: (B, J, 2) normalised.
-            action: (B,) int64 ids.
-            plate: (B, 3, P, P) where :func:`background_plate` of these sources is at hand.
-            tell_colours: also return how much of each pixel is own colours, which a loss may keep low.
-        Returns:
-            (B, 3, P, P) pictures in [-1, 1] of the source's dtype; with `tell_colours` and the colours' weight, (B, 1, P, P).
+            plate: (B, 3, P, P), the result of :func:`background_plate` for these sources, or None to compute it.
+            tell_colours: whether the weight of the colours (B, 1, P, P) is returned as well.
         """
         still, moved, weights = self.layers(self.prepare(source, source_pose, plate), target_pose, action)
         painted = blend(still, moved, weights)

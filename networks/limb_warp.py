@@ -1,16 +1,16 @@
-"""Limbs as rigid pieces of a picture: where each lies in the target pose, and what the source shows there.
+"""Limbs as rigid pieces of a picture: where each lies in the target pose, and which source pixels it shows there.
 
-A body is ten parts, each a segment between two joints or joint means. Seen as complex numbers, with `a` the segment's
-vector and `c` its middle in the source pose, `b` and `d` the same in the target pose, the similarity that takes a point of
-the target picture to the point of the source picture that it shows is
+A body has ten parts, each a segment between two joints or means of joints. Let `a` be the segment's vector and `c` its middle in
+the source pose, `b` and `d` the same in the target pose, all as complex numbers. A similarity maps each point of the target
+picture to the point of the source picture that it shows:
 
     p_source = c + m (p_target - d),        m = a / b, its modulus limited to 1 / LIMIT .. LIMIT
 
 (Balakrishnan, Zhao, Dalca, Durand, Guttag: Synthesizing Images of Humans in Unseen Poses, CVPR 2018, equation 3; Siarohin,
 Sangineto, Lathuiliere, Sebe: Deformable GANs for Pose-based Human Image Generation, CVPR 2018, section 3.2.)
 
-Everything is differentiable, runs in float32 and float64 and has no NaN in it. Joints that are not finite are missing, and a
-part with a missing joint keeps its place; one that is a single point in either pose is shifted, not turned or scaled.
+Everything is differentiable, runs in float32 and float64 and never gives NaN. Joints that are not finite are missing; a part with
+a missing joint keeps its place. A part that is a single point in either pose is shifted, but not turned or scaled.
 
 Axes: B batch, J = 13 joints, K = 10 parts, C channels, S side of the network's pictures, P of any picture. Coordinates are
 normalised, -1 and 1 being the picture's outer edges: `pixel = (p + 1) / 2 * P`, and pixel centres lie at halves.
@@ -18,7 +18,7 @@ normalised, -1 and 1 being the picture's outer edges: `pixel = (p + 1) / 2 * P`,
 import torch
 import torch.nn.functional as F
 
-# part: joints whose mean is its start, its end (dataset.pair_list.JOINTS), and its radius in lengths of the torso
+# part: joints whose mean is its start, those of its end (pose.skeleton.JOINTS), and its radius in lengths of the torso
 PARTS = {
     "head": ((1, 2), (0, 0), 0.5), "torso": ((1, 2), (7, 8), 0.6),
     "left_upper_arm": ((1, 1), (3, 3), 0.28), "right_upper_arm": ((2, 2), (4, 4), 0.28),
@@ -29,18 +29,18 @@ PARTS = {
 TORSO = list(PARTS).index("torso")
 JOINTS_OF = [[start, end] for start, end, _ in PARTS.values()]       # (K, 2, 2) joint numbers
 RADIUS = [radius for *_, radius in PARTS.values()]
-LIMIT = 2.0                    # a part grows or shrinks by no more
-POINT = 1e-3                   # a shorter segment has no direction
-SHORTEST_TORSO = 0.1           # radii are taken from no shorter one
+LIMIT = 2.0                    # the largest factor by which a part grows or shrinks
+POINT = 1e-3                   # segments shorter than this have no direction
+SHORTEST_TORSO = 0.1           # torsos shorter than this count as this long
 
 
 def exact(tensor):
-    """A `with` block without autocast: a coordinate in bfloat16 is off by a pixel of 256."""
+    """A context without autocast: in bfloat16, coordinates would be wrong by up to a pixel of 256."""
     return torch.autocast(tensor.device.type, enabled=False)
 
 
 def segments(pose):
-    """Poses (B, J, 2) -> starts and ends of the parts (B, K, 2, 2), and which of them have their joints, (B, K) bool."""
+    """Poses (B, J, 2) -> starts and ends of the parts (B, K, 2, 2), and (B, K) bool, whether all joints of a part are there."""
     ends = pose[:, JOINTS_OF].mean(3)                                             # (B, K, 2, 2)
     present = ends.isfinite().flatten(2).all(-1)                                  # (B, K)
     return torch.where(present[..., None, None], ends, 0), present
@@ -77,17 +77,17 @@ def _similarities(source, target):
 
 
 def picture_points(size, like):
-    """Centres of the pixels of a picture of `size` (height, width): (height, width, 2) x, y of the kind of `like`."""
+    """The pixel centres of a picture of `size` (height, width): (height, width, 2) x, y, with dtype and device of `like`."""
     y, x = (torch.arange(0.5, side, dtype=like.dtype, device=like.device) * (2 / side) - 1 for side in size)
     return torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)
 
 
 def nearness(pose, scale, size):
-    """How near each pixel is to each part: the logarithm of the part's soft mask, `-(distance / radius)^2`.
+    """The logarithm of each part's soft mask, `-(distance / radius)^2` with the pixel's distance from the part.
 
     Args:
         pose: (B, J, 2).
-        scale: (B,) length of the torso, see :func:`torso_length`.
+        scale: (B,) lengths of the torso, see :func:`torso_length`.
         size: (height, width) of the result.
     Returns:
         (B, K, height, width), 0 on a segment, -1 one radius away; -inf, and so a mask of 0, for missing parts.
@@ -105,22 +105,22 @@ def nearness(pose, scale, size):
 
 
 def torso_length(*poses):
-    """(B,) the longest torso of some poses (B, J, 2) of the same people, at least `SHORTEST_TORSO`."""
+    """(B,) length of the longest torso among several poses (B, J, 2) of the same people, at least `SHORTEST_TORSO`."""
     ends = torch.stack([segments(pose)[0][:, TORSO] for pose in poses])           # (poses, B, 2, 2)
     square = (ends[..., 1, :] - ends[..., 0, :]).square().sum(-1).amax(0)         # (B,)
     return square.clamp(min=SHORTEST_TORSO ** 2).sqrt()
 
 
 def warp(picture, transforms, size, offset=None):
-    """The source picture as each part moves it, nothing cut out.
+    """The whole source picture, moved as each part moves.
 
     Args:
         picture: (B, C, P, P).
         transforms: (B, K, 2, 3) of :func:`similarities`.
         size: (height, width) of the result.
-        offset: None or (B, K, height, width, 2), added to the points that are looked up.
+        offset: None or (B, K, height, width, 2), added to the points of the source picture.
     Returns:
-        (B, C, K, height, width); points outside the picture show its border.
+        (B, C, K, height, width); outside the picture, its border is repeated.
     """
     with exact(picture):
         return _warp(picture, transforms, size, offset)

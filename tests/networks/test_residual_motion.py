@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from dataset.pair_list import count_valid_steps
-from networks.residual_motion import EnergyScore, ResidualMotion
+from networks.energy_score import EnergyScore
+from networks.residual_motion import ResidualMotion
 from pose.skeleton import mirror_pose
 from trainer_actvae import Trainer
 from training.augment import Views, augment, draw_views
@@ -28,9 +29,9 @@ def random_batch(rows=4, targets=9):
             "valid_steps": torch.arange(rows) % targets + 1, "extent": torch.tensor([1.0, 0.5]).expand(rows, 2)}
 
 
-def lot(network, networks, mirrored=False):
-    """The number of a noise that draws a network."""
-    return float(torch.special.ndtri(torch.tensor((2 * network + mirrored + 0.5) / (2 * networks))))
+def choice(member, members, mirrored=False):
+    """The number of a noise vector that chooses a member."""
+    return float(torch.special.ndtri(torch.tensor((2 * member + mirrored + 0.5) / (2 * members))))
 
 
 def lively(model, scale=1.0):
@@ -47,7 +48,7 @@ def lively(model, scale=1.0):
 def test_displacements_are_the_sum_of_sines(network):
     model = lively(ResidualMotion(horizon=10, **SIZES)).double()
     pose, action, noise = torch.rand(2, 13, 2).double() / 4, torch.tensor([3, 1]), torch.randn(2, 1, 9).double() / 9
-    noise[..., -1] = lot(network, 3)
+    noise[..., -1] = choice(network, 3)
     x = model.context(pose, action, network) + model.noise_in(noise[:, 0, :-1], network)
     for block in model.head:
         x = block(x[None], action, network)[0]
@@ -60,7 +61,7 @@ def test_displacements_are_the_sum_of_sines(network):
         assert torch.allclose(found[:, t - 1], expected.clamp(-1, 1), atol=1e-6)
 
 
-def test_networks_work_alone_as_they_do_together():
+def test_members_work_alone_as_they_do_together():
     model, batch, steps = lively(ResidualMotion(**SIZES)), random_batch(), torch.arange(1, 8)
     pose, action, noise = batch["poses"][:, 0], batch["action"], torch.randn(3, 2, 4, 8)
     together = model.change(model.context(pose, action, slice(None)), action, noise, steps, slice(None))
@@ -70,24 +71,25 @@ def test_networks_work_alone_as_they_do_together():
         assert torch.allclose(together[network], alone, atol=1e-5) and not torch.allclose(together[network - 1], alone, atol=1e-2)
 
 
-def test_a_lot_mirrors_and_a_mirror_twice_is_none():
+def test_noise_may_choose_a_mirror_and_a_mirror_twice_is_none():
     model, pose = lively(ResidualMotion(**SIZES)), torch.rand(3, 13, 2) / 2
     noise = torch.randn(3, 1, 9)
-    noise[..., -1] = lot(1, 3)
+    noise[..., -1] = choice(1, 3)
     other = noise.clone()
-    other[..., -1] = lot(1, 3, mirrored=True)
+    other[..., -1] = choice(1, 3, mirrored=True)
     action = torch.arange(3)
     assert torch.equal(mirror_pose(mirror_pose(pose)), pose) and not torch.equal(mirror_pose(pose), pose)
-    assert torch.allclose(model.predict(mirror_pose(pose), action, 6, other), mirror_pose(model.predict(pose, action, 6, noise)), atol=1e-6)
+    found = model.predict(mirror_pose(pose), action, 6, other)
+    assert torch.allclose(found, mirror_pose(model.predict(pose, action, 6, noise)), atol=1e-6)
 
 
-def test_every_network_is_asked_as_often():
+def test_every_member_is_asked_as_often():
     model, asked = lively(ResidualMotion(**SIZES)), []
-    model.context = lambda pose, action, of: asked.append((of, len(pose))) or ResidualMotion.context(model, pose, action, of)
+    model.context = lambda pose, *rest: asked.append((rest[1], len(pose))) or ResidualMotion.context(model, pose, *rest)
     noise = torch.randn(6000, 1, 9, generator=torch.Generator().manual_seed(0))
-    noise[:2, 0, -1] = torch.tensor([-30.0, 30.0])                       # the ends of the normal distribution are lots, too
+    noise[:2, 0, -1] = torch.tensor([-30.0, 30.0])                       # far out in the normal distribution
     model.predict(torch.zeros(6000, 13, 2), torch.zeros(6000).long(), 1, noise)
-    assert [of for of, _ in asked] == [0, 1, 2] and all(1900 < rows < 2100 for _, rows in asked)
+    assert [member for member, _ in asked] == [0, 1, 2] and all(1900 < rows < 2100 for _, rows in asked)
 
 
 def test_temperature_widens_the_noise_of_predictions():
