@@ -30,16 +30,13 @@ FORMATS = {"mp4": _mp4, "gif": _gif}      # ending -> writes pictures (T, h, w, 
 
 
 def write_clip(folder, photo, sample, pictures, whole):
-    """Write the files of one sample.
+    """Write the files of one sample; returns its :class:`photo.clips_page.Clip`.
 
     Args:
-        folder: where they go.
         photo: :class:`photo.make_clips.Photo`.
         sample: :class:`photo.motions.Sample`.
         pictures: (T + 1, h, w, 3) uint8 of its crop.
         whole: whether to write clips of the whole photo, too.
-    Returns:
-        :class:`photo.clips_page.Clip`.
     """
     stem, links = f"{photo.stem}_{sample.action}_{sample.number}", []
     views = {PERSON: pictures} | ({WHOLE: sample.crop.put_back(pictures)} if whole else {})

@@ -15,7 +15,7 @@ class PersonFinder:
     """Finds the person that a request means.
 
     Args:
-        request: :class:`photo.request.PhotoRequest`; pages and numbered pictures go into its folder, which exists.
+        request: :class:`photo.options.PhotoRequest`; pages and numbered pictures go into its folder, which exists.
         device: on which a detector runs.
     """
 
@@ -23,13 +23,8 @@ class PersonFinder:
         self.request, self.device, self.detector = request, device, None
 
     def find(self, pixels, photo):
-        """The person in a photo.
+        """The :class:`pose.detector.Person` in a photo, pixels (h, w, 3) uint8 RGB and :class:`photo.make_clips.Photo`.
 
-        Args:
-            pixels: (h, w, 3) uint8 RGB.
-            photo: :class:`photo.make_clips.Photo`, where they were read.
-        Returns:
-            :class:`pose.detector.Person` in pixels of the photo.
         Raises:
             UserError: a bad pose file, no such person, or no detector; without a person, a page to place the joints is written.
         """
@@ -37,7 +32,8 @@ class PersonFinder:
             return person_of_file(self.request.pose, photo, pixels.shape[:2])
         people, number = self._detect(pixels, photo), self.request.person or 1
         if not people:
-            raise UserError(f"{photo.path}: no person was found in it; place the joints by hand: {self._page(pixels, photo)}")
+            raise UserError(f"{photo.path}: no person was found in it; place the joints by hand: "
+                            f"{write_pose_page(self.request.folder, pixels, photo)}")
         numbered = self.request.folder / f"{photo.stem}_people.jpg"
         if len(people) > 1:
             shown = shown_whole(pixels)
@@ -56,11 +52,9 @@ class PersonFinder:
             except DetectorError as error:
                 if weights is not None:
                     raise DetectorError(f"{error}, or place the joints by hand with --pose edit") from None
-                raise DetectorError(f"{photo.path}: {error}, or place the joints by hand: {self._page(pixels, photo)}") from None
+                raise DetectorError(f"{photo.path}: {error}, or place the joints by hand: "
+                                    f"{write_pose_page(self.request.folder, pixels, photo)}") from None
         return self.detector.detect(pixels)
-
-    def _page(self, pixels, photo):
-        return write_pose_page(self.request.folder, pixels, photo)
 
 
 def person_of_file(path, photo, size):

@@ -45,7 +45,7 @@ def make_clips(trainer, request, margins, log):
 
     Args:
         trainer: with loaded weights.
-        request: :class:`photo.request.PhotoRequest`.
+        request: :class:`photo.options.PhotoRequest`.
         margins: of the crops, see :func:`photo.margins.read_margins`.
         log: logger.
     Returns:
@@ -54,9 +54,8 @@ def make_clips(trainer, request, margins, log):
         UserError: a bad option, or the only photo cannot be used.
     """
     config, folder = trainer.config, request.folder
-    photos = name_photos(request)
     actions = choose_actions(request.actions, config.actions)
-    make_folder(folder)
+    photos = name_photos(request)
     if trainer.paints and not trainer.any_size:
         log.info("the generator %s paints %d x %d pixels, which are enlarged; limb_warp paints in the photo's own resolution",
                  config.generator.kind, config.imsize, config.imsize)
@@ -76,23 +75,17 @@ def make_clips(trainer, request, margins, log):
 
 
 def write_pose_pages(request, log):
-    """Write the page for placing the joints by hand of each photo; returns the exit status as :func:`make_clips` does."""
-    photos = name_photos(request)
-    make_folder(request.folder)
-    return work_on_each(photos, lambda photo: log.info("%s: %s", photo.path, write_pose_page(
-        request.folder, read_photo(photo.path), photo)))
+    """Write the page of each photo on which the user places the joints; returns the exit status as :func:`make_clips` does."""
+    return work_on_each(name_photos(request), lambda photo: log.info(
+        "%s: %s", photo.path, write_pose_page(request.folder, read_photo(photo.path), photo)))
 
 
 def find_motions(trainer, finder, photo, margins, request):
-    """Find the person in a photo and sample motions; the found pose is written.
+    """Find the person in a photo, write the pose, and sample motions: {action: list of :class:`photo.motions.Sample`}.
 
     Args:
-        trainer, request: as in :func:`make_clips`.
         finder: :class:`photo.find_person.PersonFinder`.
-        photo: :class:`Photo`.
         margins: {action: margins of its crop, or None for the usual ones}.
-    Returns:
-        {action: list of :class:`photo.motions.Sample`}.
     """
     pixels = read_photo(photo.path)
     person, whole = finder.find(pixels, photo), shown_whole(pixels)
@@ -138,16 +131,8 @@ def work_on_each(photos, work):
     return 0 if not bad else 1 if bad < len(photos) else 2
 
 
-def make_folder(folder):
-    """Make the folder for the clips. Raises :class:`UserError`."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder}: this folder for the clips cannot be made ({error.strerror})") from None
-
-
 def name_photos(request):
-    """The :class:`Photo` s of a request; their stems have only characters that file systems and web pages take as they are."""
+    """The :class:`Photo` s of a request, whose folder is made. Stems have only characters that file names and links can hold."""
     photos, taken = [], set()
     for path in request.photos:
         name = re.sub(r"[^\w.-]+", "_", path.stem).strip("._")[:NAME_LENGTH] or "photo"
@@ -160,6 +145,10 @@ def name_photos(request):
     if request.pose and len(photos) > 1 and not request.pose.is_dir():
         raise UserError(f"--pose {request.pose}: for {len(photos)} photos give a folder with a file for each, like "
                         f"{photos[0].path.stem}.json")
+    try:
+        request.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{request.folder}: this folder for the clips cannot be made ({error.strerror})") from None
     return photos
 
 

@@ -34,7 +34,7 @@ def sample_motions(trainer, subject, action, margins, request):
         subject: :class:`photo.crop.Subject`.
         action: name.
         margins: (4,) of the crop in which motion is predicted, as in training; None for the usual ones.
-        request: :class:`photo.request.PhotoRequest`.
+        request: :class:`photo.options.PhotoRequest`.
     Returns:
         list of n :class:`Sample`.
     Raises:

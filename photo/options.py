@@ -1,13 +1,28 @@
-"""The options that ask for clips of photos, and the request that they make."""
+"""What a user can ask for: the options for photos, and the request that they make."""
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
-from photo.request import PhotoRequest
 from pose import DEFAULT_DETECTOR, DETECTORS
 from utils.options import OptionGroup, at_home, at_least_one, given_options
 
 EDIT = "edit"             # as --pose: the user places the joints
 LIST = "list"             # as --action: only print the names
+
+
+class PhotoRequest(NamedTuple):
+    """The photos, where the person is in them, what the person shall do, and where the clips go."""
+
+    photos: list                          # paths of the photo files
+    folder: Path                          # for everything that is written
+    actions: str = "all"                  # names of actions with commas between them, or "all"
+    pose: Path | None = None              # a pose file, or a folder with one for each photo; None: a detector finds the person
+    person: int | None = None             # of several people the one with this number, from 1; None: the largest
+    detector: str = DEFAULT_DETECTOR      # a name in pose.DETECTORS
+    detector_weights: str | None = None   # where the detector's weights are; None: where it finds them by itself
+    samples: int = 4                      # n, sampled motions of each action
+    steps: int = 16                       # T, predicted steps of each motion
+    seed: int = 7                         # of the noise, which follows from seed, action and sample alone
 
 
 def add_photo_options(parser):
@@ -53,7 +68,7 @@ def asks_for_photos(options):
 
 
 def photo_request(options, folder):
-    """The :class:`photo.request.PhotoRequest` of some options; `folder` is where clips go if --out does not say."""
+    """The :class:`PhotoRequest` of some options; `folder` is where clips go if --out does not say."""
     chosen = {name: getattr(options, name) for name in ("samples", "steps") if getattr(options, name)}
     pose = Path(options.pose) if options.pose and options.pose != EDIT else None
     return PhotoRequest([Path(path) for path in options.image], Path(options.out or folder), options.action or "all", pose,

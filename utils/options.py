@@ -12,24 +12,17 @@ at_home = os.path.expanduser                   # `type` of options that name fil
 class OptionGroup(NamedTuple):
     """Options that belong together, declared and checked by the part of the program that needs them."""
 
-    add: Callable                                        # (parser): declares the options
-    check: Callable = lambda parser, options: None       # (parser, options): refuses what does not fit together, or warns
+    add: Callable            # (parser): declares them
+    check: Callable          # (parser, options): refuses what does not fit together, or warns
 
 
 def parse_options(description, *groups):
-    """Parse the options of a training script.
-
-    Args:
-        description: of the script, for `--help`.
-        groups: the :class:`OptionGroup` s that this script has besides the shared options.
-    Returns:
-        argparse.Namespace. A mistake ends the script with one line and status 2.
-    """
+    """The options of a training script: the shared ones, and those of some :class:`OptionGroup` s."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     _add_shared_options(parser)
     for group in groups:
         group.add(parser)
-    broken = [word for word in sys.argv[1:] if not _is_text(word)]
+    broken = [word for word in sys.argv[1:] if word != word.encode("utf-8", "ignore").decode()]
     if broken:
         parser.error(f"bytes that are no UTF-8 text in {' '.join(map(ascii, broken))}")
     options = parser.parse_args()
@@ -87,11 +80,3 @@ def _check_shared_options(parser, options):
     idle = given_options(options, "samples", "steps", "limit", "gifs")
     if idle and not options.test:
         warnings.warn(f"without effect in training: {', '.join(idle)}", stacklevel=3)
-
-
-def _is_text(word):
-    try:
-        word.encode("utf-8")
-    except UnicodeEncodeError:                 # what the system handed over was no UTF-8
-        return False
-    return True

@@ -6,7 +6,7 @@ from tqdm import tqdm
 
 from dataset.from_video.poses import read_given
 from dataset.from_video.reading import read_frames, read_index
-from dataset.from_video.tracking import MAX_GAP, Track, clean, main_person, runs
+from dataset.from_video.tracking import MAX_GAP, Track, clean, interpolate, main_person, runs
 from dataset.penn_action import CLIP, HORIZON
 from dataset.penn_layout import label_bytes, write_frame
 from pose.drawing import draw_skeleton
@@ -142,9 +142,7 @@ def _at_all_frames(track, looked, todo, decoded):
     joints, visible = np.zeros((todo.nframes, 13, 2)), np.zeros((todo.nframes, 13), bool)
     if track.present.any():
         for joint in range(13):
-            for axis in range(2):
-                joints[:, joint, axis] = np.interp(np.arange(todo.nframes), looked[track.present],
-                                                   track.joints[track.present, joint, axis])
+            joints[:, joint] = interpolate(np.arange(todo.nframes), looked[track.present], track.joints[track.present, joint])
     visible[looked] = track.visible & track.present[:, None]
     usable = np.zeros(todo.nframes, bool)
     usable[looked[track.present]] = True

@@ -110,20 +110,20 @@ def fill(joints, visible, seen, times):
     for joint in range(joints.shape[1]):
         known = visible[:, joint]
         gaps = _short_gaps(known, times)
-        for axis in range(2):
-            if gaps:
-                line = np.interp(times, times[known], joints[known, joint, axis])
-                for start, stop in gaps:
-                    filled[start:stop, joint, axis] = line[start:stop]
         for start, stop in gaps:
+            filled[start:stop, joint] = interpolate(times[start:stop], times[known], joints[known, joint])
             trusted[start:stop, joint] = True
         for run, edge in _short_ends(known, seen, times):                    # better than a guess at a hidden joint
             filled[run, joint] = joints[edge, joint]
         guessed = present & ~seen & ~trusted[:, joint]                       # hidden beside a gap: between the guesses
         if guessed.any():
-            for axis in range(2):
-                filled[guessed, joint, axis] = np.interp(times[guessed], times[seen], joints[seen, joint, axis])
+            filled[guessed, joint] = interpolate(times[guessed], times[seen], joints[seen, joint])
     return filled, present, trusted
+
+
+def interpolate(wanted, known, points):
+    """Points (n, 2) of n known times, interpolated linearly at the wanted times; constant before the first and after the last."""
+    return np.stack([np.interp(wanted, known, values) for values in points.T], -1)
 
 
 def _short_gaps(known, times):

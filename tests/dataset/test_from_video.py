@@ -290,6 +290,7 @@ def test_other_containers_with_and_without_time_stamps(tmp_path, drawn, ending, 
     with av.open(str(path), "w") as video:
         stream = video.add_stream(codec, rate=FPS)
         stream.height, stream.width = drawn[0].shape[1:3]
+        stream.options = {"deadline": "realtime", "cpu-used": "8"} if codec == "libvpx" else {}
         stream.pix_fmt, stream.bit_rate = "yuvj420p" if codec == "mjpeg" else "yuv420p", 8_000_000
         for picture in drawn[0][:40]:
             video.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
