@@ -13,7 +13,6 @@ from conftest import ROOT
 from helpers import Links, tree
 from PIL import Image
 
-import pose
 import train_actvae
 import train_actvae_p2inetwork as script
 from photo import crop as crops
@@ -22,7 +21,7 @@ from photo.make_clips import choose_actions, name_photos
 from photo.margins import MARGINS, SIDES
 from photo.options import PhotoRequest
 from photo.pose_page import standing_pose
-from pose import keypoint_rcnn
+from pose import DETECTORS, keypoint_rcnn
 from pose.detector import DetectorError, Person
 from pose.pose_file import read_poses, write_pose
 from utils.torch_files import save_torch
@@ -365,7 +364,7 @@ def people(monkeypatch):
     """`people(*boxes)`: the detector finds these."""
     def found(*boxes):
         monkeypatch.setattr(StandIn, "people", boxes)
-    monkeypatch.setitem(pose.DETECTORS, pose.DEFAULT_DETECTOR, f"{__name__}:StandIn")
+    monkeypatch.setitem(DETECTORS, "stand_in", f"{__name__}:StandIn")
     return found
 
 
@@ -377,7 +376,7 @@ def test_of_several_people_one_is_taken(studio, people, argv, number):
     people(*PEOPLE)
     size = (400, 800)
     Image.fromarray(draw_photo(size)).save(studio.photo)
-    outcome = studio.run("--samples", 1, *argv, pose=False)
+    outcome = studio.run("--samples", 1, "--detector", "stand_in", *argv, pose=False)
     assert outcome.status == 0, outcome.err
     joints, _ = read_poses(studio.out / "me_golf_swing_1.json")
     expected = standing_pose(size, np.array(PEOPLE[number]) * np.tile(size[::-1], 2))
@@ -387,9 +386,9 @@ def test_of_several_people_one_is_taken(studio, people, argv, number):
 
 def test_nobody_there_and_too_few(studio, people):
     people()
-    studio.refused("me.png: no person was found in it; place the joints by hand", pose=False)
+    studio.refused("me.png: no person was found in it; place the joints by hand", "--detector", "stand_in", pose=False)
     people(*PEOPLE)
-    studio.refused("--person 3: only 2 found in it, see ", "--person", 3, pose=False)
+    studio.refused("--person 3: only 2 found in it, see ", "--detector", "stand_in", "--person", 3, pose=False)
 
 
 # ---- memory ----
