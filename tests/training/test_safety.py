@@ -5,8 +5,6 @@ import os
 import random
 import re
 import signal
-import subprocess
-import sys
 import time
 import warnings
 from pathlib import Path
@@ -16,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT
-from helpers import Scene, newest_weights, values_of
+from helpers import P2I_CONFIG, SMALL_P2I, Scene, newest_weights, values_of
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -445,35 +443,32 @@ def test_a_frame_that_another_program_would_open_is_refused(tmp_path):
 
 # ---- killed ----
 
-# script, configuration, overrides, epochs of 28 iterations for every kill, which are more than it can train until then
-MODULES = {"pose": ("train_actvae.py", CONFIG, [], 5),
-           "p2i": ("train_actvae_p2inetwork.py", "config/Penn_actvae_p2inetwork.yaml",
-                   ["generator.ngf=4", "generator.n_blocks=1", "discriminator.ndf=4", "discriminator.n_blocks=1",
-                    "image_loss.vgg=0"], 2)}
+# script, configuration, overrides, epochs of 14 iterations for every kill, which are more than it can train until then
+MODULES = {"pose": ("train_actvae", CONFIG, [], 4),
+           "p2i": ("train_actvae_p2inetwork", P2I_CONFIG, [*SMALL_P2I, "discriminator.n_downsampling=1"], 1)}
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_run_killed_again_and_again_ends_like_one_left_alone(module, tmp_path, tiny, request):
+def test_a_run_killed_again_and_again_ends_like_one_left_alone(module, tmp_path, tiny, lists, fork_server, request):
     """Killed `--kills N` times at moments that follow from the module's name: four of five in training, else while it starts."""
     kills, moments = request.config.getoption("kills"), random.Random(module)
     script, config, small, epochs = MODULES[module]
-    vae = tmp_path / "vae"
+    vae, rows = tmp_path / "vae", tmp_path / "list.txt"
     Trainer(load_config(CONFIG, tiny)).save(vae, 1, 0)
+    rows.write_text("".join(lists[0].read_text().splitlines(keepends=True)[::2]))
 
     def start(folder, *argv):
-        overrides = [*tiny, *small, f"cache_dir={folder / 'cache'}", f"train_epoch={epochs * kills}", "snapshot_save_iter=7",
-                     "keep_last=3"]
-        command = [sys.executable, script, "--config", config, "--output_path", folder, *argv]
-        return subprocess.Popen([*command, *(f"--set={override}" for override in overrides)], cwd=ROOT, text=True,
-                                env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        overrides = [*tiny, *small, f"train_data_list={rows}", f"test_data_list={rows}", f"cache_dir={folder / 'cache'}",
+                     f"train_epoch={epochs * kills}", "snapshot_save_iter=7", "keep_last=3"]
+        return fork_server.start(script, "--config", config, "--output_path", folder, *argv,
+                                 *(f"--set={override}" for override in overrides))
 
     def finish(process):
-        _, err = process.communicate(timeout=600)
-        assert process.returncode == 0, err
+        assert process.wait(600) == 0, process.errors()
 
-    def wait_for_training(process, log, told=""):
-        while process.poll() is None and not (log.exists() and "  lr " in log.read_text()[len(told):]):
-            time.sleep(0.005)
+    def wait_for_training(process, log, told="", iterations=1):
+        while process.poll() is None and not (log.exists() and log.read_text()[len(told):].count("  lr ") >= iterations):
+            time.sleep(0.01)
 
     first, name = ["--vae_path", vae] if module == "p2i" else [], Path(config).stem
     alone, killed = tmp_path / "alone", tmp_path / "killed"
@@ -482,20 +477,19 @@ def test_a_run_killed_again_and_again_ends_like_one_left_alone(module, tmp_path,
     starting = time.monotonic() - begun
     finish(process)
     log, checkpoints = killed / "outputs" / name / "log.txt", killed / "outputs" / name / "checkpoints"
-    in_training = lost = 0
-    reached = 0
+    in_training = lost = reached = 0
     for _ in range(kills):
         told = log.read_text() if log.exists() else ""
         resume = any(checkpoints.glob("[0-9]*_im_encode_vae_*.pt"))
         process = start(killed, *(["--resume"] if resume else first))
         if moments.random() < 0.8:
-            wait_for_training(process, log, told)
-            time.sleep(moments.random() * 0.5)
-        else:                                            # importing, loading, building the cache
+            wait_for_training(process, log, told, moments.randint(1, 10))
+            time.sleep(moments.random() * 0.05)
+        else:                                            # loading, building the cache
             time.sleep(moments.random() * starting)
-        assert process.poll() is None, f"too fast for this test, or worse: {process.communicate()[1]}"
+        assert process.poll() is None, f"too fast for this test, or worse: {process.errors()}"
         process.send_signal(signal.SIGKILL)
-        process.communicate()
+        process.wait()
         in_training += log.exists() and len(log.read_text()) > len(told)
         found = [snapshot.iteration for snapshot in find_snapshots(checkpoints, ("im_encode_vae",))]
         lost += bool(found) and found[-1] < reached
