@@ -31,6 +31,7 @@ def scene(tmp_path, tiny, lists, run_script):
 @pytest.fixture
 def p2i(tmp_path, tiny, lists, run_script):
     made = p2i_scene(tmp_path, tiny, lists, run_script)
+    made.tiny.append(f"test_data_list={made.list}")
     made.vae = tmp_path / "vae"
     Trainer(load_config(CONFIG, tiny), seed=3).save(made.vae, 5, 0)
     return made
@@ -45,9 +46,10 @@ def test_a_test_without_the_trainings_overrides_uses_what_was_trained(scene):
     assert outcome.status == 0, outcome.err
     assert metrics(scene)["imsize"] == 48
     assert "actvae.z_dim: 6 -> 512" in outcome.out and "imsize: 48 -> 128" in outcome.out
-    outcome = scene.run("--test", "--resume", overrides=["actvae.z_dim=7"])
-    assert outcome.status == 2 and "--set actvae.z_dim=7: the weights of" in outcome.err
-    assert "were trained with actvae.z_dim: 6" in outcome.err
+    for override in ("actvae.z_dim=7", "actvae={z_dim: 7}", "actvae={kind: lstm_vae, z_dim: 7}"):
+        outcome = scene.run("--test", "--resume", overrides=[override])
+        assert outcome.status == 2 and "--set actvae.z_dim=7: the weights of" in outcome.err, override
+        assert "were trained with actvae.z_dim: 6" in outcome.err
 
 
 def test_weights_from_elsewhere_bring_their_meaning(scene, tmp_path):
