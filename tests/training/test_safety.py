@@ -5,8 +5,10 @@ import os
 import random
 import re
 import signal
+import threading
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,7 +20,7 @@ from helpers import P2I_CONFIG, SMALL_P2I, Scene, newest_weights, values_of
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 import train_actvae
 from dataset.image_loader2 import read_frame
@@ -33,7 +35,7 @@ from training.optimizers import NotFinite
 from training.tensorboard import EventFile
 from utils import files, processes
 from utils.config import load_config
-from utils.errors import FailedRun, UserError
+from utils.errors import UserError
 from utils.schema import Config
 from utils.torch_files import load_torch
 
@@ -170,12 +172,20 @@ def test_overflow_in_fp16_is_left_to_the_scaler():
         assert not torch.equal(weight, before)
 
 
-def test_weights_that_are_not_finite_are_not_saved(scene):
-    outcome = scene.run(overrides=["lr=1e38"])
+def test_weights_that_are_not_finite_are_not_saved(scene, monkeypatch):
+    end_iteration = Trainer.end_iteration
+
+    def spoil_at_the_third(trainer):
+        end_iteration(trainer)
+        if trainer.iteration == 3:
+            trainer.model.encoder.rnn.weight_ih_l0.data[0, 0] = float("inf")
+
+    monkeypatch.setattr(Trainer, "end_iteration", spoil_at_the_third)
+    outcome = scene.run()
     assert outcome.status == 1
-    assert re.search(r"error: (the weights of \w+ are not finite after iteration|iteration \d: the loss is)", outcome.err)
-    for path in scene.checkpoints.glob("*_im_*.pt"):
-        assert all(value.isfinite().all() for value in load_torch(path)["a"].values())
+    assert outcome.err.splitlines()[-1] == ("error: the weights of im_encode_vae are not finite after iteration 3, so they were "
+                                            "not saved; earlier snapshots are as they were")
+    assert snapshots(scene) == [1, 2] and not list(scene.checkpoints.glob("*00000003*"))
 
 
 def test_the_learning_rate_follows_the_iteration_even_where_steps_are_left_out(tmp_path):
@@ -227,16 +237,23 @@ def test_only_what_is_of_no_use_is_removed(scene):
     assert not (scene.checkpoints / leftovers[1]).exists()
 
 
-def test_disk_full_while_saving(scene, monkeypatch):
-    synced, fsync = [], os.fsync
+def while_the_third_snapshot_is_written(scene, monkeypatch, act):
+    """Call `act()` when a part of the third snapshot is about to reach the disk."""
+    fsync = os.fsync
 
-    def full(handle):
-        synced.append(handle)
-        if len(synced) == 15:                       # config.yaml, five files of each snapshot: in the third one's parts
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    def patched(handle):
+        if any(scene.checkpoints.glob(".0000_im_encode_*_00000003.pt.*")):
+            act()
         fsync(handle)
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", patched)
+
+
+def test_disk_full_while_saving(scene, monkeypatch):
+    def full():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    while_the_third_snapshot_is_written(scene, monkeypatch, full)
     outcome = scene.run()
     assert outcome.status == 1
     assert re.fullmatch(rf"error: {scene.checkpoints}/0000_im_encode_\w+_00000003.pt: this checkpoint could not be written "
@@ -249,16 +266,11 @@ def test_disk_full_while_saving(scene, monkeypatch):
 
 
 def test_a_second_ctrl_c_leaves_at_once(scene, monkeypatch):
-    synced, fsync = [], os.fsync
+    def press_twice():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
 
-    def pressed_twice(handle):
-        synced.append(handle)
-        if len(synced) == 15:                       # while the third snapshot is being written
-            signal.raise_signal(signal.SIGINT)
-            signal.raise_signal(signal.SIGINT)
-        fsync(handle)
-
-    monkeypatch.setattr(files.os, "fsync", pressed_twice)
+    while_the_third_snapshot_is_written(scene, monkeypatch, press_twice)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)       # where tests run in the background it is ignored
     try:
         outcome = scene.run()
@@ -308,15 +320,48 @@ def test_a_log_on_a_full_disk_is_told_once_and_given_up(tmp_path, caplog):
 # ---- damaged and foreign files ----
 
 def test_an_error_in_the_data_of_another_process_saves_first(monkeypatch):
-    told, saves = iter([0, 0, 1, 0]), []
-    monkeypatch.setattr(processes, "all_reduce_max", lambda number: next(told))
-    guard = guards.Guard(SimpleNamespace(iteration=0), None, None, None, guards.StopSignals())
-    monkeypatch.setattr(guard, "save", lambda: saves.append(True))
-    batches = guard.batches(DataLoader([1, 2, 3], batch_size=None))
-    assert [next(batches), next(batches)] == [1, 2] and not saves
-    with pytest.raises(FailedRun, match="another process could not read its data"):
-        next(batches)
-    assert saves == [True]
+    """Two threads stand for two processes; the second one's third batch cannot be read."""
+    here, barrier, told, saved = threading.local(), threading.Barrier(2, timeout=60), [0, 0], []
+
+    def all_reduce_max(number):
+        told[here.rank] = number
+        barrier.wait()
+        greatest = max(told)
+        barrier.wait()
+        return greatest
+
+    monkeypatch.setattr(processes, "all_reduce_max", all_reduce_max)
+    monkeypatch.setattr(processes, "is_rank_zero", lambda: here.rank == 0)
+
+    def work(rank):
+        here.rank = rank
+        trainer = SimpleNamespace(iteration=0, save=lambda folder, iteration, epoch: saved.append((rank, iteration)))
+        guard = guards.Guard(trainer, SimpleNamespace(epoch=lambda iteration: (0, iteration)), None,
+                             SimpleNamespace(checkpoints=None), guards.StopSignals())
+        with pytest.raises(UserError) as caught:
+            for _ in guard.batches(DataLoader(Rows(bad=2 if rank else None), batch_size=None)):
+                trainer.iteration += 1
+        return str(caught.value), trainer.iteration
+
+    with ThreadPoolExecutor(2) as pool:
+        ends = list(pool.map(work, (0, 1)))
+    assert ends == [("another process could not read its data; the iterations so far are saved", 2), ("no such row", 2)]
+    assert saved == [(0, 2)]
+
+
+class Rows(Dataset):
+    """Five numbers, one of which cannot be read."""
+
+    def __init__(self, bad):
+        self.bad = bad
+
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, row):
+        if row == self.bad:
+            raise UserError("UserError: no such row")              # as the traceback of a worker ends
+        return row
 
 
 @pytest.fixture(scope="module")
