@@ -3,7 +3,7 @@ import warnings
 from functools import partial
 
 from dataset.layouts import read_pairs
-from dataset.mixture import training_pairs
+from dataset.mixture import TrainingPairs, training_pairs
 from evaluation.results import Request, results_folder
 from photo.make_clips import make_clips, write_pose_pages
 from photo.margins import MARGINS, action_margins, read_margins
@@ -61,12 +61,7 @@ def train_module(options, config, run, trainer_class, evaluation):
     data = training_pairs(config, trainer.paints, trainer.plate)
     held_out = read_pairs(config, images=trainer.paints, test=True)
     trainer.check_targets(data.targets)
-    draw_frame_indices = trainer.draw_frame_indices and partial(
-        trainer.draw_frame_indices, targets=data.targets, steps=trainer.pose_module.steps(data.targets))
-    sampler, loader = training_batches(data, config, trainer.seed, draw_frame_indices)
-    sampler.go_on(trainer.iteration, trainer.place.get("per_epoch"), trainer.place.get("ahead", 0))
-    trainer.total = sampler.total
-    trainer.set_learning_rate()
+    sampler, loader = remaining_batches(trainer, data)
     if trainer.iteration >= sampler.total:
         run.create()
         run.log.info("nothing to do: all %d epochs are trained; raise train_epoch to go on", config.train_epoch)
@@ -79,7 +74,8 @@ def train_module(options, config, run, trainer_class, evaluation):
         run.set_aside(trainer.iteration)
     run.create(config)
     if processes.is_rank_zero():                             # photos are cropped like the training rows
-        write_json(run.path / MARGINS, action_margins(*(part.rows for part in getattr(data, "sets", [data]))))
+        sets = data.sets if isinstance(data, TrainingPairs) else [data]
+        write_json(run.path / MARGINS, action_margins(*(part.rows for part in sets)))
     if trainer.seed != options.seed:
         run.log.info("going on with the run's own seed %d", trainer.seed)
     if trainer.place.get("sha256", data.rows.sha256) != data.rows.sha256:
@@ -92,6 +88,17 @@ def train_module(options, config, run, trainer_class, evaluation):
         return train(trainer, sampler, loader, run, evaluation, data, held_out)
     finally:
         run.write_page(evaluation.sheet_caption)
+
+
+def remaining_batches(trainer, data):
+    """The batch sampler and the loader of the training data, at the place where the trainer stands: (sampler, loader)."""
+    draw = trainer.draw_frame_indices and partial(
+        trainer.draw_frame_indices, targets=data.targets, steps=trainer.pose_module.steps(data.targets))
+    sampler, loader = training_batches(data, trainer.config, trainer.seed, draw)
+    sampler.go_on(trainer.iteration, trainer.place.get("per_epoch"), trainer.place.get("ahead", 0))
+    trainer.total = sampler.total
+    trainer.set_learning_rate()
+    return sampler, loader
 
 
 def test_module(options, config, run, trainer_class, evaluation):
