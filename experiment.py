@@ -105,7 +105,7 @@ def test_module(options, config, run, trainer_class, evaluation):
     """Evaluate trained weights on the test list."""
     config = tested_config(options, config, run)
     trainer = make_trainer(options, config, run, trainer_class)
-    size = getattr(options, "paint_size", None) or config.imsize
+    size = (options.paint_size if trainer.paints else None) or config.imsize
     if size != config.imsize:
         trainer.check_paint_size(size)
     data = read_pairs(config, images=trainer.paints, test=True, size=size)
