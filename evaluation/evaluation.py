@@ -7,10 +7,10 @@ from evaluation.gallery import curve_chart, metric_table, write_gallery
 from evaluation.motion_metrics import Futures
 from evaluation.recognition import find_classifier
 from evaluation.registry import MOTION, PICTURES
-from evaluation.results import FAKE, REAL, drawing, highlights, metrics_file, new_results, units, write_overview
+from evaluation.results import FAKE, REAL, drawing, highlights, metrics_file, units, write_overview
 from evaluation.sampling import evenly_spaced, sample_chunks, scored_rows, valid_rows
 from evaluation.scores import Scores
-from utils.files import write_json
+from utils.files import replaced_folder, write_json
 
 
 class Chunk(NamedTuple):
@@ -112,7 +112,9 @@ class Evaluation:
         shown, one_each = highlights(dataset.action[rows])
         drawn = set(range(len(rows))) if request.gifs == "all" else shown
         scores, cards, overview = Scores(find_classifier(request.read_training, steps, log)), [], {}
-        with new_results(request.folder, self.subfolders) as part:
+        with replaced_folder(request.folder) as part:
+            for name in self.subfolders:
+                (part / name).mkdir()
             with drawing(len(drawn)) as draw:
                 for chunk in self.chunks(trainer, dataset, rows, request.samples, steps, scores, request.seed, self.drawn_samples,
                                          "testing"):

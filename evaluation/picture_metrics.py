@@ -119,7 +119,7 @@ def psnr_outside(videos):
 
 
 def gradient_energy(pictures):
-    """Mean squared difference of neighbouring pixels, across and down, of (B, T, 3, S, S): how much fine detail there is."""
+    """Mean squared difference of neighbouring pixels, across and down, of (B, T, 3, S, S)."""
     return sum(pictures.diff(dim=axis).square().mean((1, 2, 3, 4)) for axis in (-1, -2))
 
 
