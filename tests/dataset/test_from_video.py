@@ -296,7 +296,7 @@ def test_other_containers_with_and_without_time_stamps(tmp_path, drawn, ending, 
             video.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")))
         video.mux(stream.encode())
     index = read_index(path)
-    assert len(index.times) == 40 and index.step == pytest.approx(1 / FPS, abs=2e-3)
+    assert len(index.times) == 40 and np.median(np.diff(index.times)) == pytest.approx(1 / FPS, abs=2e-3)
     for wanted in ([0, 7, 39], [25, 30]):                             # from the start, and after a seek
         found = {number: picture for number, picture, _ in read_frames(path, index, wanted)}
         assert list(found) == wanted
