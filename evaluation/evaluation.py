@@ -19,7 +19,7 @@ class Chunk(NamedTuple):
     first: int                  # index of the first one among all rows that are scored
     rows: list                  # B row numbers of the list
     futures: torch.Tensor       # (B, K, T, J, 2)
-    painted: dict | None        # see :func:`evaluation.images.paint_rows`
+    painted: dict | None        # see :func:`evaluation.images.ImageEvaluation.paint`
     numbers: dict               # place -> name -> (B,)
 
 
@@ -57,7 +57,7 @@ class Evaluation:
     subfolders = (REAL, FAKE)           # of a test's results
 
     def paint(self, trainer, dataset, rows, futures):
-        """Videos of some rows' first samples (B, T, J, 2), see :func:`evaluation.images.paint_rows`, or None."""
+        """Videos of some rows' first samples (B, T, J, 2), see :func:`evaluation.images.ImageEvaluation.paint`, or None."""
 
     def videos(self, dataset, rows, painted):
         """What the metrics of pictures compare: kind -> :class:`evaluation.picture_metrics.Videos`, or None."""

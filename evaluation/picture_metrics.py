@@ -46,7 +46,7 @@ def picture_metric(unit, better, kinds=("true_poses",), column="", key="{name}_{
 
     Args:
         unit, better: see :class:`evaluation.metric.Metric`; of copies of the source each number is a reference.
-        kinds: which of the videos that :func:`evaluation.images.paint_rows` returns are measured.
+        kinds: which of the videos that :func:`evaluation.images.ImageEvaluation.paint` returns are measured.
         column: of each kind, before the kind's name.
         key: in `metrics.json`.
     """
