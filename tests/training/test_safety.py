@@ -522,7 +522,7 @@ def test_a_run_killed_again_and_again_ends_like_one_left_alone(module, tmp_path,
     starting = time.monotonic() - begun
     finish(process)
     log, checkpoints = killed / "outputs" / name / "log.txt", killed / "outputs" / name / "checkpoints"
-    in_training = lost = reached = 0
+    in_training = lost = reached = killed_times = 0
     for _ in range(kills):
         told = log.read_text() if log.exists() else ""
         resume = any(checkpoints.glob("[0-9]*_im_encode_vae_*.pt"))
@@ -532,13 +532,17 @@ def test_a_run_killed_again_and_again_ends_like_one_left_alone(module, tmp_path,
             time.sleep(moments.random() * 0.05)
         else:                                            # loading, building the cache
             time.sleep(moments.random() * starting)
-        assert process.poll() is None, f"too fast for this test, or worse: {process.errors()}"
+        if process.poll() is not None:                   # on a busy machine this test may come too late
+            assert process.returncode == 0, process.errors()
+            break
         process.send_signal(signal.SIGKILL)
         process.wait()
+        killed_times += 1
         in_training += log.exists() and len(log.read_text()) > len(told)
         found = [snapshot.iteration for snapshot in find_snapshots(checkpoints, ("im_encode_vae",))]
         lost += bool(found) and found[-1] < reached
         reached = max([reached, *found])
+    assert killed_times
     finish(start(killed, *(["--resume"] if reached else first)))
     ends = [folder / "outputs" / name / "checkpoints" for folder in (alone, killed)]
     assert {path.name for path in ends[0].iterdir()} == {path.name for path in ends[1].iterdir()}
@@ -546,6 +550,6 @@ def test_a_run_killed_again_and_again_ends_like_one_left_alone(module, tmp_path,
         assert values_of(load_torch(path)) == values_of(load_torch(ends[1] / path.name)), path.name
     losses = [set(re.findall(r"iteration (\d+)  (.*)", (folder.parent / "log.txt").read_text())) for folder in ends]
     assert losses[0] == losses[1] and not lost          # also where an iteration was done several times
-    print(f"\n{module}: killed {kills} times ({in_training} of them in training), {kills} resumed, {lost} snapshots lost, "
+    print(f"\n{module}: killed {killed_times} times ({in_training} of them in training), {killed_times} resumed, {lost} snapshots lost, "
           f"end identical after {len(losses[0])} iterations")
     assert newest_weights(ends[0])

@@ -99,7 +99,7 @@ def test_signals_to_the_whole_group_lose_nothing(p2i_scripts, request, number):
     for turn in range(times):
         told = stopped.logged()
         process = stopped.start(*(["--resume"] if turn else ["--vae_path", vae]))
-        assert stopped.wait_for_training(process, told, moments.randint(1, 12)), process.errors()
+        assert stopped.wait_for_training(process, told, moments.randint(1, 8)), process.errors()
         time.sleep(moments.random() * 0.05)
         os.killpg(process.pid, number)
         finish(process, 128 + number)
