@@ -550,6 +550,6 @@ def test_a_run_killed_again_and_again_ends_like_one_left_alone(module, tmp_path,
         assert values_of(load_torch(path)) == values_of(load_torch(ends[1] / path.name)), path.name
     losses = [set(re.findall(r"iteration (\d+)  (.*)", (folder.parent / "log.txt").read_text())) for folder in ends]
     assert losses[0] == losses[1] and not lost          # also where an iteration was done several times
-    print(f"\n{module}: killed {killed_times} times ({in_training} of them in training), {killed_times} resumed, {lost} snapshots lost, "
-          f"end identical after {len(losses[0])} iterations")
+    print(f"\n{module}: killed {killed_times} times ({in_training} of them in training), {killed_times} resumed, "
+          f"{lost} snapshots lost, end identical after {len(losses[0])} iterations")
     assert newest_weights(ends[0])
