@@ -2,13 +2,14 @@
 from typing import NamedTuple
 
 import torch
+from tqdm import tqdm
 
 from evaluation.gallery import curve_chart, metric_table, write_gallery
 from evaluation.motion_metrics import Futures
 from evaluation.recognition import find_classifier
 from evaluation.registry import MOTION, PICTURES
 from evaluation.results import FAKE, REAL, drawing, highlights, metrics_file, units, write_overview
-from evaluation.sampling import evenly_spaced, sample_chunks, scored_rows, valid_rows
+from evaluation.sampling import evenly_spaced, sample_rows, scored_rows, valid_rows
 from evaluation.scores import Scores
 from utils.files import replaced_folder, write_json
 
@@ -81,12 +82,15 @@ class Evaluation:
         Yields:
             :class:`Chunk`.
         """
-        for first, futures in sample_chunks(trainer, dataset, rows, max(samples, drawn), steps, seed, self.at_once, progress):
-            some = rows[first:first + len(futures)]
-            poses, painted = dataset.poses[some], self.paint(trainer, dataset, some, futures[:, 0])
-            numbers = scores.add(Futures(futures[:, :samples], poses[:, 1:steps + 1], poses[:, 0], dataset.action[some],
-                                         scores.classifier), self.videos(dataset, some, painted))
-            yield Chunk(first, some, futures, painted, numbers)
+        with tqdm(total=len(rows), desc=progress, unit="row", disable=not progress) as bar:
+            for first in range(0, len(rows), self.at_once):
+                some = rows[first:first + self.at_once]
+                futures = sample_rows(trainer, dataset, some, max(samples, drawn), steps, seed)
+                poses, painted = dataset.poses[some], self.paint(trainer, dataset, some, futures[:, 0])
+                numbers = scores.add(Futures(futures[:, :samples], poses[:, 1:steps + 1], poses[:, 0], dataset.action[some],
+                                             scores.classifier), self.videos(dataset, some, painted))
+                yield Chunk(first, some, futures, painted, numbers)
+                bar.update(len(some))
 
     def quick_metrics(self, trainer, dataset):
         """Mean numbers of a few rows spread evenly over a list: name -> float."""

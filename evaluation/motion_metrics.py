@@ -13,6 +13,7 @@ from pose.skeleton import LIMBS
 
 RECOGNISED = 4            # samples of a row that the classifier of motions sees
 LENGTH, ACCELERATION = "length", "length per step squared"
+BONES = "share of the source's mean bone length"
 
 
 def joint_distance(a, b):
@@ -131,7 +132,6 @@ def mean_acceleration(poses, source):
     return path.diff(n=2, dim=-3).norm(dim=-1).mean((-1, -2)) if path.shape[-3] > 2 else path.new_zeros(path.shape[:-3])
 
 
-BONES = "share of the source's mean bone length"
 METRICS += [
     Metric("acceleration", MOTION, ACCELERATION, NEAR_TRUE,
            "Norm of the second difference in time of a joint's position, mean over joints, steps and samples; 0 for one step.",

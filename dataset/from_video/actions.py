@@ -31,7 +31,7 @@ def read_actions(path):
     Raises:
         UserError: a row cannot be used; the message names its line.
     """
-    return _with_names(_with_splits([_clip(place, values) for place, values in read_table(path, "actions", COLUMNS, 2)]))
+    return _with_names(_with_splits([_clip(place, values) for place, values in read_table(path, "actions", COLUMNS, needed=2)]))
 
 
 def _clip(place, values):

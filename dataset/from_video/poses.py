@@ -47,7 +47,7 @@ def read_csv(path, size=None):
 
     A joint without a row in a frame with others is not visible; it gets the mean position of the frame's other joints.
     """
-    points = [(place, *_point(place, values)) for place, values in read_table(path, "joints", COLUMNS, 4)]
+    points = [(place, *_point(place, values)) for place, values in read_table(path, "joints", COLUMNS, needed=4)]
     frames = max(frame for _, frame, *_ in points)
     joints, visible = np.full((frames, len(JOINTS), 2), np.nan), np.zeros((frames, len(JOINTS)), bool)
     for place, frame, joint, point, seen in points:
