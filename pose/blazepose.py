@@ -20,13 +20,13 @@ PENN = [12, 11, 14, 13, 16, 15, 24, 23, 26, 25, 28, 27]
 MIRRORED = [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(at + 1 if at % 2 else at - 1 for at in range(11, BODY)), BODY, BODY + 1]
 CANDIDATE, MIN_SCORE = 0.3, 0.5          # score that a look needs, and that all looks at a person need together
 MIN_PRESENCE, MIN_VISIBLE = 0.5, 0.5
-MIN_COVERED = 0.3            # share of the visible joints that the person's own mask must cover
+MIN_COVERED, WELL_COVERED = 0.3, 0.8     # shares of the joints that the person's own mask must cover, and covers if all is well
 SAME_CENTRE, SAME_SIZE = 0.4, 1.6        # detections of one person: distance in radii, ratio of the radii
 SAME_POSE = 0.5              # two finds are the same person below this mean distance of the joints, in torso lengths
 AGREE = 0.15                 # plain and mirrored region agree below this mean distance of the joints, in torso lengths
 MOST_PEOPLE = 12             # that are looked at more closely
 FOLLOWED = 2                 # people followed in a video
-LOOK_EACH = 15               # frames of a video after which the detector looks for newcomers
+LOOK_EACH, LOST_LOOK_EACH = 15, 3        # frames of a video after which the detector looks for newcomers, and for the lost
 
 
 class Sight(NamedTuple):
@@ -80,7 +80,7 @@ class BlazePose:
         """
         h, w = photo.shape[:2]
         for picture, looks in ((photo, whole(h, w)), (photo, parts(h, w)), (None, whole(h, w))):
-            sights = self._people(brightened(photo) if picture is None else picture, looks)
+            sights = self.look(brightened(photo) if picture is None else picture, looks)
             if sights:
                 return [as_person(sight, (h, w)) for sight in sights]
         return []
@@ -89,9 +89,9 @@ class BlazePose:
         """A :class:`Tracker` for the frames of one video."""
         return Tracker(self)
 
-    def _people(self, photo, looks):
+    def look(self, photo, looks):
         """The :class:`Sight` of everybody who is seen in at least one of the looks, the most prominent first."""
-        found = [detection for region, mirrored in looks for detection in self._look(photo, region, mirrored)]
+        found = [detection for region, mirrored in looks for detection in self._detections(photo, region, mirrored)]
         people = []
         for circle, score in grouped(found)[:MOST_PEOPLE]:
             sight = self.settle(photo, around(*circle))
@@ -99,7 +99,7 @@ class BlazePose:
                 people.append((prominence(sight, photo.shape) * min(1.0, score / len(looks)), sight))
         return [sight for _, sight in sorted(people, key=lambda pair: -pair[0])]
 
-    def _look(self, photo, region, mirrored):
+    def _detections(self, photo, region, mirrored):
         """(middle of the hips and point on the circle (2, 2), score) of the people in a region."""
         picture = cut(photo, region, DETECTED, cv2.BORDER_CONSTANT)
         points, scores = self.detector(picture[:, ::-1] if mirrored else picture, CANDIDATE)
@@ -120,12 +120,22 @@ class BlazePose:
     def settle(self, photo, region):
         """The :class:`Sight` of the person around a detection, or None if there is nobody.
 
-        The region is found again from the first landmarks, as in a video. Then the mirrored region must agree, or else six views
-        of the region vote: the pose that is nearest to the others wins. In side views, this settles which leg is the left one.
+        The region is found again from the first landmarks, as in a video.
         """
-        first = self.see(photo, region)
-        region = following(first)
-        plain, mirrored = self.see(photo, region), self.see(photo, region, mirrored=True)
+        return self.follow(photo, following(self.see(photo, region)))
+
+    def follow(self, photo, region, thorough=True):
+        """The :class:`Sight` of the person in a region that landmarks gave, or None if there is nobody.
+
+        Without `thorough`, one run of the network is enough where it is sure.
+
+        The plain and the mirrored region must agree, and their mean is taken; or else six views of the region vote: the pose that
+        is nearest to the others, and covered by its mask, wins. In side views, this settles which leg is the left one.
+        """
+        plain = self.see(photo, region)
+        if not thorough and plain.presence >= MIN_PRESENCE and plain.covered >= WELL_COVERED:
+            return plain
+        mirrored = self.see(photo, region, mirrored=True)
         if min(plain.presence, mirrored.presence) >= MIN_PRESENCE and distance(plain, mirrored) < AGREE * torso(plain):
             sight = plain._replace(points=(plain.points + mirrored.points) / 2, mask=(plain.mask + mirrored.mask) / 2,
                                    visible=(plain.visible + mirrored.visible) / 2)
@@ -135,35 +145,34 @@ class BlazePose:
             views = [view for view in views if view.presence >= MIN_PRESENCE]
             if not views:
                 return None
-            sight = min(views, key=lambda view: np.median([distance(view, other) for other in views]))
+            sight = min(views, key=lambda view: np.median([distance(view, other) for other in views]) / max(view.covered, 0.1))
         return sight if sight.covered >= MIN_COVERED else None
 
 
 class Tracker:
     """Follows the people of one video from frame to frame.
 
-    Each person's next region follows from the last landmarks, which takes one run of one network a frame. The detector runs when
-    nobody is followed and every LOOK_EACH frames.
+    Each person's next region follows from the last landmarks. The most prominent person's is seen plain and mirrored, which makes
+    the joints less noisy. The detector looks at the first frame, when somebody is lost, and every LOOK_EACH frames for newcomers.
     """
 
     def __init__(self, blazepose):
-        self.blazepose, self.sights, self.frame = blazepose, [], 0
+        self.blazepose, self.sights, self.most, self.frames = blazepose, [], 0, LOOK_EACH
 
     def detect(self, picture):
         """The people in the next frame (h, w, 3) uint8 RGB: a list of :class:`pose.person.Person`, the most prominent first."""
-        followed = []
-        for last in self.sights:
-            sight = self.blazepose.see(picture, following(last))
-            if sight.presence >= MIN_PRESENCE and sight.covered >= MIN_COVERED \
-                    and not any(same_pose(sight, other) for other in followed):
-                followed.append(sight)
-        if not followed or self.frame % LOOK_EACH == 0:
-            h, w = picture.shape[:2]
-            found = self.blazepose._people(picture, whole(h, w))
-            followed += [sight for sight in found if not any(same_pose(sight, other) for other in followed)]
-        followed.sort(key=lambda sight: -prominence(sight, picture.shape))
-        self.sights, self.frame = followed[:FOLLOWED], self.frame + 1
-        return [as_person(sight, picture.shape[:2]) for sight in self.sights]
+        shape, sights = picture.shape[:2], []
+        for number, last in enumerate(self.sights):
+            sight = self.blazepose.follow(picture, following(last), thorough=number == 0)
+            if sight is not None and not any(same_pose(sight, other) for other in sights):
+                sights.append(sight)
+        self.frames += 1
+        if self.frames >= (LOST_LOOK_EACH if len(sights) < max(1, self.most) else LOOK_EACH):
+            found = self.blazepose.look(picture, whole(*shape))
+            sights += [sight for sight in found if not any(same_pose(sight, other) for other in sights)]
+            self.frames, self.most = 0, min(FOLLOWED, len(sights))
+        self.sights = sorted(sights[:FOLLOWED], key=lambda sight: -prominence(sight, shape))
+        return [as_person(sight, shape) for sight in self.sights]
 
 
 def whole(h, w):
