@@ -24,7 +24,9 @@ MIN_COVERED, WELL_COVERED = 0.3, 0.8     # shares of the joints that the person'
 SAME_CENTRE, SAME_SIZE = 0.4, 1.6        # detections of one person: distance in radii, ratio of the radii
 SAME_POSE = 0.5              # two finds are the same person below this mean distance of the joints, in torso lengths
 AGREE = 0.15                 # plain and mirrored region agree below this mean distance of the joints, in torso lengths
-MOST_PEOPLE = 12             # that are looked at more closely
+MOST_PEOPLE = 12             # whose landmarks are looked for
+SMALL, MOST_CLOSER = 0.35, 4             # regions of this share of the photo's longer side get a second pass, at most so many
+BRIGHTEST, DARK = 99, 128                # percentile of a photo's values that is called its brightest, and when that is dark
 FOLLOWED = 2                 # people followed in a video
 LOOK_EACH, LOST_LOOK_EACH = 15, 3        # frames of a video after which the detector looks for newcomers, and for the lost
 
@@ -37,6 +39,7 @@ class Sight(NamedTuple):
     visible: np.ndarray      # (33,) probabilities
     presence: float          # probability
     mask: np.ndarray         # (256, 256) logits over the region
+    support: float = 1.0     # score of the detector, over all looks
 
     @property
     def joints(self):
@@ -79,25 +82,46 @@ class BlazePose:
         is found like others; in a dark photo or if people are small, it takes longer.
         """
         h, w = photo.shape[:2]
-        for picture, looks in ((photo, whole(h, w)), (photo, parts(h, w)), (None, whole(h, w))):
-            sights = self.look(brightened(photo) if picture is None else picture, looks)
+        photo, everything = lit(photo), Region(w / 2, h / 2, max(h, w))
+        for picture, looks in ((photo, views(everything)), (photo, parts(h, w)), (None, views(everything))):
+            picture = with_contrast(photo) if picture is None else picture
+            sights = self.look(picture, looks)
             if sights:
-                return [as_person(sight, (h, w)) for sight in sights]
+                return [as_person(sight, (h, w)) for sight in self._closer(picture, sights)]
         return []
+
+    def _closer(self, photo, sights):
+        """A second pass over the surroundings of people who are small in the photo; the most prominent first."""
+        if sights[0].region.side > SMALL * max(photo.shape[:2]):
+            return sights
+        again = []
+        for sight in sights[:MOST_CLOSER]:
+            again += self.look(photo, views(sight.region._replace(angle=0.0)), known=again)
+        return sorted(again, key=lambda sight: -prominence(sight, photo.shape)) or sights
 
     def tracker(self):
         """A :class:`Tracker` for the frames of one video."""
         return Tracker(self)
 
-    def look(self, photo, looks):
-        """The :class:`Sight` of everybody who is seen in at least one of the looks, the most prominent first."""
+    def look(self, photo, looks, known=()):
+        """People in a photo.
+
+        Args:
+            photo: (h, w, 3) uint8 RGB.
+            looks: (region, mirrored) of the parts of it that the detector sees.
+            known: sights of people who are left out.
+        Returns:
+            list of :class:`Sight`, the most prominent first.
+        """
         found = [detection for region, mirrored in looks for detection in self._detections(photo, region, mirrored)]
         people = []
         for circle, score in grouped(found)[:MOST_PEOPLE]:
+            if any(same_circle(circle, sight.points[BODY:]) for sight in known):
+                continue
             sight = self.settle(photo, around(*circle))
-            if sight is not None and not any(same_pose(sight, other) for _, other in people):
-                people.append((prominence(sight, photo.shape) * min(1.0, score / len(looks)), sight))
-        return [sight for _, sight in sorted(people, key=lambda pair: -pair[0])]
+            if sight is not None and not any(same_pose(sight, other) for other in (*people, *known)):
+                people.append(sight._replace(support=min(1.0, score / len(looks))))
+        return sorted(people, key=lambda sight: -prominence(sight, photo.shape))
 
     def _detections(self, photo, region, mirrored):
         """(middle of the hips and point on the circle (2, 2), score) of the people in a region."""
@@ -165,20 +189,18 @@ class Tracker:
         for number, last in enumerate(self.sights):
             sight = self.blazepose.follow(picture, following(last), thorough=number == 0)
             if sight is not None and not any(same_pose(sight, other) for other in sights):
-                sights.append(sight)
+                sights.append(sight._replace(support=last.support))
         self.frames += 1
         if self.frames >= (LOST_LOOK_EACH if len(sights) < max(1, self.most) else LOOK_EACH):
-            found = self.blazepose.look(picture, whole(*shape))
-            sights += [sight for sight in found if not any(same_pose(sight, other) for other in sights)]
+            sights += self.blazepose.look(picture, views(Region(shape[1] / 2, shape[0] / 2, max(shape))), known=sights)
             self.frames, self.most = 0, min(FOLLOWED, len(sights))
         self.sights = sorted(sights[:FOLLOWED], key=lambda sight: -prominence(sight, shape))
         return [as_person(sight, shape) for sight in self.sights]
 
 
-def whole(h, w):
-    """(region, mirrored) of the looks at a whole photo: close and wide, plain and mirrored, and turned to both sides."""
-    side, middle = max(h, w), (w / 2, h / 2)
-    return [(Region(*middle, side * growth, angle), mirrored) for growth, angle, mirrored in (
+def views(region):
+    """(region, mirrored) of the looks at a region: close and wide, plain and mirrored, and turned to both sides."""
+    return [(region._replace(side=region.side * growth, angle=region.angle + angle), mirrored) for growth, angle, mirrored in (
         (1.0, 0.0, False), (1.0, 0.0, True), (1.5, 0.0, False), (1.5, 0.0, True), (1.2, -0.6, False), (1.2, 0.6, False))]
 
 
@@ -186,12 +208,24 @@ def parts(h, w):
     """(region, mirrored) of the looks at parts of a photo and at the photo turned about, for people small or upside down."""
     side = max(h, w)
     turned = [(Region(w / 2, h / 2, 1.2 * side, turn * np.pi / 2), False) for turn in (1, 2, 3)]
-    return turned + [(Region(w * x, h * y, side * size), False) for size, places in ((0.6, (0.3, 0.7)), (0.35, (0.2, 0.5, 0.8)))
-                     for x in places for y in places]
+    return turned + [(Region(x, y, side * size), False) for size in (0.6, 0.35, 0.2)
+                     for x in spread(w, side * size) for y in spread(h, side * size)]
 
 
-def brightened(photo):
-    """A dark photo with its contrast raised part by part (CLAHE), (h, w, 3) uint8."""
+def spread(length, side):
+    """Middles of squares of this side that cover a length and overlap by a third or more."""
+    number = max(1, int(np.ceil((length - side) / (0.67 * side))) + 1)
+    return np.linspace(side / 2, length - side / 2, number) if number > 1 else np.array([length / 2])
+
+
+def lit(photo):
+    """A photo whose brightest parts are bright: a dark one is stretched, (h, w, 3) uint8."""
+    brightest = float(np.percentile(photo[::max(1, photo.shape[0] // 256), ::max(1, photo.shape[1] // 256)], BRIGHTEST))
+    return photo if brightest >= DARK else cv2.convertScaleAbs(photo, alpha=255 / max(brightest, 8.0))
+
+
+def with_contrast(photo):
+    """A photo with its contrast raised part by part (CLAHE), (h, w, 3) uint8."""
     lightness, *colour = cv2.split(cv2.cvtColor(photo, cv2.COLOR_RGB2LAB))
     lightness = cv2.createCLAHE(8.0, (8, 8)).apply(lightness)
     return cv2.cvtColor(cv2.merge([lightness, *colour]), cv2.COLOR_LAB2RGB)
@@ -246,9 +280,9 @@ def same_pose(one, other):
 
 
 def prominence(sight, shape):
-    """Pixels of the photo that the mask covers, less for joints outside of the photo or of the mask."""
+    """Pixels of the photo that the mask covers, less for joints outside of the photo or of the mask and for doubts."""
     inside = ((sight.joints >= 0) & (sight.joints < shape[1::-1])).all(1).mean()
-    return float((sight.mask > 0).mean() * sight.region.side ** 2 * inside * sight.covered)
+    return float((sight.mask > 0).mean() * sight.region.side ** 2 * inside * sight.covered * sight.support)
 
 
 def as_person(sight, shape):

@@ -3,8 +3,8 @@
     python -m tools.measure_detector --root DIR [--every 4] [--clips N] [--weights PATH]
 
 Single pictures are the first and the middle frame of every fourth clip; videos are whole clips, followed from frame to frame and
-smoothed as `dataset.from_video` does. Distances are in lengths of the annotated torso: the median of all visible joints, and of the
-means of frames the median and the 90 % quantile. Masks are compared at 0.5 where the data set has any (masks/NNNN/*.png beside
+smoothed as `dataset.from_video` does. Distances are in lengths of the annotated torso: the median of all visible joints, and
+median and 90 % quantile of the frames' means. Masks are compared at 0.5 where the data set has any (masks/NNNN/*.png beside
 frames/). Frames a second are those of one core's time.
 """
 import argparse
@@ -51,7 +51,8 @@ class Scores:
         def quantile(values, at):
             return round(float(np.quantile(values, at)), 4) if values else None
         return {"frames": self.frames, "missed": self.missed, "joint_median": quantile(self.joints, 0.5),
-                "frame_median": quantile(self.means, 0.5), "frame_90": quantile(self.means, 0.9), "mask_iou_median": quantile(self.overlaps, 0.5),
+                "frame_median": quantile(self.means, 0.5), "frame_90": quantile(self.means, 0.9),
+                "mask_iou_median": quantile(self.overlaps, 0.5),
                 "mask_iou_10": quantile(self.overlaps, 0.1), "frames_per_second": round(self.frames / max(self.seconds, 1e-9), 1)}
 
 
