@@ -3,6 +3,8 @@
 Bazarevsky et al., "BlazePose: On-device Real-time Body Pose tracking", 2020; the networks and what surrounds them as MediaPipe
 0.10.21 ships and uses them (Apache 2.0). They run under LiteRT.
 """
+import os
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -106,6 +108,24 @@ def refine(points, heatmaps):
     return np.where(sure[:, None], mean, points)
 
 
+@contextmanager
+def silent():
+    """Drop what is written to the process's standard error: LiteRT tells there how it computes, and has no setting for it."""
+    try:
+        kept = os.dup(2)
+    except OSError:                                                  # closed already
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 class Network:
     """A LiteRT network with one input picture.
 
@@ -116,8 +136,9 @@ class Network:
 
     def __init__(self, content, threads=1):
         from ai_edge_litert.interpreter import Interpreter  # not everywhere installable; pose.blazepose says so
-        self.interpreter = Interpreter(model_content=content, num_threads=threads)
-        self.interpreter.allocate_tensors()
+        with silent():
+            self.interpreter = Interpreter(model_content=content, num_threads=threads)
+            self.interpreter.allocate_tensors()
         self.input = self.interpreter.get_input_details()[0]["index"]
         self.outputs = [output["index"] for output in self.interpreter.get_output_details()]
 

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from pose import blazepose, blazepose_weights
-from pose.blazepose import MIRRORED, BlazePose, Sight, as_person, grouped, lit, parts, same_pose, views
+from pose.blazepose import MIRRORED, BlazePose
 from pose.blazepose_networks import BODY, Landmarks, anchors, decode, merge, overlap, refine
 from pose.blazepose_weights import FILES, INSIDE, read_weights
+from pose.looks import grouped, lit, parts, views
 from pose.regions import Region
+from pose.sights import Sight, as_person, same_pose
 from pose.skeleton import ANKLES, HEAD, JOINTS, SHOULDERS
 from utils.errors import UserError
 
@@ -255,6 +257,13 @@ def test_without_a_network_one_line_says_what_to_do(tmp_path, monkeypatch, capsy
     monkeypatch.setattr(sys, "argv", ["blazepose_weights"])
     blazepose_weights.main()                                         # `make` goes on
     assert capsys.readouterr().out.startswith("note: BlazePose's weights")
+
+
+def test_without_litert_one_line_names_the_other_detector(monkeypatch):
+    monkeypatch.setattr(blazepose, "read_weights", lambda *_: (b"", b""))
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    with pytest.raises(UserError, match="BlazePose needs LiteRT.*--detector keypoint_rcnn"):
+        BlazePose()
 
 
 @pytest.fixture(scope="module")
