@@ -118,29 +118,41 @@ class BlazePose:
         """
         return self.follow(photo, following(self.see(photo, region)))
 
-    def follow(self, photo, region, thorough=True):
+    def follow(self, photo, region, last=None, thorough=True):
         """The :class:`Sight` of the person in a region that landmarks gave, or None if there is nobody.
 
-        Without `thorough`, one run of the network is enough where it is sure.
+        The plain and the mirrored region must agree, and their mean is taken. Where they do not, as in side views about which leg
+        is the left one, the pose nearest to the last frame's is taken. Without one, six views of the region vote: the pose that
+        is nearest to the others, and covered by its mask, wins.
 
-        The plain and the mirrored region must agree, and their mean is taken; or else six views of the region vote: the pose that
-        is nearest to the others, and covered by its mask, wins. In side views, this settles which leg is the left one.
+        Args:
+            photo: (h, w, 3) uint8 RGB.
+            region: where the person is.
+            last: the person's sight in the frame before, or None.
+            thorough: False lets the plain region alone be enough where the network is sure.
         """
         plain = self.see(photo, region)
         if not thorough and plain.presence >= MIN_PRESENCE and plain.covered >= WELL_COVERED:
             return plain
         mirrored = self.see(photo, region, mirrored=True)
-        if min(plain.presence, mirrored.presence) >= MIN_PRESENCE and distance(plain, mirrored) < AGREE * torso(plain):
+        views = [view for view in (plain, mirrored) if view.presence >= MIN_PRESENCE]
+        steady = [view for view in views if last is not None and same_pose(view, last)]
+        if len(views) == 2 and distance(plain, mirrored) < AGREE * torso(plain):
             sight = plain._replace(points=(plain.points + mirrored.points) / 2, mask=(plain.mask + mirrored.mask) / 2,
                                    visible=(plain.visible + mirrored.visible) / 2)
+        elif steady:
+            sight = min(steady, key=lambda view: distance(view, last))
         else:
-            turned = [region._replace(angle=region.angle + turn, side=region.side * 1.05) for turn in (-0.2, 0.2)]
-            views = [plain, mirrored] + [self.see(photo, other, flip) for other in turned for flip in (False, True)]
-            views = [view for view in views if view.presence >= MIN_PRESENCE]
-            if not views:
-                return None
-            sight = min(views, key=lambda view: np.median([distance(view, other) for other in views]) / max(view.covered, 0.1))
-        return sight if sight.covered >= MIN_COVERED else None
+            sight = self._vote(photo, region, views)
+        return sight if sight is not None and sight.covered >= MIN_COVERED else None
+
+    def _vote(self, photo, region, views):
+        """Of these views and four of the region turned a little, the one nearest to the others; None if nobody is there."""
+        turned = [region._replace(angle=region.angle + turn, side=region.side * 1.05) for turn in (-0.2, 0.2)]
+        views = views + [self.see(photo, other, flip) for other in turned for flip in (False, True)]
+        views = [view for view in views if view.presence >= MIN_PRESENCE]
+        return min(views, default=None, key=lambda view: np.median([distance(view, other) for other in views])
+                   / max(view.covered, 0.1))
 
 
 class Tracker:
@@ -157,7 +169,7 @@ class Tracker:
         """The people in the next frame (h, w, 3) uint8 RGB: a list of :class:`pose.person.Person`, the most prominent first."""
         shape, sights = picture.shape[:2], []
         for number, last in enumerate(self.sights):
-            sight = self.blazepose.follow(picture, following(last), thorough=number == 0)
+            sight = self.blazepose.follow(picture, following(last), last, thorough=number == 0)
             if sight is not None and not any(same_pose(sight, other) for other in sights):
                 sights.append(sight._replace(support=last.support))
         self.frames += 1

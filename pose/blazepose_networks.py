@@ -98,10 +98,11 @@ def refine(points, heatmaps):
     reach = KERNEL // 2
     cells = np.floor(points * (w, h)).astype(int)
     inside = ((cells >= 0) & (cells < (w, h))).all(1)
-    padded = np.pad(sigmoid(heatmaps.astype(np.float64)), ((reach, reach), (reach, reach), (0, 0)))
+    padded = np.pad(heatmaps, ((reach, reach), (reach, reach), (0, 0)), constant_values=-np.inf)
     around = np.arange(-reach, reach + 1)
     x, y = (cells[:, axis, None] * inside[:, None] + around for axis in (0, 1))                     # (n, 7)
-    weights = padded[y[:, :, None] + reach, x[:, None, :] + reach, np.arange(number)[:, None, None]]      # (n, 7, 7)
+    logits = padded[y[:, :, None] + reach, x[:, None, :] + reach, np.arange(number)[:, None, None]]      # (n, 7, 7)
+    weights = sigmoid(logits.astype(np.float64))
     mass = weights.sum((1, 2))
     mean = np.stack([(weights.sum(1) * x).sum(1) / w, (weights.sum(2) * y).sum(1) / h], 1) / np.maximum(mass, 1e-12)[:, None]
     sure = inside & (weights.max((1, 2)) >= MIN_PEAK)
