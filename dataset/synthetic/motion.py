@@ -1,6 +1,6 @@
 """How the people of the synthetic data set move: keyframes of the nine actions and the 3D skeleton that they control.
 
-Axes of all 3D vectors: x points to the person's left, y up, z to where the person faces at the start. The ground is y = 0, and the
+Axes of all 3D vectors: x points to the person's left, y up, z to where the person faces at the start. The ground is y = 0, the
 unit is the body height. Joints are in Penn Action's order (pose.skeleton), but here left and right are the person's own sides.
 """
 import itertools
