@@ -86,7 +86,7 @@ def test_testing_wants_one_process(run_script, monkeypatch):
 # ---- training runs ----
 
 def wait_until(condition):
-    end = time.monotonic() + 60
+    end = time.monotonic() + 200
     while not condition():
         assert time.monotonic() < end, "it does not happen"
         time.sleep(0.01)
@@ -139,7 +139,7 @@ def test_a_run_goes_on_with_another_number_of_processes(job, tmp_path, tiny, for
     process.communicate(timeout=60)
     epochs = f"train_epoch={(job.stopped() - 1) // 28 + 2}"
     job.alone("--resume", overrides=[epochs])
-    assert len(re.findall(r"iteration 40\b", job.log.read_text())) == 1                # only rank zero writes the log
+    assert len(re.findall("iteration 40  kl", job.log.read_text())) == 1               # only rank zero writes the log
     assert len(list((tmp_path / "job/logs/Penn_actvae").glob("events*"))) == 3         # and the events
     whole = Job(tmp_path / "whole", tiny, fork_server, run_script)
     whole.alone(overrides=[epochs])
