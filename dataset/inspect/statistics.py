@@ -15,7 +15,6 @@ BONE = 0.25                # change of a bone's length in one step; perspective 
 SWAP_WIDTH = 0.06          # left and right joints that are closer than this are not compared
 SWAP_GAIN = 0.4            # sides are swapped if exchanging them leaves less than this share of the motion
 OUTSIDE = 0.02             # tolerance for joints outside the frame, as share of its longer side
-PAIRS = (SHOULDERS, ELBOWS, WRISTS, HIPS, KNEES, ANKLES)
 GROUPS = {"arms": (SHOULDERS, ELBOWS, WRISTS), "legs": (HIPS, KNEES, ANKLES)}
 BONES = tuple((start, end) for first, second in ((SHOULDERS, ELBOWS), (ELBOWS, WRISTS), (HIPS, KNEES), (KNEES, ANKLES))
               for start, end in zip(first, second))
