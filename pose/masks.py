@@ -62,12 +62,14 @@ def mask_of(photo, person, others=()):
 
     Args:
         photo: (h, w, 3) uint8 RGB.
-        person: :class:`pose.person.Person` with a mask.
-        others: the other persons of the photo, with masks.
+        person: :class:`pose.detector.Person`.
+        others: the other people of the photo, found by the same detector.
     Returns:
-        (h, w) float32.
+        (h, w) float32, or None if the person has no mask.
     """
     mask = person.mask(photo.shape[:2])
+    if mask is None:
+        return None
     for other in others:
         if (np.minimum(person.box[2:], other.box[2:]) > np.maximum(person.box[:2], other.box[:2])).all():
             mask *= np.clip(0.5 + 2 * (mask - other.mask(photo.shape[:2])), 0, 1)

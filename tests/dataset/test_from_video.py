@@ -241,7 +241,7 @@ def test_somebody_elses_folder_is_left_alone(scene):
 def test_a_detector_that_cannot_be_had_ends_the_command(scene, monkeypatch):
     monkeypatch.setattr(program, "find_people", find_people)
     outcome = scene.run(BOTH, "--detector_weights", "none.pt")
-    assert outcome.status == 2 and outcome.err.splitlines()[-1].startswith("error: none.pt: there is no such file of detector")
+    assert outcome.status == 2 and outcome.err.splitlines()[-1].startswith("error: none.pt: there is no such file or folder of")
     assert "--poses DIR" in outcome.err
 
 

@@ -341,14 +341,17 @@ def test_without_a_detector_there_is_a_page(studio, monkeypatch):
     def no_weights():
         raise DetectorError(f"Keypoint R-CNN's weights could not be downloaded (no network); {keypoint_rcnn.REMEDY}")
     monkeypatch.setattr(keypoint_rcnn, "_coco_weights", no_weights)
-    outcome = studio.refused("could not be downloaded", pose=False)
+    outcome = studio.refused("could not be downloaded", "--detector", "keypoint_rcnn", pose=False)
     page = studio.out / "me_pose.html"
     assert page.exists() and str(page) in outcome.err and "--detector_weights" in outcome.err
 
 
 def test_detector_weights_that_are_none(studio):
     missing = studio.folder / "none.pth"
-    studio.refused(f"{missing}: there is no such file of detector weights", "--detector_weights", missing, pose=False)
+    for name, kind in (("keypoint_rcnn", "of detector weights"), ("blazepose", "or folder of BlazePose's weights")):
+        outcome = studio.refused(f"{missing}: there is no such file {kind}", "--detector_weights", missing, "--detector", name,
+                                 pose=False)
+        assert "--pose edit" in outcome.err
 
 
 class StandIn:

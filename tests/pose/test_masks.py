@@ -3,8 +3,8 @@ import cv2
 import numpy as np
 import pytest
 
+from pose.detector import Person
 from pose.masks import alpha_mask, check_near, mask_of, read_mask, refine, write_mask
-from pose.person import Person
 from pose.regions import Region
 from utils.errors import UserError
 
@@ -52,6 +52,7 @@ def test_what_belongs_more_to_another_is_left_out():
     right = right._replace(soft=0.9 * right.soft)
     alone, together = mask_of(photo, right), mask_of(photo, right, [left])
     assert alone[60, 80] > 0.9 and together[60, 80] < 0.5 and together[60, 115] > 0.9
+    assert mask_of(photo, right._replace(region=None, soft=None)) is None
     far = person((10, 10), 5)
     np.testing.assert_array_equal(mask_of(photo, right, [far]), alone)
 
