@@ -75,8 +75,11 @@ def test_alpha_counts_unless_it_is_constant(tmp_path):
     white = np.dstack([*[np.uint8(mask * 255)] * 3, np.full(mask.shape, 255, np.uint8)])
     cv2.imwrite(str(tmp_path / "opaque.png"), white)
     np.testing.assert_array_equal(read_mask(tmp_path / "opaque.png", (120, 160)), mask)
-    assert alpha_mask(white) is None and alpha_mask(white[..., :3]) is None
-    np.testing.assert_array_equal(alpha_mask(picture), mask)
+    assert alpha_mask(white[..., 3]) is None and alpha_mask(0 * white[..., 3]) is None
+    corners = np.full(mask.shape, 255, np.uint8)
+    corners[:8, :8] = 0
+    assert alpha_mask(corners) is None, "rounded corners are no mask"
+    np.testing.assert_array_equal(alpha_mask(picture[..., 3]), mask)
 
 
 def test_bad_mask_files_are_told_in_one_line(tmp_path):
