@@ -65,7 +65,7 @@ def mask_of(photo, person, others=()):
         person: :class:`pose.detector.Person`.
         others: the other people of the photo, found by the same detector.
     Returns:
-        (h, w) float32, or None if the person has no mask.
+        (h, w) float32, or None if the person has no mask, or one that is empty or everything.
     """
     mask = person.mask(photo.shape[:2])
     if mask is None:
@@ -73,7 +73,8 @@ def mask_of(photo, person, others=()):
     for other in others:
         if (np.minimum(person.box[2:], other.box[2:]) > np.maximum(person.box[:2], other.box[:2])).all():
             mask *= np.clip(0.5 + 2 * (mask - other.mask(photo.shape[:2])), 0, 1)
-    return refine(photo, mask, person.box)
+    mask = refine(photo, mask, person.box)
+    return mask if MIN_SHARE <= (mask > 0.5).mean() < 1 else None
 
 
 def alpha_mask(alpha):
@@ -145,9 +146,11 @@ def check_near(mask, joints, visible, place):
                         "is it another photo's?")
 
 
+def mask_bytes(mask):
+    """A mask (h, w) float32 as a grey PNG."""
+    return cv2.imencode(".png", cv2.convertScaleAbs(mask, alpha=255))[1].tobytes()
+
+
 def write_mask(path, mask):
-    """Write a mask as a gray PNG, whole."""
-    done, data = cv2.imencode(".png", cv2.convertScaleAbs(mask, alpha=255))
-    if not done:
-        raise UserError(f"{path}: this mask cannot be written as a PNG")
-    write_bytes(path, data.tobytes())
+    """Write a mask as a grey PNG, whole."""
+    write_bytes(path, mask_bytes(mask))
