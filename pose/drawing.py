@@ -21,7 +21,7 @@ LIMB_WIDTH = 64           # the picture's side divided by a limb's thickness
 LIMB_LIGHT = 0.55         # brightness of a limb, as a share of its joints' brightness
 SUBPIXEL = 4              # bits of cv2's fixed-point coordinates
 OWN_RIGHT, OWN_LEFT, MIDDLE = (255, 138, 61), (76, 195, 255), (242, 242, 242)
-TINT, TINT_SHARE = (120, 230, 90), 0.4    # of a mask
+TINT, TINT_SHARE = (255, 60, 200), 0.4    # of a mask
 THICKNESS = 1 / 130       # of a skeleton's limb, as a share of the picture's longer side
 
 

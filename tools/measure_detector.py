@@ -4,8 +4,9 @@
 
 It measures single pictures, the first and the middle frame of every fourth clip, and videos, whole clips in which people are
 followed and smoothed as in `dataset.from_video`. Distances are divided by the length of the annotated torso; printed are the
-median over visible joints, and the median and the 90 % quantile of the frames' means. Masks are compared at a threshold of 0.5,
-if the data set has any (masks/NNNN/*.png beside frames/). Frames a second are counted in processor time.
+median over visible joints, and the median and the 90 % quantile of the frames' means. Masks, whose edges follow the picture, are
+compared at a threshold of 0.5, if the data set has any (masks/NNNN/*.png beside frames/). Frames a second are counted in
+processor time, without the edges of masks.
 """
 import argparse
 import json
@@ -20,6 +21,7 @@ from tqdm import tqdm
 from dataset.from_video.tracking import clean, main_person
 from dataset.penn_action import find_labels, read_annotation
 from pose.blazepose import BlazePose
+from pose.masks import mask_of
 from pose.skeleton import HIPS, SHOULDERS
 from utils.errors import UserError, command
 
@@ -75,7 +77,7 @@ def measure_pictures(root, clips, blazepose, bar):
             start = time.process_time()
             people = blazepose.detect(picture)
             scores.seconds += time.process_time() - start
-            found = (people[0].joints, people[0].mask(picture.shape[:2])) if people else (None, None)
+            found = (people[0].joints, mask_of(picture, people[0], people[1:])) if people else (None, None)
             scores.add(*found, joints[number], visible[number], mask)
         bar.update()
     return scores
@@ -85,19 +87,18 @@ def measure_videos(root, clips, blazepose, bar):
     """:class:`Scores` of all frames of clips, the main person of each."""
     scores = Scores()
     for name, joints, visible in clips:
-        tracker, people, masks = blazepose.tracker(), [], []
-        for number in range(len(joints)):
-            picture, mask = frame(root, name, number)
-            masks.append((picture.shape[:2], mask))
+        tracker, people, frames = blazepose.tracker(), [], [frame(root, name, number) for number in range(len(joints))]
+        for picture, _ in frames:
             start = time.process_time()
             people.append(tracker.detect(picture))
             scores.seconds += time.process_time() - start
         times = np.arange(len(joints)) / FPS
         persons = main_person(people, times)
         track = clean(persons, times)
-        for number, (size, mask) in enumerate(masks):
-            found = (track.joints[number] if track.present[number] else None,
-                     persons[number].mask(size) if persons[number] is not None else None)
+        for number, (picture, mask) in enumerate(frames):
+            person = persons[number]
+            found = (track.joints[number] if track.present[number] else None, None if person is None else mask_of(
+                picture, person, [other for other in people[number] if other is not person]))
             scores.add(*found, joints[number], visible[number], mask)
         bar.update()
     return scores

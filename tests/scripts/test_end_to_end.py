@@ -16,6 +16,7 @@ from helpers import Links, entry_point, own_photo, shell_commands
 from PIL import Image
 
 from dataset.synthetic.people import draw_video
+from pose import DEFAULT_DETECTOR, detector_class
 from pose.pose_file import write_poses
 from utils.media import write_mp4
 
@@ -75,6 +76,8 @@ def workshop(tmp_path_factory, run_script):
             for part, trained in (("im_encode_content", RUN), ("im_encode_vae", RUN), ("generator", P2I_RUN)):
                 newest = sorted((folder / trained / "checkpoints").glob(f"*_{part}_*.pt"))[-1]
                 shutil.copy(newest, folder / "pretrain" / f"{part}.pt")
+        if "--image" in command and not detector_class(DEFAULT_DETECTOR).at_hand():
+            command += " --pose photos/me.json"             # nothing is downloaded here
         results.append((command, run(folder, command, run_script)))
     return folder, results
 
