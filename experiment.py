@@ -61,6 +61,8 @@ def train_module(options, config, run, trainer_class, evaluation):
     data = training_pairs(config, trainer.paints, trainer.plate)
     held_out = read_pairs(config, images=trainer.paints, test=True)
     trainer.check_targets(data.targets)
+    if not trainer.paints:
+        vars(config.actvae).update(trainer.pose_module.prepare(data))
     draw_frame_indices = trainer.draw_frame_indices and partial(
         trainer.draw_frame_indices, targets=data.targets, steps=trainer.pose_module.steps(data.targets))
     sampler, loader = training_batches(data, config, trainer.seed, draw_frame_indices)
