@@ -8,11 +8,12 @@ from functools import cached_property
 
 import torch
 
-from evaluation.metric import CALIBRATION, CURVE, HIGHER, LOWER, MOTION, NEAR_TRUE, RATIOS, REFERENCE, metric
-from pose.skeleton import LIMBS
+from evaluation.metric import CALIBRATION, CURVE, HIGHER, LOWER, MOTION, NEAR_1, NEAR_TRUE, RATIOS, REFERENCE, metric
+from pose.skeleton import LIMBS, WRISTS, body_size
 
 RECOGNISED = 4            # samples of a row that the classifier of motions sees
-LENGTH, ACCELERATION = "length", "length per step squared"
+LENGTH, SPEED, ACCELERATION = "length", "length per step", "length per step squared"
+ONSET = 0.15              # body units (about a person's height) that a wrist has moved when a motion has begun
 
 
 def joint_distance(a, b):
@@ -194,6 +195,77 @@ def bone_drift(futures):
 def bone_drift_true(futures):
     """`bone_drift` of the true motion."""
     return bone_change(futures.truth, futures.source)
+
+
+# ---- wrists, whose motion people see first. True motion is smoothed: half of its acceleration is jitter of the annotation ----
+
+def smoothed(poses, source):
+    """Poses (..., T, J, 2), which follow source (..., J, 2), as weighted means (1 2 1) / 4 in time; the last pose stays."""
+    path = torch.cat([source[..., None, :, :], poses, poses[..., -1:, :, :]], -3)
+    inner = (path[..., :-2, :, :] + 2 * path[..., 1:-1, :, :] + path[..., 2:, :, :]) / 4
+    return torch.cat([inner[..., :-1, :, :], poses[..., -1:, :, :]], -3)
+
+
+def wrist_speeds(poses, source):
+    """Speeds of the wrists in poses (..., T, J, 2) that follow source (..., J, 2): (..., T, 2)."""
+    return torch.cat([source[..., None, :, :], poses], -3)[..., WRISTS, :].diff(dim=-3).norm(dim=-1)
+
+
+def amplitude(poses, source):
+    """The largest distance of a wrist from where it was in the source: (..., T, J, 2), (..., J, 2) -> (...)."""
+    return (poses - source[..., None, :, :])[..., WRISTS, :].norm(dim=-1).amax((-1, -2))
+
+
+def onset_step(poses, source):
+    """The first step at which a wrist has moved `ONSET` body units; T + 1 where none does. Shapes as of :func:`amplitude`."""
+    size = body_size(source.flatten(0, -3)).view(*source.shape[:-2], 1, 1)
+    moved = ((poses - source[..., None, :, :])[..., WRISTS, :].norm(dim=-1) > ONSET * size).any(-1)          # (..., T)
+    return (moved.cumsum(-1) == 0).sum(-1) + 1.0
+
+
+@metric(MOTION, SPEED, NEAR_TRUE)
+def peak_speed(futures):
+    """Largest distance that a wrist moves in one step, mean over wrists and samples."""
+    return wrist_speeds(futures.samples, futures.starts).amax(-2).mean((-1, -2))
+
+
+@metric(MOTION, SPEED, REFERENCE)
+def peak_speed_true(futures):
+    """`peak_speed` of the true motion, smoothed in time with the weights (1 2 1) / 4."""
+    return wrist_speeds(smoothed(futures.truth, futures.source), futures.source).amax(-2).mean(-1)
+
+
+@metric(MOTION, LENGTH, NEAR_TRUE)
+def path_length(futures):
+    """Length of the path of a wrist, mean over wrists and samples."""
+    return wrist_speeds(futures.samples, futures.starts).sum(-2).mean((-1, -2))
+
+
+@metric(MOTION, LENGTH, REFERENCE)
+def path_length_true(futures):
+    """`path_length` of the true motion, smoothed in time with the weights (1 2 1) / 4."""
+    return wrist_speeds(smoothed(futures.truth, futures.source), futures.source).sum(-2).mean(-1)
+
+
+@metric(RATIOS, "share", NEAR_1)
+def amplitude_in_range(futures):
+    """Share of rows whose true amplitude, the largest distance of a wrist from where it began, lies between the smallest and the
+    largest of the K samples; (K - 1) / (K + 1) for a calibrated forecast."""
+    samples, truth = amplitude(futures.samples, futures.starts), amplitude(futures.truth, futures.source)
+    return ((samples.amin(1) <= truth) & (truth <= samples.amax(1))).float()
+
+
+@metric(RATIOS, "steps", NEAR_TRUE)
+def onset(futures):
+    """First step at which a wrist has moved 0.15 body units (about a person's height), T + 1 where it never does: mean over the
+    samples."""
+    return onset_step(futures.samples, futures.starts).mean(1)
+
+
+@metric(RATIOS, "steps", REFERENCE)
+def onset_true(futures):
+    """`onset` of the true motion."""
+    return onset_step(futures.truth, futures.source)
 
 
 # ---- calibration ----

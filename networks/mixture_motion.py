@@ -4,8 +4,8 @@ The network (:class:`networks.residual_motion.ResidualMotion`) knows every pose,
 Retrieval (:class:`networks.retrieval.Retrieval`) moves as people do, but only knows the motions of its library. For each sample a
 coin decides which of the two predicts. The energy score is convex, so that of the mixture is better than the mean of both.
 
-The library is filled from the training rows when training starts, and is a part of the weights. As long as it is empty, the network
-predicts alone.
+The library is filled from the training rows when training starts, and is a part of the weights. As long as it is empty, the
+network predicts alone.
 """
 import torch
 

@@ -11,8 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from networks.residual_motion import body_size
-from pose.skeleton import mirror_pose
+from pose.skeleton import body_size, mirror_pose
 
 LEAST_STEPS = 16          # targets that a window needs
 PLACE = 0.15              # weight of a person's place and size in the distance of two poses, against that of its joints

@@ -28,17 +28,11 @@ from torch import nn
 
 from networks.energy_score import EnergyScore
 from networks.interfaces import PoseModule
-from pose.skeleton import LIMBS, mirror_pose
+from pose.skeleton import LIMBS, body_size, mirror_pose
 
 STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32)      # last steps of stretches; the loss uses one step of each
 SPEED_STEPS = 6                                                     # first steps, all in STEPS, whose changes are scored as well
 ALL = slice(None)                                                   # all members
-BODY = 3                                                            # body_size is about a person's height in the picture
-
-
-def body_size(pose):
-    """The unit of displacements (B, 1, 1, 1) for poses (B, J, 2): `BODY` times the joints' mean distance from their mean."""
-    return BODY * (pose - pose.mean(1, keepdim=True)).norm(dim=-1).mean(1)[:, None, None, None]
 
 
 def rows_of(table, action):

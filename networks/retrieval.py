@@ -10,7 +10,8 @@ A network, the scorer, looks at each candidate and gives it a number r; candidat
     w = softmax(r_i - beta_a (d_i - d_1)),
 
 where d is the distance of the poses and beta_a a weight learned for each action. Its loss is the energy score of the weighted
-candidates, sum_i w_i D(x_i, y) - 1/2 sum_ij w_i w_j D(x_i, x_j), exactly. In training, windows of the row's own video are left out.
+candidates, sum_i w_i D(x_i, y) - 1/2 sum_ij w_i w_j D(x_i, x_j), exactly. In training, windows of the row's own video are left
+out.
 
 Axes: as in :mod:`networks.motion_library`, and R rows of a training step, D width.
 """
@@ -21,7 +22,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from networks.motion_library import LEAST_STEPS, MotionLibrary, Neighbours, in_body_units, mirrored_where
-from networks.residual_motion import EnsembleLinear, MotionBlock, body_size
+from networks.residual_motion import EnsembleLinear, MotionBlock
+from pose.skeleton import body_size
 
 WIDTH, BLOCKS, DROPOUT = 128, 2, 0.3          # of the scorer
 BETA = 10.0                                   # at the start of training
@@ -156,7 +158,8 @@ class Retrieval(nn.Module):
         for some in torch.arange(len(starts), device=starts.device).split(256):
             part = Neighbours(*(value[some] for value in near))
             found, windows = self.candidates(pose[some], part, LEAST_STEPS)
-            truth = library.windows(starts[some], torch.zeros_like(starts[some], dtype=torch.bool), LEAST_STEPS)[:, 1:][:, columns]
+            unmirrored = torch.zeros(len(some), dtype=torch.bool, device=starts.device)
+            truth = library.windows(starts[some], unmirrored, LEAST_STEPS)[:, 1:][:, columns]
             scored = found[:, :, columns]
             to_truth.append(motion_distance(scored, truth[:, None]).half())
             to_others.append(torch.stack([motion_distance(scored, each[:, None]) for each in scored.unbind(1)], 1).half())

@@ -23,6 +23,7 @@ class PhotoRequest(NamedTuple):
     samples: int = 4                      # n, sampled motions of each action
     steps: int = 16                       # T, predicted steps of each motion
     seed: int = 7                         # of the noise, which follows from seed, action and sample alone
+    choose: str = "typical"               # which futures are shown, see :mod:`pose.medoids`; or "random", the first n drawn
 
 
 def add_photo_options(parser):
@@ -53,7 +54,7 @@ def check_photo_options(parser, options):
         parser.error(f"{given[0]} needs --image FILE")
     if options.image and not options.action and options.pose != EDIT:
         parser.error("--image needs --action NAME, several with commas between them, or all; --action list prints the names")
-    idle = given_options(options, "limit", "gifs") if asks_for_photos(options) else []
+    idle = given_options(options, "limit", "gifs", "save_poses") if asks_for_photos(options) else []
     idle += given_options(options, "person", "detector_weights") if options.pose else []
     if idle:
         warnings.warn(f"without effect here: {', '.join(idle)}", stacklevel=3)
@@ -72,4 +73,5 @@ def photo_request(options, folder):
     chosen = {name: getattr(options, name) for name in ("samples", "steps") if getattr(options, name)}
     pose = Path(options.pose) if options.pose and options.pose != EDIT else None
     return PhotoRequest([Path(path) for path in options.image], Path(options.out or folder), options.action or "all", pose,
-                        options.person, options.detector, options.detector_weights, seed=options.seed, **chosen)
+                        options.person, options.detector, options.detector_weights, seed=options.seed, choose=options.choose,
+                        **chosen)

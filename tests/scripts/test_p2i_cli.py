@@ -97,7 +97,7 @@ def names(epoch, iteration, state=True):
 def test_training_fills_the_run_folder(trained):
     scene, training, _ = trained
     assert training.status == 0, training.err
-    assert {path.name for path in scene.run_folder.iterdir()} == {"checkpoints", "images", "test", "config.yaml", "margins.json",
+    assert {path.name for path in scene.run_folder.iterdir()} == {"checkpoints", "images", "test", "config.yaml", "crops.npz",
                                                                   "index.html", "log.txt"}
     assert {path.name for path in scene.checkpoints.iterdir()} == names(1, 5) | names(1, 6) | {"optimizer.pt"}
     assert list(torch.load(scene.checkpoints / "optimizer.pt")) == ["generator", "classifier"]
