@@ -4,12 +4,12 @@ Axes: B rows, K samples of each, T steps, J joints. Distances are Euclidean dist
 ([-1, 1] is the whole picture). Times S / 2 they are pixels of the letterboxed S x S crop.
 """
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
 
 import torch
 
 from evaluation.metric import CALIBRATION, CURVE, HIGHER, LOWER, MOTION, NEAR_1, NEAR_TRUE, RATIOS, REFERENCE, metric
-from pose.skeleton import LIMBS, WRISTS, body_size
+from pose.skeleton import JOINTS, LIMBS, WRISTS, body_size
 
 RECOGNISED = 4            # samples of a row that the classifier of motions sees
 LENGTH, SPEED, ACCELERATION = "length", "length per step", "length per step squared"
@@ -199,6 +199,14 @@ def bone_drift_true(futures):
 
 # ---- wrists, whose motion people see first. True motion is smoothed: half of its acceleration is jitter of the annotation ----
 
+def of_wrists(function):
+    """Leave a metric out where the poses have other joints than Penn Action's."""
+    @wraps(function)
+    def measured(futures):
+        return function(futures) if futures.truth.shape[-2] == len(JOINTS) else None
+    return measured
+
+
 def smoothed(poses, source):
     """Poses (..., T, J, 2), which follow source (..., J, 2), as weighted means (1 2 1) / 4 in time; the last pose stays."""
     path = torch.cat([source[..., None, :, :], poses, poses[..., -1:, :, :]], -3)
@@ -224,30 +232,35 @@ def onset_step(poses, source):
 
 
 @metric(MOTION, SPEED, NEAR_TRUE)
+@of_wrists
 def peak_speed(futures):
     """Largest distance that a wrist moves in one step, mean over wrists and samples."""
     return wrist_speeds(futures.samples, futures.starts).amax(-2).mean((-1, -2))
 
 
 @metric(MOTION, SPEED, REFERENCE)
+@of_wrists
 def peak_speed_true(futures):
     """`peak_speed` of the true motion, smoothed in time with the weights (1 2 1) / 4."""
     return wrist_speeds(smoothed(futures.truth, futures.source), futures.source).amax(-2).mean(-1)
 
 
 @metric(MOTION, LENGTH, NEAR_TRUE)
+@of_wrists
 def path_length(futures):
     """Length of the path of a wrist, mean over wrists and samples."""
     return wrist_speeds(futures.samples, futures.starts).sum(-2).mean((-1, -2))
 
 
 @metric(MOTION, LENGTH, REFERENCE)
+@of_wrists
 def path_length_true(futures):
     """`path_length` of the true motion, smoothed in time with the weights (1 2 1) / 4."""
     return wrist_speeds(smoothed(futures.truth, futures.source), futures.source).sum(-2).mean(-1)
 
 
 @metric(RATIOS, "share", NEAR_1)
+@of_wrists
 def amplitude_in_range(futures):
     """Share of rows whose true amplitude, the largest distance of a wrist from where it began, lies between the smallest and the
     largest of the K samples; (K - 1) / (K + 1) for a calibrated forecast."""
@@ -256,6 +269,7 @@ def amplitude_in_range(futures):
 
 
 @metric(RATIOS, "steps", NEAR_TRUE)
+@of_wrists
 def onset(futures):
     """First step at which a wrist has moved 0.15 body units (about a person's height), T + 1 where it never does: mean over the
     samples."""
@@ -263,6 +277,7 @@ def onset(futures):
 
 
 @metric(RATIOS, "steps", REFERENCE)
+@of_wrists
 def onset_true(futures):
     """`onset` of the true motion."""
     return onset_step(futures.truth, futures.source)
