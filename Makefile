@@ -28,10 +28,10 @@ photo: .venv/installed
 test: .venv/installed
 	$(PY) -m pytest
 
-# What would break it: many kills and signals, outputs and disks that fill up, and 10,000 examples of every test of "any" input.
+# What would break it: many kills, signals and starts of jobs, full outputs and disks, and 10,000 examples of every test of "any" input.
 torture: .venv/installed
-	$(PY) -m pytest -s --kills 50 --hypothesis-profile=torture \
-		-k "killed_again or test_any_ or signals_to_the_whole_group or output_that_cannot or disk_that_fills_up"
+	$(PY) -m pytest -s --kills 50 --starts 200 --hypothesis-profile=torture \
+		-k "killed_again or test_any_ or signals_to_the_whole_group or output_that_cannot or disk_that_fills_up or busy_machine"
 
 lint: .venv/installed
 	$(PY) -m ruff check .

@@ -3,7 +3,7 @@ import warnings
 from functools import partial
 
 from dataset.layouts import read_pairs
-from dataset.mixture import training_pairs
+from dataset.mixture import TrainingPairs, training_pairs
 from evaluation.results import Request, results_folder
 from photo.make_clips import make_clips, write_pose_pages
 from photo.margins import CROPS, nearest_crops, read_crops, write_crops
@@ -60,14 +60,7 @@ def train_module(options, config, run, trainer_class, evaluation):
     data = training_pairs(config, trainer.paints, trainer.plate)
     held_out = read_pairs(config, images=trainer.paints, test=True)
     trainer.check_targets(data.targets)
-    if not trainer.paints:
-        vars(config.actvae).update(trainer.pose_module.prepare(data))
-    draw_frame_indices = trainer.draw_frame_indices and partial(
-        trainer.draw_frame_indices, targets=data.targets, steps=trainer.pose_module.steps(data.targets))
-    sampler, loader = training_batches(data, config, trainer.seed, draw_frame_indices)
-    sampler.go_on(trainer.iteration, trainer.place.get("per_epoch"), trainer.place.get("ahead", 0))
-    trainer.total = sampler.total
-    trainer.set_learning_rate()
+    sampler, loader = remaining_batches(trainer, data)
     if trainer.iteration >= sampler.total:
         run.create()
         run.log.info("nothing to do: all %d epochs are trained; raise train_epoch to go on", config.train_epoch)
@@ -75,12 +68,15 @@ def train_module(options, config, run, trainer_class, evaluation):
     for rows in (data, held_out):
         if trainer.paints and config.cache:
             processes.rank_zero_first(lambda rows=rows: rows.use_cache(config.cache_dir))
+    if not trainer.paints:
+        vars(config.actvae).update(trainer.pose_module.prepare(data))
     run.lock("training")
     if options.iteration and options.resume:
         run.set_aside(trainer.iteration)
     run.create(config)
     if processes.is_rank_zero():                             # photos are cropped like the training rows
-        write_crops(run.path / CROPS, nearest_crops(*(part.rows for part in getattr(data, "sets", [data]))))
+        sets = data.sets if isinstance(data, TrainingPairs) else [data]
+        write_crops(run.path / CROPS, nearest_crops(*(part.rows for part in sets)))
     if trainer.seed != options.seed:
         run.log.info("going on with the run's own seed %d", trainer.seed)
     if trainer.place.get("sha256", data.rows.sha256) != data.rows.sha256:
@@ -95,11 +91,22 @@ def train_module(options, config, run, trainer_class, evaluation):
         run.write_page(evaluation.sheet_caption)
 
 
+def remaining_batches(trainer, data):
+    """The batch sampler and the loader of the training data, at the place where the trainer stands: (sampler, loader)."""
+    draw = trainer.draw_frame_indices and partial(
+        trainer.draw_frame_indices, targets=data.targets, steps=trainer.pose_module.steps(data.targets))
+    sampler, loader = training_batches(data, trainer.config, trainer.seed, draw)
+    sampler.go_on(trainer.iteration, trainer.place.get("per_epoch"), trainer.place.get("ahead", 0))
+    trainer.total = sampler.total
+    trainer.set_learning_rate()
+    return sampler, loader
+
+
 def test_module(options, config, run, trainer_class, evaluation):
     """Evaluate trained weights on the test list."""
     config = tested_config(options, config, run)
     trainer = make_trainer(options, config, run, trainer_class)
-    size = getattr(options, "paint_size", None) or config.imsize
+    size = (options.paint_size if trainer.paints else None) or config.imsize
     if size != config.imsize:
         trainer.check_paint_size(size)
     data = read_pairs(config, images=trainer.paints, test=True, size=size)

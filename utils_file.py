@@ -1,4 +1,4 @@
-"""Configuration and the folder of a run: what the entry points need of the disk."""
+"""The folder of a run, and :func:`load_config`."""
 import fcntl
 import logging
 import os
@@ -24,7 +24,7 @@ CONFIG = "config.yaml"
 
 
 class _Console(logging.Handler):
-    """Lines that do not tear a progress bar."""
+    """Writes log lines without breaking a progress bar."""
 
     def emit(self, record):
         tqdm.write(self.format(record))
@@ -33,8 +33,8 @@ class _Console(logging.Handler):
 class RunFolder:
     """`<output_path>/outputs/<run>/` and its TensorBoard logs in `<output_path>/logs/<run>/` (published system, "Files").
 
-    The run's name is the config's base name + `--name`; a run's own `config.yaml` names that run. Nothing is created before
-    :meth:`create`.
+    The run's name is the config's base name + `--name`; the `config.yaml` in a run's folder stands for that run. Nothing is
+    created before :meth:`create`.
     """
 
     def __init__(self, config_path, name="", output_path="."):
@@ -56,13 +56,13 @@ class RunFolder:
         self.log.setLevel(logging.DEBUG)
         for handler in self.log.handlers:
             handler.close()
-        # losses, at level DEBUG, go to the log file only; what is told before there is one waits for it
+        # losses, at level DEBUG, go to the log file only; messages from before there is a file are kept until then
         self._waiting = MemoryHandler(10_000, flushLevel=logging.CRITICAL)
         self.log.handlers = [_Console(logging.INFO), self._waiting]
-        logging.raiseExceptions = False                       # a log that cannot be written makes no tracebacks
+        logging.raiseExceptions = False                       # no tracebacks if the log cannot be written
 
     def check(self, resume):
-        """Raise :class:`UserError` if a run of this name was trained already, or, to resume it, was not."""
+        """Raise :class:`UserError` if a new run's name is taken, or if there is no run to resume."""
         trained = any(self.checkpoints.glob("*.pt"))
         if resume and not trained:
             raise UserError(f"{self.checkpoints}: no complete checkpoint here to go on from")
@@ -70,7 +70,7 @@ class RunFolder:
             raise UserError(f"{self.path} holds a trained run; continue it with --resume or choose another --name")
 
     def set_aside(self, iteration):
-        """Move the snapshots after an iteration that is gone back to out of the way, to `checkpoints/after_<iteration>/`."""
+        """Move the snapshots after an iteration to `checkpoints/after_<iteration>/`, because training goes back to it."""
         newer = [file for snapshot in find_snapshots(self.checkpoints, ()) if snapshot.iteration > iteration
                  for file in snapshot.files.values()]
         if newer and processes.is_rank_zero():
@@ -81,10 +81,10 @@ class RunFolder:
             self.log.info("going back to iteration %d; the snapshots after it are in %s now", iteration, place)
 
     def lock(self, purpose):
-        """Make this the only process that trains (or tests) in this folder, as long as it lives.
+        """Make this the only process that trains (or tests) in this folder until :meth:`unlock`.
 
         Raises:
-            UserError: another one does; it says which.
+            UserError: another process does; the message names it.
         """
         if purpose in self._locks or not processes.is_rank_zero():
             return
@@ -106,16 +106,16 @@ class RunFolder:
         self._locks[purpose] = file
 
     def unlock(self):
-        """Let others train and test in this folder again."""
+        """Let other processes train and test in this folder again."""
         while self._locks:
             _, file = self._locks.popitem()
             Path(file.name).unlink(missing_ok=True)
             file.close()
 
     def create(self, config=None):
-        """Make the folders, start the log file (`log.txt`) and, for training, keep the resolved configuration.
+        """Make the folders, start the log file (`log.txt`) and, for training, save the resolved configuration.
 
-        Of several processes only rank zero writes and talks.
+        Of several processes only rank zero writes and prints.
         """
         if not processes.is_rank_zero():
             self.log.handlers = [logging.NullHandler()]
@@ -123,7 +123,7 @@ class RunFolder:
         try:
             self.images.mkdir(parents=True, exist_ok=True)
             self.checkpoints.mkdir(exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.checkpoints):            # found out now, not at the first snapshot
+            with tempfile.TemporaryFile(dir=self.checkpoints):            # fail now and not at the first snapshot
                 pass
             changed = []
             if config is not None:
@@ -135,7 +135,7 @@ class RunFolder:
             raise UserError(f"{self.path}: the run folder cannot be written ({error.strerror})") from None
         file.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
         self._waiting.setTarget(file)
-        self._waiting.close()                                 # which writes what waited
+        self._waiting.close()                                 # writes the kept messages
         self.log.removeHandler(self._waiting)
         self.log.addHandler(file)
         self.log.info("%s", shlex.join(sys.argv))
@@ -143,15 +143,15 @@ class RunFolder:
             self.log.info("changed since this run last trained: %s", ", ".join(changed))
 
     def add_sheet(self, part, sheet, iteration, writer):
-        """Keep a sample sheet as `images/<part>_<iteration>.jpg` and in TensorBoard."""
+        """Save a sample sheet as `images/<part>_<iteration>.jpg` and in TensorBoard."""
         write_image(self.images / f"{part}_{iteration:08d}.jpg", sheet)
         writer.add_image(part, sheet, iteration)
 
     def write_page(self, legend):
-        """Write the run's `index.html`, in rank zero."""
+        """Write the run's `index.html`; only rank zero does."""
         if processes.is_rank_zero():
             write_run_page(self, legend)
 
     def tensorboard(self):
-        """TensorBoard's log of this run, an :class:`EventFile`; it writes in rank zero only."""
+        """The :class:`EventFile` of this run; only rank zero writes."""
         return EventFile(self.logs if processes.is_rank_zero() else None)

@@ -1,4 +1,4 @@
-"""Changes of a row's pictures and poses that keep true what a generator learns from it: mirror, colours, geometry.
+"""Random changes of a row's pictures and poses together, for the training of generators: mirror, colours, geometry.
 
 Axes: n pictures, S their side, J = 13 joints. Pictures are in [-1, 1], poses normalised, pixel centres at halves.
 """
@@ -10,26 +10,28 @@ import torch.nn.functional as F
 
 from pose.skeleton import mirror_pose
 
-MIRRORED, PLAIN, SHUFFLED, MOVED = 0.5, 0.25, 0.3, 0.2     # shares of rows: mirrored, of true colours, channels mixed, moved
-GAIN, OFFSET = 0.12, 0.1                                   # deviations, of each channel and of all alike
-SCALES, TURN, SHIFT = (0.8, 1.3), 0.12, 0.2                # of the part of the picture that is shown; radians, normalised
+# shares of rows: mirrored, with true brightness and contrast, with permuted colour channels, moved
+MIRRORED, PLAIN, SHUFFLED, MOVED = 0.5, 0.25, 0.3, 0.2
+GAIN, OFFSET = 0.12, 0.1                                   # standard deviations, for each channel and for all together
+# of the part of the picture that is shown: its scale, standard deviation of its rotation (radians), largest shift (normalised)
+SCALES, TURN, SHIFT = (0.8, 1.3), 0.12, 0.2
 
 
 class Change(NamedTuple):
-    """What happens to a row."""
+    """The changes of a row."""
 
     mirror: bool
-    channels: tuple            # which channel becomes red, green and blue
-    gain: torch.Tensor         # (3, 1, 1), and then
-    offset: torch.Tensor       # (3, 1, 1) are applied to the channels
-    matrix: torch.Tensor | None    # (2, 3): the result's point p shows the point `matrix @ (p, 1)`; None: nothing moves
+    channels: tuple            # the channels that become red, green and blue
+    gain: torch.Tensor         # (3, 1, 1) factor of each channel
+    offset: torch.Tensor       # (3, 1, 1), added after the factor
+    matrix: torch.Tensor | None    # (2, 3): the result shows at point p what was at `matrix @ (p, 1)`; None: nothing moves
 
 
 NOTHING = Change(False, (0, 1, 2), torch.ones(3, 1, 1), torch.zeros(3, 1, 1), None)
 
 
 def draw_change(random):
-    """A :class:`Change` that follows from a numpy Generator, of which it always takes as many numbers."""
+    """Draw a :class:`Change` with a numpy Generator; it always takes the same number of random numbers."""
     mirror, plain, shuffled, moved = random.random(4) < (MIRRORED, PLAIN, SHUFFLED, MOVED)
     channels = random.permutation(3)
     gain, offset = (random.normal(0, deviation, (3, 1, 1)) + random.normal(0, deviation) for deviation in (GAIN, OFFSET))
@@ -42,18 +44,18 @@ def draw_change(random):
 
 
 def change_pictures(pictures, change):
-    """(n, 3, S, S) -> (n, 3, S, S) in [-1, 1]; what comes in from outside shows the border."""
+    """(n, 3, S, S) -> (n, 3, S, S) in [-1, 1]; outside the picture, its border is repeated."""
     pictures = pictures[:, list(change.channels)] * change.gain + change.offset
     return _moved(pictures.flip(-1) if change.mirror else pictures, change, "bilinear", "border").clamp(-1, 1)
 
 
 def change_masks(masks, change):
-    """(n, 1, S, S) of 0 and 1 -> the same; outside there is nothing."""
+    """(n, 1, S, S) of 0 and 1 -> (n, 1, S, S); outside the picture, the mask is 0."""
     return _moved(masks.flip(-1) if change.mirror else masks, change, "nearest", "zeros")
 
 
 def change_poses(poses, change):
-    """(n, J, 2) -> (n, J, 2); of a mirrored person left and right change names. Joints may come to lie outside the picture."""
+    """(n, J, 2) -> (n, J, 2), with left and right joints exchanged if mirrored. Joints may end up outside the picture."""
     if change.mirror:
         poses = mirror_pose(poses)
     if change.matrix is not None:

@@ -1,4 +1,4 @@
-"""Frames on disk: which files show which poses, opened safely, read as RGB whatever kind of picture they are."""
+"""Frames on disk: which file shows which pose, and reading pictures of all common kinds as RGB."""
 import os
 import re
 import stat
@@ -11,20 +11,20 @@ from utils.errors import UserError
 from utils.rgb import as_rgb
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")        # of frames, in capitals too
-FORMATS = ("JPEG", "PNG", "BMP", "WEBP")         # no others: Pillow hands some of them to other programs
-BROKEN = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)      # what Pillow raises for files that are no picture
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP")         # no others: Pillow starts other programs for some formats
+BROKEN = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)      # what Pillow raises for bad files
 ORIENTATION = 0x0112      # tag of EXIF
 TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
          5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
-         8: Image.Transpose.ROTATE_90}            # EXIF's orientation -> what sets it upright
+         8: Image.Transpose.ROTATE_90}            # EXIF orientation -> transposition that sets the picture upright
 
 
 class FrameError(UserError):
-    """A frame file is missing, cut short or no picture."""
+    """A frame file is missing, truncated or not a picture."""
 
 
 def open_frame(path, row_name):
-    """Open a frame without decoding it; `row_name` (list and line) is told in the :class:`FrameError`."""
+    """Open a frame without decoding it. Raises :class:`FrameError`, which names `row_name` (list and line)."""
     try:
         return Image.open(path, formats=FORMATS)
     except FileNotFoundError:
@@ -34,9 +34,9 @@ def open_frame(path, row_name):
 
 
 def read_frame(path, row_name, turned=True):
-    """A frame file as (h, w, 3) uint8 RGB, set upright by its EXIF orientation if `turned`.
+    """Read a frame file as (h, w, 3) uint8 RGB, set upright by its EXIF orientation if `turned`.
 
-    Raises :class:`FrameError` for a missing, truncated or foreign file.
+    Raises :class:`FrameError` for a missing or truncated file and for files of other formats.
     """
     with open_frame(path, row_name) as image:
         try:
@@ -48,7 +48,7 @@ def read_frame(path, row_name, turned=True):
 
 
 def unusable(path):
-    """What keeps a path from being a file that can be read, in words, or None."""
+    """Why a path is not a file that can be read, in words; None if it is one."""
     try:
         return None if stat.S_ISREG(os.stat(path).st_mode) else "is no file"
     except (FileNotFoundError, NotADirectoryError):
@@ -58,23 +58,24 @@ def unusable(path):
 
 
 def frame_names(folder):
-    """Names of the pictures in a folder, sorted; hidden files, as macOS leaves them, are none. Raises OSError."""
+    """Names of the pictures in a folder, sorted, without hidden files (macOS leaves some). Raises OSError."""
     return sorted(name for name in os.listdir(folder) if name.lower().endswith(SUFFIXES) and not name.startswith("."))
 
 
 def frame_files(names, poses):
     """Which file shows which pose of a video.
 
-    The last number in a name counts, without its suffix. Numbers 1..poses are those of the poses, whichever are there. Others,
-    as from 0 on, tell no more than the order, which will do if there are as many frames as poses.
+    The number of a frame is the last number in its name before the suffix. If all numbers lie in 1..poses, they are the numbers
+    of the poses, even if some are missing. Otherwise, as with numbers from 0 on, only their order counts, and there must be as
+    many frames as poses.
 
     Args:
-        names: of the pictures in the video's folder; those without a number are passed over.
-        poses: how many the video's annotation holds.
+        names: of the pictures in the video's folder; those without a number are ignored.
+        poses: number of poses in the video's annotation.
     Returns:
-        dict, number of a pose, from 1 -> file name.
+        dict from the number of a pose (from 1) to a file name.
     Raises:
-        ValueError: frames and poses do not belong together for certain; the text tells the numbers.
+        ValueError: it is not certain which frame belongs to which pose; the text names the numbers.
     """
     numbered = {}
     for name in names:
@@ -92,28 +93,28 @@ def frame_files(names, poses):
 
 
 def orientation(image):
-    """EXIF's orientation of an opened picture, 1..8; 1, which is upright, where there is none."""
-    if "exif" not in image.info:                 # before getexif(), which decodes a whole PNG to look for it
+    """The EXIF orientation of an opened picture, 1..8; 1 (upright) if it has none."""
+    if "exif" not in image.info:                 # tested first, because getexif() decodes a whole PNG to look for it
         return 1
     try:
         turn = image.getexif().get(ORIENTATION, 1)
-    except Exception:                            # EXIF that is damaged, in a picture that need not be: whatever Pillow meets
+    except Exception:                            # Pillow raises many kinds of errors for damaged EXIF data
         return 1
     return turn if turn in range(1, 9) else 1
 
 
 def frame_reading(image, size=None):
-    """How an opened frame is to be read, so that the poses are where they belong in it.
+    """Whether the EXIF orientation of an opened frame must be applied so that its poses fit.
 
-    Annotators see a frame as viewers show it, turned by its EXIF orientation, or as it is stored: the annotation's size tells.
+    Some annotation tools show a frame with its EXIF orientation applied, others as it is stored. The annotation's size decides.
 
     Args:
-        image: Pillow's, not decoded yet.
-        size: (h, w) in the annotation, or None if that is unknown: then it is read as viewers show it.
+        image: Pillow picture, not decoded yet.
+        size: (h, w) in the annotation, or None if it is unknown: then the orientation is applied.
     Returns:
-        its size (h, w) read so, and whether its orientation is applied.
+        size (h, w) of the frame as it is to be read, and whether its orientation is applied.
     Raises:
-        ValueError: it has another size, turned or not; the text tells both.
+        ValueError: the annotation has another size; the text names both.
     """
     stored = (image.height, image.width)
     shown = stored[::-1] if orientation(image) > 4 else stored

@@ -1,7 +1,7 @@
-"""Arrays of a MATLAB 5 file, whatever stands in it.
+"""Read arrays from a MATLAB 5 file safely, even if it is damaged.
 
-scipy's reader trusts the types and sizes that a file names; on damaged ones it crashes the whole process. This one reads numbers
-and text only, which is all that annotations hold, and checks every size before it looks. Format: MathWorks, "MAT-File Format".
+scipy's reader trusts the types and sizes in a file; damaged ones can crash the whole process. This reader reads only numbers and
+text, which is all that annotations hold, and checks every size first. Format: MathWorks, "MAT-File Format".
 """
 import math
 import struct
@@ -10,24 +10,24 @@ from pathlib import Path
 
 import numpy as np
 
-HDF5 = b"\x89HDF\r\n"        # what such a file begins with, where MATLAB put no header of its own
-HEADER = 128                  # bytes; the last two tell the byte order
+HDF5 = b"\x89HDF\r\n"        # first bytes of such a file without a MATLAB header
+HEADER = 128                  # bytes; the last two give the byte order
 MATRIX, COMPRESSED = 14, 15   # types of elements
 NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 TEXT = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16"}
 CHARACTERS, NUMERIC = 4, range(6, 16)                        # classes of matrices
 COMPLEX = 0x0800              # flag
-LARGEST = 64 << 20            # bytes of a matrix; annotations have some ten thousand
+LARGEST = 64 << 20            # bytes of a matrix; annotations need about ten thousand
 
 
 def read_mat(path):
-    """The arrays of a file, name -> array: of float64 for numbers, in MATLAB's two or more dimensions, or str for text.
+    """The arrays of a file: dict from name to float64 array (with MATLAB's two or more dimensions) or, for text, str.
 
-    Whatever else stands in the file (structures, cells, complex numbers, ...) is left out.
+    Everything else in the file (structures, cells, complex numbers, ...) is ignored.
 
     Raises:
-        ValueError: no MATLAB 5 file, or a damaged one.
-        OSError: unreadable file.
+        ValueError: the file is damaged or not a MATLAB 5 file.
+        OSError: the file cannot be read.
     """
     data = Path(path).read_bytes()
     if data.startswith((b"MATLAB 7.3", HDF5)):
@@ -48,14 +48,14 @@ def read_mat(path):
 
 
 def _elements(data, order):
-    """The (type, content) of elements that follow each other."""
+    """Yield (type, content) of each element in a sequence of elements."""
     at = 0
     while at < len(data):
         if at + 8 > len(data):
             raise ValueError("it ends in the middle of an element")
         kind, size = struct.unpack_from(f"{order}II", data, at)
         start, length = at + 8, 8 + size + (-size % 8 if kind != COMPRESSED else 0)
-        if kind >> 16:                                       # a small one: type, size and content in eight bytes
+        if kind >> 16:                                       # a small element: type, size and content in eight bytes
             kind, size, start, length = kind & 0xFFFF, kind >> 16, at + 4, 8
             if size > 4:
                 raise ValueError("an element names an impossible size")
@@ -74,7 +74,7 @@ def _decompress(content, order):
 
 
 def _matrix(content, order):
-    """Name and array of a matrix; None instead of an array of another class."""
+    """Name and array of a matrix; the array is None for classes that are not read."""
     parts = list(_elements(content, order))
     if [kind for kind, _ in parts[:3]] != [6, 5, 1] or len(parts[0][1]) != 8 or len(parts[1][1]) % 4:
         raise ValueError("a matrix lacks its flags, dimensions or name")

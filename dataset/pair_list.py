@@ -2,8 +2,8 @@
 
 The published lists have T = 5 targets, so 188 fields; how many a list has is read from its rows.
 
-Axes: N rows, T targets, T + 1 frames (source first), J = 13 joints. Inside the project the source always
-comes first; only the file keeps it last among the joints.
+Axes: N rows, T targets, T + 1 frames (source first), J = 13 joints. Everywhere in the project the source comes first; only in
+the file do its joints come last.
 """
 import hashlib
 import os
@@ -19,11 +19,11 @@ from utils.files import atomic_write
 from utils.schema import ACTIONS
 
 TRAIN_LIST, TEST_LIST = "training_pair_penn5.txt", "testing_pair_penn5.txt"
-COORDINATE_LIMIT = 1e6                        # pixels; more is a slip of the pen
+COORDINATE_LIMIT = 1e6                        # pixels; anything larger is taken for a mistake
 
 
 class Columns:
-    """Where the fields of a row with so many targets stand."""
+    """The numbers of the fields in a row of `targets` targets."""
 
     def __init__(self, targets):
         self.targets, self.action = targets, targets + 1
@@ -34,13 +34,13 @@ class Columns:
 
     @classmethod
     def of(cls, fields):
-        """The columns of a row with so many fields, or None where no number of targets gives as many."""
+        """The columns of a row of `fields` fields, or None if no number of targets gives that many."""
         per_target = cls(2).fields - cls(1).fields                           # 31, and 33 without any target
         targets, rest = divmod(fields - cls(0).fields, per_target)
         return cls(targets) if targets > 0 and not rest else None
 
     def name(self, field):
-        """What the field with this 0-based number holds, in words."""
+        """What field number `field`, counted from 0, holds, in words."""
         if field < self.action:
             return "source frame" if field == 0 else f"frame of target {field}"
         if field < self.persons:
@@ -53,7 +53,7 @@ class Columns:
 
 
 class ListError(UserError):
-    """A list, a row of it or a field of the row cannot be used."""
+    """A list, one of its rows or a field of a row cannot be used."""
 
     def __init__(self, path, line, field, message, columns=None):
         where = f"{path}" + (f":{line}" if line else "") + (f", field {field} ({columns.name(field)})" if columns else "")
@@ -96,12 +96,12 @@ class PairList(NamedTuple):
         return self.persons.shape[1]
 
     def error(self, row, message, frame=None):
-        """A :class:`ListError` that names this list and the row's line, and the field of a frame or else of the crop box."""
+        """A :class:`ListError` that names this list, the row's line, and the field of `frame` or, without it, of the crop box."""
         columns = Columns(self.targets)
         return ListError(self.path, self.lines[row], columns.crop if frame is None else frame, message, columns)
 
     def windows(self):
-        """A :class:`Window` for every row, read from its paths `.../<video>/<frame>.<ending>`."""
+        """The :class:`Window` of every row, from its paths `.../<video>/<frame>.<ending>`."""
         return [Window.of(*paths[:2]) for paths in self.frames]
 
     def frame_numbers(self):
@@ -110,16 +110,16 @@ class PairList(NamedTuple):
 
 
 def video_name(name):
-    """The name by which a video is known: numbers with four digits, however they are written, and other names as they are."""
+    """The name of a video in messages and files: a number with four digits, any other name unchanged."""
     return f"{int(name):04d}" if re.fullmatch(r"\d{1,9}", name) else name
 
 
 class Window(NamedTuple):
-    """Where a row comes from. Names need not be numbers."""
+    """The video and the frame that a row starts from. Names need not be numbers."""
 
-    video: str               # name of the folder, numbers with four digits
-    frame: str               # number of the source frame, or its name where that holds none
-    numbers: tuple           # of the video, of the source frame and the gap in frames; -1, -1 and 0 for names without one
+    video: str               # name of the folder, see `video_name`
+    frame: str               # number of the source frame, or its name if it holds no number
+    numbers: tuple           # number of the video, number of the source frame, gap in frames; without numbers -1, -1 and 0
 
     @property
     def stem(self):
@@ -140,9 +140,15 @@ class Window(NamedTuple):
 
 
 def parse_row(text, path="<row>", line=None, actions=ACTIONS, by_name=False):
-    """One line of a list as a checked :class:`Row`; raises :class:`ListError` naming line and field.
+    """Parse and check one line of a list; returns a :class:`Row`.
 
-    With `by_name` the action is what its name says, whatever its id: lists of other sets of actions have other ids.
+    Args:
+        text: the line.
+        path, line: of the list and in it, for messages.
+        actions: action names by id.
+        by_name: take the action from its name and ignore its id, as ids differ between sets of actions.
+    Raises:
+        ListError: a field cannot be used; the message names line and field.
     """
     fields = text.split(",")
     columns = Columns.of(len(fields))
@@ -155,7 +161,7 @@ def parse_row(text, path="<row>", line=None, actions=ACTIONS, by_name=False):
         return ListError(path, line, field, message, columns)
 
     def numbers(first, last, kind, what):
-        """Fields first..last-1 as a list of `kind`; an error names the first that is none."""
+        """Fields first..last-1 as a list of `kind`; the error names the first field that cannot be converted."""
         values = []
         for field in range(first, last):
             try:
@@ -204,11 +210,11 @@ def read_list(path, actions=ACTIONS, by_name=False):
     """Read and check a whole list.
 
     Args:
-        path: text file, one row a line; empty lines are passed over, `~` is the home folder.
+        path: text file, one row per line; empty lines are ignored, `~` is the home folder.
         actions: action names by id.
         by_name: see :func:`parse_row`.
     Raises:
-        ListError: missing, empty or undecodable file, a bad row, with line and field, or rows of different length.
+        ListError: a missing, empty or undecodable file, a bad row (the message names line and field), rows of different length.
     """
     path = Path(os.path.expanduser(path))
     try:
@@ -246,8 +252,13 @@ def check_rows(rows):
 
 
 def count_valid_steps(paths):
-    """How many targets a row with these paths (T + 1, source first) holds before it repeats its last frame to its end: T, of rows
-    that end with the clip fewer, of static ones (defect D9) none."""
+    """The number of targets of a row before it repeats its last frame up to its end.
+
+    It is T for most rows, fewer for rows that go past the end of their video, and 0 for static rows (defect D9).
+
+    Args:
+        paths: T + 1 paths of frames, source first.
+    """
     valid_steps = len(paths) - 1
     while valid_steps and paths[valid_steps - 1] == paths[-1]:
         valid_steps -= 1
@@ -262,15 +273,15 @@ def write_list(path, rows):
 
 
 def resolve_frame(path, data_root):
-    """Where a frame of a list lies on this machine (published system, "Data").
+    """The file of a frame of a list on this machine (published system, "Data").
 
-    A path that exists is used as it is; of an absolute path everything before its last `frames/` is replaced by
-    `data_root`; a relative path is joined to `data_root`.
+    A path that exists is used unchanged. In any other absolute path, everything before its last `frames/` is replaced by
+    `data_root`. A relative path is joined to `data_root`.
     """
-    path, exists = Path(path), os.path.exists(path)        # os.path: False, not an error, for an overlong name
+    path, exists = Path(path), os.path.exists(path)        # returns False for names that are too long, where Path.exists raises
     folders = path.parts[:-1]
     if path.is_absolute() and not exists and "frames" in folders:
         path = Path(*path.parts[len(folders) - 1 - folders[::-1].index("frames"):])
     elif not path.is_absolute() and exists:
         return path
-    return Path(data_root) / path        # an absolute path stays itself
+    return Path(data_root) / path        # an absolute path stays unchanged

@@ -2,8 +2,8 @@
 
     python -m dataset.penn_action --root DIR --out data_lists/
 
-DIR holds `labels/NNNN.mat` and, if at hand, `frames/NNNN/NNNNNN.jpg`, or own videos under any names, `labels/NAME.mat` and
-numbered pictures in `frames/NAME/`. How windows follow from annotations: data_lists/README.md.
+DIR holds `labels/NNNN.mat` and, if available, `frames/NNNN/NNNNNN.jpg`; or other videos under any names, `labels/NAME.mat` and
+numbered pictures in `frames/NAME/`. data_lists/README.md explains how windows follow from annotations.
 """
 import argparse
 import os
@@ -29,10 +29,10 @@ EXAMPLES = 3              # videos that the summary names for a reason
 
 
 class Annotation(NamedTuple):
-    """One video's annotation. Joints in pixels of the frame."""
+    """One video's annotation. Joints are in pixels of the frame."""
 
-    video: str               # name of its folder of frames, in Penn Action four digits
-    action: str              # as written, see `action_id`
+    video: str               # name of its folder of frames, four digits in Penn Action
+    action: str              # as spelt in the file
     train: bool
     joints: np.ndarray       # (nframes, 13, 2) float64
     visibility: np.ndarray   # (nframes, 13) bool
@@ -40,7 +40,7 @@ class Annotation(NamedTuple):
 
 
 def read_annotation(path):
-    """Read `labels/NNNN.mat`. Raises :class:`UserError` that names file and key."""
+    """Read `labels/NNNN.mat`. Raises :class:`UserError`, which names file and key."""
     path = Path(path)
     try:
         mat = read_mat(path)
@@ -70,42 +70,43 @@ def read_annotation(path):
 
 
 def outer_box(joints, visible=None):
-    """Integer part of the smallest box `x1, y1, x2, y2` around joints (..., 2), or around those that are visible, if any is."""
+    """The smallest box `x1, y1, x2, y2` around joints (..., 2), as integers. With `visible` (...) only visible joints count,
+    unless none is."""
     points = joints[visible] if visible is not None and visible.any() else joints.reshape(-1, 2)
     return np.concatenate([points.min(0), points.max(0)]).astype(int)
 
 
 class Rules(NamedTuple):
-    """How windows are cut out of a video; the defaults are the published rules."""
+    """How windows are cut from a video; the defaults are the published rules."""
 
-    horizon: int = HORIZON       # targets of a window
-    count: int | None = None     # most windows of a video; None: as many as fit into the published clip
+    horizon: int = HORIZON       # T, targets of a window
+    count: int | None = None     # largest number of windows of a video; None: as many as fit into the published clip
     min_visible: int = MIN_VISIBLE
-    visible_boxes: bool = False  # boxes leave invisible joints out
-    pad: bool = False            # windows may go past the video's end, where they repeat its last frame
-    every_frame: bool = False    # a window starts at every frame, not only at those of the clip
+    visible_boxes: bool = False  # crop and person boxes ignore invisible joints
+    pad: bool = False            # windows may go past the end of the video, where they repeat its last frame
+    every_frame: bool = False    # a window starts at every frame, not only at frames of the clip
 
     @property
     def needed(self):
-        """Targets that a window must really hold."""
+        """The number of targets that must lie inside the video."""
         return min(self.horizon, HORIZON) if self.pad else self.horizon
 
 
 def windows(annotation, action_id, files=None, **rules):
     """The windows of one video.
 
-    Clip frames lie `gap = max(1, nframes // clip)` apart; window k holds the clip frames k..k+horizon. A video shorter
-    than the clip gives as many windows as it holds (defect D9 gave static ones). With `pad` the windows are those of the
-    published horizon, as many of them and as far apart, each going on to its own horizon or the video's end, whose last frame
-    it repeats from there. With `every_frame` those that start between two of the clip's frames come on top.
+    The frames of a clip are `gap = max(1, nframes // clip)` apart, and window k holds the clip frames k..k+horizon. A video that
+    is shorter than a clip gives as many windows as fit into it (the published system made static ones, defect D9). With `pad`
+    the windows start at the same frames as with the published horizon. Each goes on to its own horizon; where the video ends
+    before, its last frame is repeated. `every_frame` adds the windows that start between two frames of the clip.
 
     Args:
         annotation: :class:`Annotation`.
         action_id: id to write.
-        files: frame number (from 1) -> file name of those on disk, or None for all, under Penn Action's names.
-        rules: fields of :class:`Rules`, default the published ones.
+        files: dict from frame number (from 1) to file name of the frames on disk; None: all, under Penn Action's names.
+        rules: fields of :class:`Rules`; the published ones by default.
     Returns:
-        (list of :class:`Row`, Counter of what was dropped by reason).
+        list of :class:`Row`, and a Counter of dropped windows or videos by reason.
     """
     rules = Rules(**rules)
     nframes, needed = len(annotation.joints), rules.needed
@@ -137,11 +138,11 @@ def windows(annotation, action_id, files=None, **rules):
 
 
 def frames_on_disk(root, annotation):
-    """Frame number (from 1) -> name of the file in `root/frames/VIDEO`, or None where `root/frames` is not there at all.
+    """The frames of a video: dict from frame number (from 1) to file name in `root/frames/VIDEO`; None without `root/frames`.
 
     Raises:
-        ValueError: the frames do not fit the annotation, in number or size; the text tells the numbers.
-        UserError: a folder that cannot be read.
+        ValueError: number or size of the frames do not fit the annotation; the text names both.
+        UserError: a folder cannot be read.
     """
     folder = root / "frames" / annotation.video
     try:
@@ -165,7 +166,7 @@ def frames_on_disk(root, annotation):
 
 
 class Dropped:
-    """What is left out of the lists: how much by reason and action, and some of the videos with what is wrong with them."""
+    """What is left out of the lists: numbers by reason and action, and examples of videos with their problem."""
 
     def __init__(self):
         self.numbers, self.examples = {}, {}
@@ -176,7 +177,7 @@ class Dropped:
             self.examples.setdefault(reason, []).append(example)
 
     def lines(self):
-        """A line for each reason."""
+        """One line of text per reason."""
         for reason, by_action in sorted(self.numbers.items()):
             examples = self.examples.get(reason, [])
             told = "; ".join([*examples[:EXAMPLES], *(["..."] if len(examples) > EXAMPLES else [])])
@@ -185,17 +186,17 @@ class Dropped:
 
 
 def in_line(name):
-    """A name as it is, or in quotes with escapes where it would break up a line of names."""
+    """A name as it stands in a line of names: in quotes and with escapes if it would break the line."""
     return name if name.isprintable() and name == name.strip() and "," not in name else repr(name)
 
 
 def plain(action):
-    """An action's name without what does not count when names are compared: case and blanks around it or repeated."""
+    """An action's name for comparisons: without case, and without repeated blanks or blanks around it."""
     return " ".join(action.split()).casefold()
 
 
 def read_test_videos(path):
-    """The names of test videos, one a line, numbers with four digits."""
+    """The names of test videos in a file, one per line, see :func:`dataset.pair_list.video_name`."""
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
@@ -207,7 +208,7 @@ def find_labels(root):
     """The annotation files under `root/labels`, sorted. Raises :class:`UserError` if there is none."""
     folder = root / "labels"
     try:
-        # `._NAME.mat` are no annotations: macOS leaves them beside files that it copies
+        # macOS leaves files `._NAME.mat` beside files that it copies; these are no annotations
         labels = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".mat" and not path.name.startswith("."))
     except FileNotFoundError:
         labels = []
@@ -219,7 +220,7 @@ def find_labels(root):
 
 
 def known_actions(actions):
-    """Plain name -> id. Raises :class:`UserError` for names that a list cannot hold or that are the same."""
+    """Dict from plain name to id. Raises :class:`UserError` for names that a list cannot hold and for equal names."""
     for action in actions:
         check_text(action)
     ids = {plain(action): number for number, action in enumerate(actions)}
@@ -230,7 +231,7 @@ def known_actions(actions):
 
 
 class Found(NamedTuple):
-    """What comes out of annotations."""
+    """The windows of all annotations, and what was counted on the way."""
 
     rows: dict                     # train or not -> list of Row
     videos: Counter                # (action, train or not) -> videos that give windows
@@ -240,7 +241,7 @@ class Found(NamedTuple):
 
 
 class NoWindows(UserError):
-    """A list would be empty; `summary` has the lines that tell why."""
+    """A list would be empty; the lines of `summary` tell why."""
 
     def __init__(self, message, summary):
         super().__init__(message)
@@ -248,7 +249,15 @@ class NoWindows(UserError):
 
 
 def collect(root, labels, chosen, actions, rules):
-    """:class:`Found` in annotation files. `chosen` has the names of the test videos; None: the annotations' flags tell."""
+    """Make the windows of annotation files; returns :class:`Found`.
+
+    Args:
+        root: Path of the data set.
+        labels: Paths of its annotations.
+        chosen: set of the names of the test videos; None: the annotations' own flags count.
+        actions: action names by id.
+        rules: dict of fields of :class:`Rules`.
+    """
     found, ids = Found({True: [], False: []}, Counter(), Counter(), Counter(), Dropped()), known_actions(actions)
     for label in tqdm(labels, desc="annotations", unit="video"):
         annotation = read_annotation(label)
@@ -275,9 +284,17 @@ def collect(root, labels, chosen, actions, rules):
 
 
 def build(root, out, test_videos=None, actions=ACTIONS, **rules):
-    """Write both lists under `out`, by fields of :class:`Rules`; returns the lines of the summary.
+    """Write the training list and the test list into the folder `out`; returns the lines of the summary.
 
-    Raises :class:`UserError` before it writes, :class:`NoWindows` if a list would be empty.
+    Args:
+        root: folder that holds `labels/`.
+        out: folder for the lists.
+        test_videos: file with the names of the test videos; None: the annotations' own flags count.
+        actions: action names by id.
+        rules: fields of :class:`Rules`.
+    Raises:
+        NoWindows: a list would be empty.
+        UserError: bad annotations or folders. Nothing is written in either case.
     """
     root, out = (Path(os.path.expanduser(folder)) for folder in (root, out))
     labels = find_labels(root)
@@ -299,7 +316,7 @@ def build(root, out, test_videos=None, actions=ACTIONS, **rules):
 
 
 def _summary(actions, found, chosen, videos):
-    """Lines that tell what was found; `videos` has the names of all that have an annotation."""
+    """The lines of the summary; `videos` is the set of names of all annotated videos."""
     yield from _table(actions, found.videos, found.windows)
     for (action, spelling), number in sorted(found.spellings.items()):
         if number:
@@ -321,22 +338,22 @@ def _table(actions, videos, found):
 
 def main():
     parser = argparse.ArgumentParser(description="Turn Penn Action annotations into training and test lists.")
-    parser.add_argument("--root", required=True, help="folder that holds labels/ and, if at hand, frames/")
+    parser.add_argument("--root", required=True, help="folder that holds labels/ and, if available, frames/")
     parser.add_argument("--out", default="data_lists", help="folder for the two lists (default: %(default)s)")
-    parser.add_argument("--test_videos", metavar="FILE", help="numbers or names of the test split's videos, one a line; "
+    parser.add_argument("--test_videos", metavar="FILE", help="numbers or names of the test split's videos, one per line; "
                                                               "default: the annotations' own train flag")
     parser.add_argument("--actions", type=lambda text: tuple(map(str.strip, text.split(","))), default=ACTIONS, metavar="A,B,...",
                         help="action names in the order of their ids (default: the nine of the paper)")
     parser.add_argument("--horizon", type=int, default=HORIZON, help="targets of a window (default: %(default)s, as published)")
-    parser.add_argument("--windows", type=int, help=f"most windows of a video; its clip is that many frames and the horizon "
-                                                    f"(default: {CLIP} less the horizon)")
+    parser.add_argument("--windows", type=int, help=f"largest number of windows of a video, whose clip has that many frames "
+                                                    f"plus the horizon (default: {CLIP} minus the horizon)")
     parser.add_argument("--min_visible", type=int, default=MIN_VISIBLE,
                         help="visible joints that a source frame needs (default: %(default)s)")
     parser.add_argument("--visible_boxes", action="store_true",
-                        help="leave invisible joints out of crop and person boxes (for own data: one outlier inflates them)")
+                        help="ignore invisible joints in crop and person boxes (for own data, where one outlier enlarges them)")
     parser.add_argument("--pad", action="store_true",
-                        help="windows may go past a video's end, where they repeat its last frame: as many windows whatever the "
-                             "horizon; a training module that knows how (kind: residual) leaves the repeated ones out")
+                        help="windows may go past a video's end, where they repeat its last frame, so that their number does not "
+                             "depend on the horizon; the pose module of kind residual ignores the repeated frames in training")
     parser.add_argument("--every_frame", action="store_true", help="windows start at every frame, not only at the clip's")
     options = parser.parse_args()
     if options.windows is not None and options.windows < 1:
@@ -353,7 +370,7 @@ def main():
 
 
 def _tell(lines):
-    # paths and names may hold bytes that are no UTF-8, which printing would stumble over
+    # paths and names may hold bytes that are not UTF-8, on which print would fail
     print("\n".join(lines).encode("utf-8", "backslashreplace").decode())
 
 

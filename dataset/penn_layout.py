@@ -8,18 +8,19 @@ import scipy.io
 from utils.files import write_bytes
 
 JPEG_QUALITY = 90
-MAT_HEADER = b"MATLAB 5.0 MAT-file, in Penn Action's layout".ljust(116)     # scipy's own holds the date
+MAT_HEADER = b"MATLAB 5.0 MAT-file, in Penn Action's layout".ljust(116)     # scipy's header would hold the date
 
 
 def label_bytes(action, view, joints, size, train, visible=None):
     """Penn Action's annotation of a video as the bytes of a .mat file.
 
     Args:
-        action, view: names; the view is Penn Action's key `pose` (front, left, right, back), which nothing here reads.
+        action: its name.
+        view: front, left, right or back; Penn Action's key `pose`, which the project does not read.
         joints: (n, 13, 2) pixels.
         size: (w, h) of the frames.
         train: whether the video is for training.
-        visible: (n, 13) bool; None: what lies inside the frame.
+        visible: (n, 13) bool; None: the joints that lie inside the frame.
     """
     last = np.array(size) - 1
     if visible is None:

@@ -2,17 +2,18 @@
 from typing import NamedTuple
 
 import torch
+from tqdm import tqdm
 
 from evaluation.gallery import curve_chart, metric_table, write_gallery
 from evaluation.motion_metrics import Futures
 from evaluation.recognition import find_classifier
 from evaluation.registry import MOTION, PICTURES
-from evaluation.results import FAKE, REAL, drawing, highlights, metrics_file, new_results, units, write_overview
+from evaluation.results import FAKE, REAL, drawing, highlights, metrics_file, units, write_overview
 from evaluation.row_files import ROWS, write_poses, write_rows
-from evaluation.sampling import evenly_spaced, frozen_rows, sample_chunks, sample_rows, scored_rows, valid_rows
+from evaluation.sampling import evenly_spaced, frozen_rows, sample_rows, scored_rows, valid_rows
 from evaluation.scores import Scores
 from pose.medoids import DRAWN, TYPICAL, shown_futures
-from utils.files import write_json
+from utils.files import replaced_folder, write_json
 
 
 class Chunk(NamedTuple):
@@ -21,7 +22,7 @@ class Chunk(NamedTuple):
     first: int                  # index of the first one among all rows that are scored
     rows: list                  # B row numbers of the list
     futures: torch.Tensor       # (B, K, T, J, 2)
-    painted: dict | None        # see :func:`evaluation.images.paint_rows`
+    painted: dict | None        # see :func:`evaluation.images.ImageEvaluation.paint`
     numbers: dict               # place -> name -> (B,)
 
 
@@ -61,7 +62,7 @@ class Evaluation:
     subfolders = (REAL, FAKE)           # of a test's results
 
     def paint(self, trainer, dataset, rows, futures):
-        """Videos of some rows' first samples (B, T, J, 2), see :func:`evaluation.images.paint_rows`, or None."""
+        """Videos of some rows' first samples (B, T, J, 2), see :func:`evaluation.images.ImageEvaluation.paint`, or None."""
 
     def videos(self, dataset, rows, painted):
         """What the metrics of pictures compare: kind -> :class:`evaluation.picture_metrics.Videos`, or None."""
@@ -85,12 +86,15 @@ class Evaluation:
         Yields:
             :class:`Chunk`.
         """
-        for first, futures in sample_chunks(trainer, dataset, rows, max(samples, drawn), steps, seed, self.at_once, progress):
-            some = rows[first:first + len(futures)]
-            poses, painted = dataset.poses[some], self.paint(trainer, dataset, some, futures[:, 0])
-            numbers = scores.add(Futures(futures[:, :samples], poses[:, 1:steps + 1], poses[:, 0], dataset.action[some],
-                                         scores.classifier), self.videos(dataset, some, painted))
-            yield Chunk(first, some, futures, painted, numbers)
+        with tqdm(total=len(rows), desc=progress, unit="row", disable=not progress) as bar:
+            for first in range(0, len(rows), self.at_once):
+                some = rows[first:first + self.at_once]
+                futures = sample_rows(trainer, dataset, some, max(samples, drawn), steps, seed)
+                poses, painted = dataset.poses[some], self.paint(trainer, dataset, some, futures[:, 0])
+                numbers = scores.add(Futures(futures[:, :samples], poses[:, 1:steps + 1], poses[:, 0], dataset.action[some],
+                                             scores.classifier), self.videos(dataset, some, painted))
+                yield Chunk(first, some, futures, painted, numbers)
+                bar.update(len(some))
 
     def typical(self, trainer, dataset, rows, shown, steps, request):
         """The futures that the gallery's first page shows, where it does not show the first drawn.
@@ -134,7 +138,9 @@ class Evaluation:
         scores, cards, overview = Scores(find_classifier(request.read_training, steps, log)), [], {}
         frozen, kept = frozen_rows(dataset, rows), []
         typical = self.typical(trainer, dataset, rows, sorted({*shown, *one_each}), steps, request)
-        with new_results(request.folder, self.subfolders) as part:
+        with replaced_folder(request.folder) as part:
+            for name in self.subfolders:
+                (part / name).mkdir()
             with drawing(len(drawn)) as draw:
                 for chunk in self.chunks(trainer, dataset, rows, request.samples, steps, scores, request.seed, self.drawn_samples,
                                          "testing"):

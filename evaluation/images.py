@@ -19,26 +19,6 @@ STRIPS = "strips"
 OVERVIEW_SIZE, OVERVIEW_FRAMES = 128, 3     # of overview.gif: pixels of a cell, frames for which a picture stays
 
 
-def paint_rows(trainer, dataset, rows, futures):
-    """Paint rows of a list with sampled and with true poses.
-
-    Args:
-        trainer: :class:`trainer_actvae_p2inetwork.Trainer`.
-        rows: B row numbers.
-        futures: (B, T, J, 2), one sampled future of each.
-    Returns:
-        dict of (B, T, 3, S, S) pictures in [-1, 1] on the CPU: `truth`, one for each of `VIDEO_KINDS`, and `source_pose`,
-        painted in the source's own pose, (B, 1, 3, S, S).
-    """
-    steps = futures.shape[1]
-    images = torch.stack([as_image(dataset.pictures(row, range(steps + 1))) for row in rows])
-    poses, action = dataset.poses[rows], dataset.action[rows]
-    wanted = torch.cat([futures, poses[:, 1:steps + 1], poses[:, :1]], 1)                       # (B, 2T + 1, J, 2)
-    painted = trainer.paint(images[:, 0], poses[:, 0], wanted, action).float().cpu()
-    return {"truth": images[:, 1:], "sampled": painted[:, :steps], "true_poses": painted[:, steps:-1],
-            "source_pose": painted[:, -1:], "copy_source": images[:, :1].expand(-1, steps, -1, -1, -1)}
-
-
 class ImageEvaluation(Evaluation):
     """How well P2I paints."""
 
@@ -57,13 +37,29 @@ class ImageEvaluation(Evaluation):
         """A picture of `count` rows of a list: source, truth, painted with true poses, with sampled poses, those poses."""
         rows = evenly_spaced(len(dataset), count)
         futures = sample_rows(trainer, dataset, rows, 1, trainer.pose_module.steps(dataset.targets))[:, 0]
-        painted = {kind: as_pictures(images) for kind, images in paint_rows(trainer, dataset, rows, futures).items()}
+        painted = {kind: as_pictures(images) for kind, images in self.paint(trainer, dataset, rows, futures).items()}
         return grid([[painted["copy_source"][index, 0], None, *painted["truth"][index], None, *painted["true_poses"][index], None,
                       *painted["sampled"][index], None, *draw_poses(futures[index], dataset.imsize)]
                      for index in range(len(rows))])
 
     def paint(self, trainer, dataset, rows, futures):
-        return paint_rows(trainer, dataset, rows, futures)
+        """Paint rows of a list with sampled and with true poses.
+
+        Args:
+            trainer: :class:`trainer_actvae_p2inetwork.Trainer`.
+            rows: B row numbers.
+            futures: (B, T, J, 2), one sampled future of each.
+        Returns:
+            dict of (B, T, 3, S, S) pictures in [-1, 1] on the CPU: `truth`, one for each of `VIDEO_KINDS`, and `source_pose`,
+            painted in the source's own pose, (B, 1, 3, S, S).
+        """
+        steps = futures.shape[1]
+        images = torch.stack([as_image(dataset.pictures(row, range(steps + 1))) for row in rows])
+        poses, action = dataset.poses[rows], dataset.action[rows]
+        wanted = torch.cat([futures, poses[:, 1:steps + 1], poses[:, :1]], 1)                       # (B, 2T + 1, J, 2)
+        painted = trainer.paint(images[:, 0], poses[:, 0], wanted, action).float().cpu()
+        return {"truth": images[:, 1:], "sampled": painted[:, :steps], "true_poses": painted[:, steps:-1],
+                "source_pose": painted[:, -1:], "copy_source": images[:, :1].expand(-1, steps, -1, -1, -1)}
 
     def videos(self, dataset, rows, painted):
         boxes = torch.stack([dataset.masks(row, range(painted["truth"].shape[1])) for row in rows])      # (B, T, 1, S, S)
@@ -71,7 +67,6 @@ class ImageEvaluation(Evaluation):
                 **{kind: Videos(painted[kind], painted["truth"], boxes) for kind in VIDEO_KINDS}}
 
     def write_row(self, folder, row):
-        """See :class:`Evaluation`: GIF and MP4 of the truth and of the first sample, and a strip."""
         return write_videos, folder, row.stem, pictures_of(row), draw_poses(row.futures[0], row.imsize)
 
     def cards(self, row, highlight):
@@ -85,8 +80,9 @@ class ImageEvaluation(Evaluation):
 
     def overview(self, row):
         """See :class:`Evaluation`: the truth and the first sample, the source before each."""
-        pictures = pictures_of(row)
-        return [(caption, enlarge(np.concatenate([pictures["copy_source"][:1], pictures[kind]])))
+        pictures, size = pictures_of(row), (OVERVIEW_SIZE, OVERVIEW_SIZE)
+        return [(caption, np.repeat([cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC) for picture in
+                                     (pictures["copy_source"][0], *pictures[kind])], OVERVIEW_FRAMES, axis=0))
                 for caption, kind in ((row.action.replace("_", " "), "truth"), ("predicted", "sampled"))]
 
     def report(self, metrics, log):
@@ -100,11 +96,6 @@ class ImageEvaluation(Evaluation):
 def pictures_of(row):
     """The videos of a tested row: kind -> (T, S, S, 3) uint8."""
     return {kind: as_pictures(video) for kind, video in row.painted.items()}
-
-
-def enlarge(pictures, size=OVERVIEW_SIZE, frames=OVERVIEW_FRAMES):
-    """Pictures (T, S, S, 3) in the size of an overview's cell, each for some frames: (T * frames, size, size, 3)."""
-    return np.repeat([cv2.resize(picture, (size, size), interpolation=cv2.INTER_CUBIC) for picture in pictures], frames, axis=0)
 
 
 def write_videos(folder, stem, pictures, figures):

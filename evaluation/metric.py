@@ -1,4 +1,4 @@
-"""What a metric is, and the decorator that makes a function one: every test then measures it and writes it to `metrics.json`."""
+"""What a metric is. Every test measures all of METRICS, and writes them to `metrics.json`."""
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -21,11 +21,11 @@ class Metric(NamedTuple):
     curve: str = ""               # name of its curve in the gallery's chart; "": it has none
 
 
-METRICS = []                      # in the order of the tables and charts
+METRICS = []                      # in the order of the tables and charts; filled where the metrics are defined
 
 
-def metric(place, unit, better, name=None, **texts):
-    """Decorator: registers a function under its own name, or `name`; its docstring becomes the meaning.
+def metric(place, unit, better, **texts):
+    """Decorator: registers a function under its own name; its docstring becomes the meaning.
 
     The function gets :class:`evaluation.motion_metrics.Futures` in the places `MOTION`, `CURVE` and `RATIOS`,
     :class:`evaluation.picture_metrics.Videos` in `PICTURES`, and :class:`evaluation.scores.Scores` in the others. Of B rows it
@@ -37,7 +37,7 @@ def metric(place, unit, better, name=None, **texts):
         texts: `column` and `curve` of :class:`Metric`.
     """
     def register(function):
-        METRICS.append(Metric(name or function.__name__, place, unit, better, " ".join(function.__doc__.split()), function,
+        METRICS.append(Metric(function.__name__, place, unit, better, " ".join(function.__doc__.split()), function,
                               **texts))
         return function
     return register

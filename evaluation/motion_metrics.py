@@ -8,27 +8,31 @@ from functools import cached_property, wraps
 
 import torch
 
-from evaluation.metric import CALIBRATION, CURVE, HIGHER, LOWER, MOTION, NEAR_1, NEAR_TRUE, RATIOS, REFERENCE, metric
+from evaluation.metric import (
+    CALIBRATION,
+    CURVE,
+    HIGHER,
+    LOWER,
+    METRICS,
+    MOTION,
+    NEAR_1,
+    NEAR_TRUE,
+    RATIOS,
+    REFERENCE,
+    Metric,
+    metric,
+)
 from pose.skeleton import JOINTS, LIMBS, WRISTS, body_size
 
 RECOGNISED = 4            # samples of a row that the classifier of motions sees
 LENGTH, SPEED, ACCELERATION = "length", "length per step", "length per step squared"
+BONES = "share of the source's mean bone length"
 ONSET = 0.15              # body units (about a person's height) that a wrist has moved when a motion has begun
 
 
 def joint_distance(a, b):
     """Mean distance of the joints of poses (..., J, 2) and (..., J, 2): (...)."""
     return (a - b).norm(dim=-1).mean(-1)
-
-
-def sample_spread(samples):
-    """Mean distance of two different samples of (B, K, T, J, 2) at each step: (B, T); 0 for K = 1."""
-    count = samples.shape[1]
-    total = torch.zeros_like(samples[:, 0, :, 0, 0])                                 # (B, T)
-    for shift in range(1, count // 2 + 1):    # every pair once, without a (B, K, K, T, J, 2) tensor; a shift of K / 2 has both
-        distance = joint_distance(samples, samples.roll(shift, 1)).mean(1)
-        total += distance * (1 if 2 * shift == count else 2)
-    return total / max(1, count - 1)
 
 
 @dataclass(eq=False)
@@ -58,8 +62,13 @@ class Futures:
 
     @cached_property
     def spread(self):
-        """See :func:`sample_spread`, (B, T)."""
-        return sample_spread(self.samples)
+        """Mean distance of two different samples at each step: (B, T); 0 for K = 1."""
+        count = self.samples.shape[1]
+        total = torch.zeros_like(self.truth[..., 0, 0])
+        for shift in range(1, count // 2 + 1):       # every pair once, without a (B, K, K, T, J, 2) tensor
+            distance = joint_distance(self.samples, self.samples.roll(shift, 1)).mean(1)
+            total += distance * (1 if 2 * shift == count else 2)          # a shift of K / 2 has each pair twice
+        return total / max(1, count - 1)
 
     @cached_property
     def starts(self):
@@ -77,72 +86,37 @@ class Futures:
 
 # ---- distances; the order is that of the gallery's columns ----
 
-@metric(MOTION, LENGTH, LOWER, column="energy score", curve="energy score")
-def energy_score(futures):
-    """`ade - spread / 2`, a proper score (its mean is least for the true distribution): E d(X, y) - E d(X, X') / 2 at each step,
-    where d is the mean over joints of distances, estimated without bias (Gneiting and Raftery, "Strictly proper scoring rules,
-    prediction, and estimation", JASA 2007, section 4.2). For one sample it is `ade`."""
-    return futures.distance.mean(1) - futures.spread / 2
-
-
-@metric(MOTION, LENGTH, LOWER, column="ADE of a sample", curve="a sample")
-def ade(futures):
-    """Average displacement error: distance to the truth, mean over joints, steps and samples."""
-    return futures.distance.mean(1)
-
-
-@metric(MOTION, LENGTH, LOWER, column="ADE of the samples' mean", curve="mean of the samples")
-def ade_of_mean(futures):
-    """`ade` of the mean of the samples."""
-    return futures.mean_distance
-
-
-@metric(MOTION, LENGTH, LOWER, column="ADE, best sample")
-def ade_best(futures):
-    """`ade` of the sample with the smallest one."""
-    return futures.distance.mean(-1).amin(1)
-
-
-@metric(CURVE, LENGTH, LOWER, name="ade_best", curve="best sample of each step")
-def ade_best_at_each_step(futures):
-    """Distance to the truth of the sample that is best at this step."""
-    return futures.distance.amin(1)
-
-
-@metric(MOTION, LENGTH, REFERENCE, column="ADE, standing still (zero-velocity baseline)", curve="standing still (zero velocity)")
-def zero_velocity_ade(futures):
-    """`ade` of the zero-velocity baseline, which repeats the source pose (Martinez et al., CVPR 2017)."""
-    return futures.zero_velocity
-
-
-@metric(MOTION, LENGTH, LOWER, column="FDE of a sample")
-def fde(futures):
-    """Final displacement error: as `ade`, of the last step only."""
-    return futures.distance[..., -1].mean(1)
-
-
-@metric(MOTION, LENGTH, LOWER, column="FDE, best sample")
-def fde_best(futures):
-    """`fde` of the sample with the smallest one."""
-    return futures.distance[..., -1].amin(1)
-
-
-@metric(MOTION, LENGTH, LOWER)
-def fde_of_mean(futures):
-    """`fde` of the mean of the samples."""
-    return futures.mean_distance[:, -1]
-
-
-@metric(MOTION, LENGTH, REFERENCE, column="FDE, standing still (zero-velocity baseline)")
-def zero_velocity_fde(futures):
-    """`fde` of the zero-velocity baseline."""
-    return futures.zero_velocity[:, -1]
-
-
-@metric(MOTION, LENGTH, REFERENCE)
-def spread(futures):
-    """Distance of two different samples, mean over joints, steps and pairs; 0 for one sample."""
-    return futures.spread.mean(-1)
+METRICS += [
+    Metric("energy_score", MOTION, LENGTH, LOWER,
+           "`ade - spread / 2`, a proper score (its mean is least for the true distribution): E d(X, y) - E d(X, X') / 2 at each "
+           "step, where d is the mean over joints of distances, estimated without bias (Gneiting and Raftery, "
+           '"Strictly proper scoring rules, prediction, and estimation", JASA 2007, section 4.2). For one sample it is `ade`.',
+           lambda futures: futures.distance.mean(1) - futures.spread / 2, "energy score", "energy score"),
+    Metric("ade", MOTION, LENGTH, LOWER,
+           "Average displacement error: distance to the truth, mean over joints, steps and samples.",
+           lambda futures: futures.distance.mean(1), "ADE of a sample", "a sample"),
+    Metric("ade_of_mean", MOTION, LENGTH, LOWER, "`ade` of the mean of the samples.",
+           lambda futures: futures.mean_distance, "ADE of the samples' mean", "mean of the samples"),
+    Metric("ade_best", MOTION, LENGTH, LOWER, "`ade` of the sample with the smallest one.",
+           lambda futures: futures.distance.mean(-1).amin(1), "ADE, best sample"),
+    Metric("ade_best", CURVE, LENGTH, LOWER, "Distance to the truth of the sample that is best at this step.",
+           lambda futures: futures.distance.amin(1), curve="best sample of each step"),
+    Metric("zero_velocity_ade", MOTION, LENGTH, REFERENCE,
+           "`ade` of the zero-velocity baseline, which repeats the source pose (Martinez et al., CVPR 2017).",
+           lambda futures: futures.zero_velocity,
+           "ADE, standing still (zero-velocity baseline)", "standing still (zero velocity)"),
+    Metric("fde", MOTION, LENGTH, LOWER, "Final displacement error: as `ade`, of the last step only.",
+           lambda futures: futures.distance[..., -1].mean(1), "FDE of a sample"),
+    Metric("fde_best", MOTION, LENGTH, LOWER, "`fde` of the sample with the smallest one.",
+           lambda futures: futures.distance[..., -1].amin(1), "FDE, best sample"),
+    Metric("fde_of_mean", MOTION, LENGTH, LOWER, "`fde` of the mean of the samples.",
+           lambda futures: futures.mean_distance[:, -1]),
+    Metric("zero_velocity_fde", MOTION, LENGTH, REFERENCE, "`fde` of the zero-velocity baseline.",
+           lambda futures: futures.zero_velocity[:, -1], "FDE, standing still (zero-velocity baseline)"),
+    Metric("spread", MOTION, LENGTH, REFERENCE,
+           "Distance of two different samples, mean over joints, steps and pairs; 0 for one sample.",
+           lambda futures: futures.spread.mean(-1)),
+]
 
 
 @metric(MOTION, LENGTH, HIGHER, column="diversity (APD)")
@@ -172,29 +146,19 @@ def mean_acceleration(poses, source):
     return path.diff(n=2, dim=-3).norm(dim=-1).mean((-1, -2)) if path.shape[-3] > 2 else path.new_zeros(path.shape[:-3])
 
 
-@metric(MOTION, ACCELERATION, NEAR_TRUE)
-def acceleration(futures):
-    """Norm of the second difference in time of a joint's position, mean over joints, steps and samples; 0 for one step."""
-    return mean_acceleration(futures.samples, futures.starts).mean(1)
-
-
-@metric(MOTION, ACCELERATION, REFERENCE)
-def acceleration_true(futures):
-    """`acceleration` of the true motion."""
-    return mean_acceleration(futures.truth, futures.source)
-
-
-@metric(RATIOS, "share of the source's mean bone length", NEAR_TRUE)
-def bone_drift(futures):
-    """Change of a bone's length in the picture since the source, mean over bones, steps and samples. Bones that turn towards the
-    camera change their length in true motion as well."""
-    return bone_change(futures.samples, futures.starts).mean(1)
-
-
-@metric(RATIOS, "share of the source's mean bone length", REFERENCE)
-def bone_drift_true(futures):
-    """`bone_drift` of the true motion."""
-    return bone_change(futures.truth, futures.source)
+METRICS += [
+    Metric("acceleration", MOTION, ACCELERATION, NEAR_TRUE,
+           "Norm of the second difference in time of a joint's position, mean over joints, steps and samples; 0 for one step.",
+           lambda futures: mean_acceleration(futures.samples, futures.starts).mean(1)),
+    Metric("acceleration_true", MOTION, ACCELERATION, REFERENCE, "`acceleration` of the true motion.",
+           lambda futures: mean_acceleration(futures.truth, futures.source)),
+    Metric("bone_drift", RATIOS, BONES, NEAR_TRUE,
+           "Change of a bone's length in the picture since the source, mean over bones, steps and samples. Bones that turn "
+           "towards the camera change their length in true motion as well.",
+           lambda futures: bone_change(futures.samples, futures.starts).mean(1)),
+    Metric("bone_drift_true", RATIOS, BONES, REFERENCE, "`bone_drift` of the true motion.",
+           lambda futures: bone_change(futures.truth, futures.source)),
+]
 
 
 # ---- wrists, whose motion people see first. True motion is smoothed: half of its acceleration is jitter of the annotation ----

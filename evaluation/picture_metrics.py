@@ -46,7 +46,7 @@ def picture_metric(unit, better, kinds=("true_poses",), column="", key="{name}_{
 
     Args:
         unit, better: see :class:`evaluation.metric.Metric`; of copies of the source each number is a reference.
-        kinds: which of the videos that :func:`evaluation.images.paint_rows` returns are measured.
+        kinds: which of the videos that :func:`evaluation.images.ImageEvaluation.paint` returns are measured.
         column: of each kind, before the kind's name.
         key: in `metrics.json`.
     """
@@ -119,7 +119,7 @@ def psnr_outside(videos):
 
 
 def gradient_energy(pictures):
-    """Mean squared difference of neighbouring pixels, across and down, of (B, T, 3, S, S): how much fine detail there is."""
+    """Mean squared difference of neighbouring pixels, across and down, of (B, T, 3, S, S)."""
     return sum(pictures.diff(dim=axis).square().mean((1, 2, 3, 4)) for axis in (-1, -2))
 
 

@@ -33,7 +33,6 @@ class PoseEvaluation(Evaluation):
         return grid(lines)
 
     def write_row(self, folder, row):
-        """See :class:`Evaluation`: a GIF of the truth and of two samples."""
         paths = [folder / path for _, path in gif_paths(row.stem)]
         return write_gifs, paths, [row.poses[1:], *row.futures[:GIF_SAMPLES]], row.imsize
 

@@ -2,11 +2,12 @@
 the distributions of sampled and true motions are compared."""
 import warnings
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from evaluation.metric import HIGHER, LOWER, RATIOS, RECOGNITION, REFERENCE, metric
+from evaluation.metric import HIGHER, LOWER, METRICS, RATIOS, RECOGNITION, REFERENCE, Metric, metric
 from utils.errors import UserError
 
 LEAST_ROWS = 200          # of true motion that a classifier is trained on
@@ -65,13 +66,14 @@ def train_classifier(path, action, num_actions, iterations=None, batch=128, seed
     return net.eval().requires_grad_(False)
 
 
-def find_classifier(read, steps, log):
-    """Train a classifier on the training list's true motions. Where that cannot be done, the result is None and the log says why.
+def find_classifier(read, steps, log, rows=slice(None)):
+    """Train a classifier on a training list's true motions. Where that cannot be done, the result is None and the log says why.
 
     Args:
-        read: () -> the training list's data, or None to do without a classifier.
-        steps: T.
+        read: () -> the list's data, or None to do without a classifier.
+        steps: T; rows whose clip ends before are left out.
         log: logger.
+        rows: numbers of the rows that may be used.
     """
     if read is None:
         return None
@@ -79,9 +81,10 @@ def find_classifier(read, steps, log):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")                                          # a test warns of the test list only
             data = read()
-        rows = data.valid_steps >= steps
-        if rows.sum() < LEAST_ROWS:
-            raise UserError(f"{data.rows.path}: {int(rows.sum())} rows hold {steps} targets, {LEAST_ROWS} are needed")
+        rows = np.arange(len(data))[rows]
+        rows = rows[data.valid_steps.numpy()[rows] >= steps]
+        if len(rows) < LEAST_ROWS:
+            raise UserError(f"{data.rows.path}: {len(rows)} rows hold {steps} targets, {LEAST_ROWS} are needed")
     except UserError as error:
         log.info("recognisability is not measured: %s", error)
         return None
@@ -119,16 +122,9 @@ def recognised_true(futures):
     return correct(futures, futures.features[1]) if futures.classifier else None
 
 
-@metric(RECOGNITION, "share", HIGHER, name="recognised")
-def overall_recognised(scores):
-    """`overall.ratios.recognised` again."""
-    return float(scores.values(RATIOS)["recognised"].double().mean())
-
-
-@metric(RECOGNITION, "share", REFERENCE, name="recognised_true")
-def overall_recognised_true(scores):
-    """`overall.ratios.recognised_true` again."""
-    return float(scores.values(RATIOS)["recognised_true"].double().mean())
+METRICS += [Metric(name, RECOGNITION, "share", better, f"`overall.ratios.{name}` again.",
+                   lambda scores, name=name: float(scores.values(RATIOS)[name].double().mean()))
+            for name, better in (("recognised", HIGHER), ("recognised_true", REFERENCE))]
 
 
 @metric(RECOGNITION, "squared distance of features", LOWER)
@@ -139,7 +135,5 @@ def frechet_distance(scores):
     return gaussian_distance(samples, truth) if len(truth) > truth.shape[1] else None
 
 
-@metric(RECOGNITION, "iterations", REFERENCE)
-def iterations(scores):
-    """Number of iterations that the classifier was trained for."""
-    return scores.classifier.iterations
+METRICS.append(Metric("iterations", RECOGNITION, "iterations", REFERENCE,
+                      "Number of iterations that the classifier was trained for.", lambda scores: scores.classifier.iterations))

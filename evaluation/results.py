@@ -4,7 +4,7 @@ import multiprocessing
 import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,6 @@ from tqdm import tqdm
 from evaluation.sampling import evenly_spaced, frozen_rows, valid_rows
 from pose.medoids import TYPICAL
 from utils.drawing import grid, label
-from utils.files import replaced_folder
 from utils.media import write_gif
 
 REAL, FAKE = "results_gif_real", "results_gif_fake"        # published names
@@ -51,15 +50,6 @@ def results_folder(run, module, limit):
     return run.path / ("test" + f"_{module}" * other + "_limit" * bool(limit and whole))
 
 
-@contextmanager
-def new_results(folder, subfolders):
-    """Context: a folder for a test's results. It replaces an earlier test's when all of it is written."""
-    with replaced_folder(folder) as part:
-        for name in subfolders:
-            (part / name).mkdir()
-        yield part
-
-
 def highlights(action):
     """Indices of rows with these action ids (N,): (set of those on the gallery's first page, list of one for each action)."""
     by_action = [(action == action_id).nonzero()[:, 0] for action_id in action.unique()]
@@ -85,36 +75,32 @@ def units(dataset):
 def drawing(total):
     """Context: `draw(work, *arguments)` calls a function that draws one of `total` rows, at once or, for many rows, in further
     processes."""
-    with tqdm(total=total, desc="drawing", unit="row", disable=not total) as bar:
-        if total < WORTH_PROCESSES or (os.cpu_count() or 1) < 2:
-            def draw(work, *arguments):
+    several = total >= WORTH_PROCESSES and (os.cpu_count() or 1) > 1
+    # spawned: a forked child of a process whose torch has threads may wait forever
+    pool = ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) if several else nullcontext()
+    with tqdm(total=total, desc="drawing", unit="row", disable=not total) as bar, pool:
+        waiting = []
+
+        def finish(most):
+            while len(waiting) > most:
+                waiting.pop(0).result()
+                bar.update()
+
+        def draw(work, *arguments):
+            if several:
+                waiting.append(pool.submit(work, *arguments))
+                finish(4 * WORTH_PROCESSES)                            # not all pictures in memory at once
+            else:
                 work(*arguments)
                 bar.update()
-            yield draw
-            return
-        # spawned: a forked child of a process whose torch has threads may wait forever
-        with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
-            waiting = []
-
-            def draw(work, *arguments):
-                waiting.append(pool.submit(work, *arguments))
-                while len(waiting) > 4 * WORTH_PROCESSES:              # not all pictures in memory at once
-                    waiting.pop(0).result()
-                    bar.update()
-            yield draw
-            for job in waiting:
-                job.result()
-                bar.update()
+        yield draw
+        finish(0)
 
 
-def write_overview(path, cells, columns=OVERVIEW_COLUMNS):
-    """One moving picture for all actions.
-
-    Args:
-        path: of the GIF.
-        cells: for every action a list of (caption, pictures (T, S, S, 3)), which move side by side.
-        columns: actions beside each other.
-    """
+def write_overview(path, cells):
+    """Write one GIF of all actions. `cells` has for every action a list of (caption, pictures (T, S, S, 3)), which move side by
+    side."""
+    columns = OVERVIEW_COLUMNS
     frames = []
     for time in range(len(cells[0][0][1])):
         blank = [np.zeros_like(cells[0][0][1][0])] * len(cells[0])

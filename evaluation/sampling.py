@@ -1,7 +1,6 @@
 """Which rows of a list a test scores, and sampled futures of them."""
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from training.prediction import Source
 from utils.errors import UserError
@@ -33,26 +32,15 @@ def scored_rows(dataset, steps, limit=None):
     return rows[evenly_spaced(len(rows), limit)]
 
 
-def sample_chunks(trainer, dataset, rows, samples, steps, seed=0, at_once=64, progress=""):
-    """Sample futures of some rows of a list, a few rows at a time.
+def sample_rows(trainer, dataset, rows, samples, steps, seed=0):
+    """Sampled futures of some rows of a list.
 
     Args:
         rows: N row numbers.
         samples, steps: K, T.
         seed: of the noise.
-        at_once: rows of a chunk.
-        progress: what the progress bar says; "": there is none.
-    Yields:
-        (index of the chunk's first row in `rows`, (b, K, T, J, 2) on the CPU).
+    Returns:
+        (N, K, T, J, 2) on the CPU.
     """
-    with tqdm(total=len(rows), desc=progress, unit="row", disable=not progress) as bar:
-        for first in range(0, len(rows), at_once):
-            some = torch.as_tensor(rows[first:first + at_once])
-            source = Source(dataset.poses[some, 0], dataset.action[some], some)
-            yield first, trainer.predict(source, samples, steps, seed, painted=0).poses
-            bar.update(len(some))
-
-
-def sample_rows(trainer, dataset, rows, samples, steps, seed=0):
-    """Sampled futures of some rows of a list, (N, K, T, J, 2) on the CPU."""
-    return torch.cat([poses for _, poses in sample_chunks(trainer, dataset, rows, samples, steps, seed)])
+    rows = torch.as_tensor(rows)
+    return trainer.predict(Source(dataset.poses[rows, 0], dataset.action[rows], rows), samples, steps, seed, painted=0).poses

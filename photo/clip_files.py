@@ -1,13 +1,18 @@
-"""The files of a clip: videos, GIFs, a strip of pictures, the poses.
+"""The files of clips: videos, GIFs, a strip of pictures, the poses, and one page that shows all.
 
 To add a format, write a function `(path, pictures)` and register it in FORMATS.
 """
+from html import escape
+from typing import NamedTuple
+
 import numpy as np
 
-from photo.clips_page import Clip
+from evaluation.sampling import evenly_spaced
 from pose.pose_file import write_poses
 from utils.drawing import grid
+from utils.files import write_text
 from utils.media import write_gif, write_image, write_mp4
+from utils.pages import image, page
 from utils.transform import limited, resized
 
 FPS = 8                   # of the clips, the photo included
@@ -16,6 +21,17 @@ STRIP_CELLS, STRIP_HEIGHT = 9, 256
 PRESET = "veryfast"       # of x264: clips are short, and people wait
 PERSON, WHOLE = "", "_whole"      # views of a clip, as they end file names: the crop around the person, the whole photo
 CAPTIONS = {PERSON: "person", WHOLE: "whole photo"}
+
+
+class Clip(NamedTuple):
+    """A clip on the page; its files lie beside the page."""
+
+    photo: str               # heading under which it stands
+    action: str
+    title: str
+    videos: list             # files that are played
+    strip: str               # picture file
+    links: list              # (caption, file)
 
 
 def _mp4(path, pictures):
@@ -30,7 +46,7 @@ FORMATS = {"mp4": _mp4, "gif": _gif}      # ending -> writes pictures (T, h, w, 
 
 
 def write_clip(folder, photo, sample, pictures, whole):
-    """Write the files of one sample; returns its :class:`photo.clips_page.Clip`.
+    """Write the files of one sample; returns its :class:`Clip`.
 
     Args:
         photo: :class:`photo.make_clips.Photo`.
@@ -58,8 +74,28 @@ def title(sample):
 
 def strip(pictures):
     """Some pictures of a clip (T + 1, h, w, 3) beside each other; after the first there is a gap."""
-    shown = np.unique(np.linspace(0, len(pictures) - 1, STRIP_CELLS).round().astype(int))
     height = min(STRIP_HEIGHT, pictures.shape[1])
     width = max(1, round(pictures.shape[2] * height / pictures.shape[1]))
-    first, *others = (resized(pictures[index], (height, width)) for index in shown)
+    first, *others = (resized(pictures[index], (height, width)) for index in evenly_spaced(len(pictures), STRIP_CELLS))
     return grid([[first, None, *others]])
+
+
+def write_clips_page(folder, intro, clips, shown):
+    """Write `index.html`.
+
+    Args:
+        folder: where the files lie.
+        intro: a sentence, as text.
+        clips: list of :class:`Clip`, those of one photo together.
+        shown: photo -> picture file of the pose that was found in it.
+    """
+    body = [f"<h1>Photos in motion</h1><p>{escape(intro)}</p>"]
+    for photo in dict.fromkeys(clip.photo for clip in clips):
+        body.append(f"<h2>{escape(photo)}</h2>{image(shown[photo], 'sheet')}")
+        for clip in (clip for clip in clips if clip.photo == photo):
+            videos = "".join(f'<video src="{escape(name)}" autoplay loop muted playsinline controls></video>'
+                             for name in clip.videos)
+            links = " · ".join(f'<a href="{escape(name)}">{escape(caption)}</a>' for caption, name in clip.links)
+            body.append(f'<h3>{escape(clip.action.replace("_", " "))}, {escape(clip.title)}</h3><div class="clips">{videos}</div>'
+                        f"<p>{links}</p>{image(clip.strip, 'sheet')}")
+    write_text(folder / "index.html", page("Photos in motion", "".join(body)))

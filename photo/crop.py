@@ -10,7 +10,7 @@ import numpy as np
 
 from pose.detector import Person
 from utils.errors import UserError
-from utils.transform import PAD_RGB, letterbox, limited, picture_from_frame, resized
+from utils.transform import PAD_RGB, letterbox, limited, picture_from_frame, resized, to_pixels
 
 WHOLE_SIDE, CROP_SIDE = 1280, 1080    # pixels
 SMALLEST_SIDE = 64                    # of a crop; a smaller one is enlarged
@@ -43,32 +43,27 @@ class Crop(NamedTuple):
     region: np.ndarray       # (4,) int, where the crop lies in it
     blend: np.ndarray        # (h, w, 1) float32 of the region: 0 at a seam, 1 from its inner edge on
 
-    @property
-    def place(self):
-        """Where the crop lies in the letterboxed picture, a :class:`utils.transform.Letterbox`."""
-        return self.place_at(self.size)
-
-    def place_at(self, size):
-        """The same for a letterboxed picture with another side."""
+    def place(self, size=None):
+        """Where the crop lies in a letterboxed picture with this side, or in `picture`: a :class:`utils.transform.Letterbox`."""
         x1, y1, x2, y2 = self.box
-        return letterbox(y2 - y1, x2 - x1, size)
+        return letterbox(y2 - y1, x2 - x1, size or self.size)
 
     def inside(self, pictures):
         """Letterboxed pictures (..., S, S, 3) without the letterbox's margins."""
-        place = self.place_at(pictures.shape[-2])
+        place = self.place(pictures.shape[-2])
         return pictures[..., place.top:place.top + place.height, place.left:place.left + place.width, :]
 
     def picture_at(self, size):
         """The letterboxed picture with another side, (size, size, 3)."""
-        place, picture = self.place_at(size), np.full((size, size, 3), np.round(PAD_RGB), np.uint8)
+        place, picture = self.place(size), np.full((size, size, 3), np.round(PAD_RGB), np.uint8)
         picture[place.top:place.top + place.height, place.left:place.left + place.width] = resized(
             self.inside(self.picture), (place.height, place.width))
         return picture
 
     def to_photo(self, poses):
         """Normalised poses (..., J, 2) -> pixels of the photo; the inverse of `utils.transform.pose_to_picture`."""
-        place = self.place
-        return ((np.asarray(poses, np.float64) + 1) / 2 * self.size - (place.dw, place.dh)) / place.ratio + self.box[:2]
+        place = self.place()
+        return (to_pixels(np.asarray(poses, np.float64), self.size) - (place.dw, place.dh)) / place.ratio + self.box[:2]
 
     def put_back(self, pictures):
         """Crops (T, h, w, 3) uint8, without margins, put back into the whole photo: (T, H, W, 3)."""

@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from photo.clip_files import write_clip
-from photo.clips_page import write_clips_page
+from photo.clip_files import write_clip, write_clips_page
 from photo.crop import Subject, shown_whole
 from photo.find_person import PersonFinder
 from photo.motions import draw_motion, paint_motion, sample_motions
@@ -105,7 +104,7 @@ def find_motions(trainer, finder, photo, actions, margins, request):
 
 
 def write_clips(trainer, photo, samples, folder, log):
-    """Paint the samples of a photo and write their files; a list of :class:`photo.clips_page.Clip`."""
+    """Paint the samples of a photo and write their files; a list of :class:`photo.clip_files.Clip`."""
     clips = []
     with ThreadPoolExecutor(QUEUE) as writers:
         for action, several in samples.items():

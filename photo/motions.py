@@ -73,4 +73,4 @@ def draw_motion(sample):
     """Skeletons of a motion over the darkened crop of the photo: (T + 1, h, w, 3) uint8."""
     crop = sample.crop
     ground = (crop.inside(crop.picture) * DIMMED).astype(np.uint8)
-    return np.stack([draw_skeleton(ground, pose) for pose in (sample.motion - crop.box[:2]) * crop.place.ratio])
+    return np.stack([draw_skeleton(ground, pose) for pose in (sample.motion - crop.box[:2]) * crop.place().ratio])

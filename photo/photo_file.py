@@ -13,34 +13,30 @@ LARGEST = 120_000_000     # pixels; while it is turned upright, memory holds it 
 SMALLEST = 32             # pixels of a side
 
 
-class PhotoError(UserError):
-    """A photo that cannot be used."""
-
-
 def read_photo(path):
     """Read a photo as (h, w, 3) uint8 RGB, turned upright as its EXIF data say.
 
     All kinds of pixels become RGB, see :func:`utils.rgb.as_rgb`. Of a file with several pictures the first is read.
 
     Raises:
-        PhotoError: the file is missing, damaged or no picture, or the photo is too large or too small.
+        UserError: the file is missing, damaged or no picture, or the photo is too large or too small.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")                  # about many pixels, or about odd EXIF data
             with Image.open(path, formats=FORMATS) as image:
                 if image.width * image.height > LARGEST:
-                    raise PhotoError(f"{path}: {image.width} x {image.height} pixels are too many; make it smaller than "
+                    raise UserError(f"{path}: {image.width} x {image.height} pixels are too many; make it smaller than "
                                      f"{LARGEST // 1_000_000} megapixels")
                 if min(image.size) < SMALLEST:
-                    raise PhotoError(f"{path}: {image.width} x {image.height} pixels are too few to paint from")
+                    raise UserError(f"{path}: {image.width} x {image.height} pixels are too few to paint from")
                 return np.asarray(as_rgb(ImageOps.exif_transpose(image)))
     except FileNotFoundError:
-        raise PhotoError(f"{path}: there is no such photo") from None
+        raise UserError(f"{path}: there is no such photo") from None
     except IsADirectoryError:
-        raise PhotoError(f"{path}: this is a folder; name photos, like {Path(path) / '*.jpg'}") from None
-    except PhotoError:
+        raise UserError(f"{path}: this is a folder; name photos, like {Path(path) / '*.jpg'}") from None
+    except UserError:
         raise
     except Exception as error:             # Pillow's plugins raise errors of many kinds for broken files
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise PhotoError(f"{path}: not a photo that can be read ({reason}); JPEG, PNG, WebP, TIFF, BMP and GIF can") from None
+        raise UserError(f"{path}: not a photo that can be read ({reason}); JPEG, PNG, WebP, TIFF, BMP and GIF can") from None

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pose.pose_file import pose_list
 from pose.skeleton import JOINTS, LIMBS
 from utils.files import write_text
 
@@ -20,12 +21,9 @@ STANDING = np.array([[0, .07], [-.11, .20], [.11, .20], [-.15, .36], [.15, .36],
 STANDING_SHARE = 0.8                  # the part of the photo's height that it fills, if the photo is wide enough
 
 
-def standing_pose(size, box=None):
-    """A standing figure (13, 2) in pixels of a photo of size (h, w): in its middle, or in a person's box `x1, y1, x2, y2`."""
+def standing_pose(size):
+    """A standing figure (13, 2) in pixels, in the middle of a photo of size (h, w)."""
     h, w = size
-    if box is not None:
-        x1, y1, x2, y2 = map(float, box)
-        return STANDING * (y2 - y1) + ((x1 + x2) / 2, y1)
     height = STANDING_SHARE * min(h, w / (2 * np.abs(STANDING[:, 0]).max()))
     return STANDING * height + (w / 2, (h - height) / 2)
 
@@ -56,10 +54,9 @@ def write_page(path, photo, joints=None, visible=None, title="photo", saved="pos
         saved: name of the file that the page's button saves.
     """
     h, w = photo.shape[:2]
-    joints = standing_pose((h, w)) if joints is None else np.asarray(joints)
-    visible = np.ones(len(JOINTS), bool) if visible is None else visible
+    joints = standing_pose((h, w)) if joints is None else joints
     settings = {"width": w, "height": h, "saved": saved, "joints": JOINTS, "limbs": LIMBS, "photo": _data_uri(photo),
-                "pose": [[round(float(x), 2), round(float(y), 2), bool(seen)] for (x, y), seen in zip(joints, visible)]}
+                "pose": pose_list(joints, visible)}
     # the text stands in a script element, which "</" would end: write no "<"
     text = json.dumps(settings).replace("<", "\\u003c")
     template, script = (part.read_text(encoding="utf-8") for part in (TEMPLATE, SCRIPT))

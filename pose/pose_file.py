@@ -17,10 +17,6 @@ COORDINATE_LIMIT = 1e6                # pixels; larger numbers are mistakes
 DIGITS = 2                            # decimals that are written; annotations are coarser
 
 
-class PoseError(UserError):
-    """A pose file cannot be used; the message names file and place."""
-
-
 def read_pose(path, size=None):
     """Read one pose.
 
@@ -30,7 +26,7 @@ def read_pose(path, size=None):
     Returns:
         joints (13, 2) float64 x, y in pixels, and visible (13,) bool, True where the file does not say.
     Raises:
-        PoseError: the file cannot be read or is not JSON, its shape is wrong, or a coordinate is not finite or outside.
+        UserError: the file cannot be read or is not JSON, its shape is wrong, or a coordinate is not finite or outside.
     """
     return parse_pose(_read_json(path), path, size)
 
@@ -42,9 +38,9 @@ def read_poses(path, size=None):
     """
     content = _read_json(path)
     if not isinstance(content, list) or not content:
-        raise PoseError(f"{path}: expected a list of poses, one a frame, got {_name(content)}")
+        raise UserError(f"{path}: expected a list of poses, one a frame, got {_name(content)}")
     if len(content) == len(JOINTS) and _is_point(content[0]):
-        raise PoseError(f"{path}: this is one pose; for a video a list of poses is needed, one a frame")
+        raise UserError(f"{path}: this is one pose; for a video a list of poses is needed, one a frame")
     joints, visible = np.full((len(content), len(JOINTS), 2), np.nan), np.zeros((len(content), len(JOINTS)), bool)
     for frame, pose in enumerate(content):
         if pose is not None:
@@ -55,21 +51,21 @@ def read_poses(path, size=None):
 def parse_pose(content, place, size=None):
     """Check one pose of a parsed JSON file; `place` begins the messages. Otherwise as :func:`read_pose`."""
     if not isinstance(content, list) or len(content) != len(JOINTS):
-        raise PoseError(f"{place}: a pose is a list of {len(JOINTS)} [x, y] or [x, y, visible], got {_name(content)}")
+        raise UserError(f"{place}: a pose is a list of {len(JOINTS)} [x, y] or [x, y, visible], got {_name(content)}")
     joints, visible = np.empty((len(JOINTS), 2)), np.ones(len(JOINTS), bool)
     for number, (name, point) in enumerate(zip(JOINTS, content)):
         where = f"{place}: joint {number} ({name})"
         if not isinstance(point, list) or len(point) not in (2, 3):
-            raise PoseError(f"{where}: expected [x, y] or [x, y, visible], got {_name(point)}")
+            raise UserError(f"{where}: expected [x, y] or [x, y, visible], got {_name(point)}")
         if len(point) == 3:
             if not isinstance(point[2], (bool, int, float)) or point[2] not in (0, 1):
-                raise PoseError(f"{where}: visible is {_name(point[2])}, expected true or false (or 1 or 0)")
+                raise UserError(f"{where}: visible is {_name(point[2])}, expected true or false (or 1 or 0)")
             visible[number] = bool(point[2])
         for axis, value in enumerate(point[:2]):
             if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise PoseError(f"{where}: {'xy'[axis]} is {_name(value)}, expected a number of pixels")
+                raise UserError(f"{where}: {'xy'[axis]} is {_name(value)}, expected a number of pixels")
             if not abs(value) < COORDINATE_LIMIT:                            # not (a < b) also catches nan
-                raise PoseError(f"{where}: {'xy'[axis]} is {_name(value)}, which is no coordinate in pixels")
+                raise UserError(f"{where}: {'xy'[axis]} is {_name(value)}, which is no coordinate in pixels")
             joints[number, axis] = value
     if size is not None:
         check_inside(joints, visible, size, place)
@@ -77,54 +73,49 @@ def parse_pose(content, place, size=None):
 
 
 def check_inside(joints, visible, size, place):
-    """Raise :class:`PoseError` if joints (13, 2) lie too far outside a picture of size (h, w), see the top of this file."""
+    """Raise :class:`UserError` if joints (13, 2) lie too far outside a picture of size (h, w), see the top of this file."""
     limit = np.array(size[::-1], np.float64)
     slack = np.where(visible, 0, 1)[:, None] * limit
     outside = ((joints < -slack) | (joints > limit + slack)).any(-1)
     if outside.any():
         number = int(outside.argmax())
         x, y = joints[number]
-        raise PoseError(f"{place}: joint {number} ({JOINTS[number]}): ({x:g}, {y:g}) is outside the picture, which is "
+        raise UserError(f"{place}: joint {number} ({JOINTS[number]}): ({x:g}, {y:g}) is outside the picture, which is "
                         f"{size[1]} x {size[0]} pixels" + (" (a joint that is not visible may be: [x, y, false])"
                                                            if visible[number] else ""))
 
 
-def pose_text(joints, visible=None):
-    """One pose as JSON text: joints (13, 2) in pixels, visible (13,) bool or None for all."""
+def pose_list(joints, visible=None):
+    """One pose as it stands in JSON: joints (13, 2) in pixels, visible (13,) bool or None for all."""
     visible = np.ones(len(JOINTS), bool) if visible is None else visible
-    return json.dumps(_as_list(joints, visible))
+    return [[round(float(x), DIGITS), round(float(y), DIGITS), bool(seen)] for (x, y), seen in zip(joints, visible)]
 
 
 def write_pose(path, joints, visible=None):
-    """Write one pose, see :func:`pose_text`."""
-    write_text(path, pose_text(joints, visible) + "\n")
+    """Write one pose, arguments as of :func:`pose_list`."""
+    write_text(path, json.dumps(pose_list(joints, visible)) + "\n")
 
 
-def write_poses(path, joints, visible=None):
-    """Write the poses of a video, one line for each frame: joints (T, 13, 2) in pixels, NaN for null, visible (T, 13) bool."""
-    visible = np.ones(joints.shape[:2], bool) if visible is None else visible
-    lines = [pose_text(pose, seen) if np.isfinite(pose).all() else "null" for pose, seen in zip(joints, visible)]
+def write_poses(path, joints):
+    """Write the poses of a video, one line for each frame: joints (T, 13, 2) in pixels, NaN for null."""
+    lines = [json.dumps(pose_list(pose)) if np.isfinite(pose).all() else "null" for pose in joints]
     write_text(path, "[" + ",\n".join(lines) + "]\n")
-
-
-def _as_list(joints, visible):
-    return [[round(float(x), DIGITS), round(float(y), DIGITS), bool(seen)] for (x, y), seen in zip(joints, visible)]
 
 
 def _read_json(path):
     try:
         size = Path(path).stat().st_size
         if size > LARGEST:
-            raise PoseError(f"{path}: {size >> 20} MiB are too much for a pose file")
+            raise UserError(f"{path}: {size >> 20} MiB are too much for a pose file")
         return json.loads(Path(path).read_bytes().decode("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
-        raise PoseError(f"{path}: cannot read this pose file ({getattr(error, 'strerror', None) or 'not UTF-8 text'})") from None
+        raise UserError(f"{path}: cannot read this pose file ({getattr(error, 'strerror', None) or 'not UTF-8 text'})") from None
     except json.JSONDecodeError as error:
-        raise PoseError(f"{path}:{error.lineno}:{error.colno}: not JSON ({error.msg})") from None
+        raise UserError(f"{path}:{error.lineno}:{error.colno}: not JSON ({error.msg})") from None
     except RecursionError:
-        raise PoseError(f"{path}: not a pose file (lists in lists in lists, too deep)") from None
+        raise UserError(f"{path}: not a pose file (lists in lists in lists, too deep)") from None
     except ValueError:                                                        # Python's limit on the digits of an integer
-        raise PoseError(f"{path}: not a pose file (a number of thousands of digits)") from None
+        raise UserError(f"{path}: not a pose file (a number of thousands of digits)") from None
 
 
 def _is_point(value):

@@ -14,6 +14,7 @@ sys.path.insert(0, str(ROOT))
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import scipy.io  # noqa: E402
+from fork_server import ForkServer  # noqa: E402
 from hypothesis import settings  # noqa: E402
 from PIL import Image  # noqa: E402
 
@@ -29,6 +30,7 @@ SIZE = (72, 96)                                       # h, w of a frame
 
 def pytest_addoption(parser):
     parser.addoption("--kills", type=int, default=2, help="how often each killed run is killed; `make torture` takes more")
+    parser.addoption("--starts", type=int, default=1, help="how often two processes start and end beside busy cores; likewise")
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +60,14 @@ def run_script():
             command(main)
         return Outcome(stop.value.code or 0, out.getvalue(), err.getvalue(), [str(warning.message) for warning in caught])
     return run
+
+
+@pytest.fixture(scope="session")
+def fork_server(tmp_path_factory):
+    """A :class:`fork_server.ForkServer`; what a failed test leaves running is killed at the end."""
+    server = ForkServer(tmp_path_factory.mktemp("scripts"))
+    yield server
+    server.close()
 
 
 def _write_label(root, video, action="squat", nframes=36, train=True, without=(), **changes):

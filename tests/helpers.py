@@ -19,6 +19,9 @@ from utils_file import load_config
 
 P2I_CONFIG = "config/Penn_actvae_p2inetwork.yaml"
 SMALL_P2I = ("generator.ngf=4", "generator.n_blocks=1", "discriminator.ndf=4", "discriminator.n_blocks=1", "image_loss.vgg=0")
+# a pose of nobody in particular, (1, 13, 2): head, then left/right shoulder, elbow, wrist, hip, knee, ankle
+POSE = torch.tensor([[0, -.7], [-.2, -.5], [.2, -.5], [-.3, -.2], [.35, -.25], [-.3, .1], [.5, 0],
+                     [-.1, 0], [.1, 0], [-.15, .4], [.2, .4], [-.15, .8], [.25, .8]], dtype=torch.float64)[None]
 
 
 def tree(folder):

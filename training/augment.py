@@ -1,4 +1,4 @@
-"""What a row of poses would have been had the camera or the speed been another."""
+"""Random changes of the pose module's training rows: another view of the camera, another speed."""
 from typing import NamedTuple
 
 import torch
@@ -7,31 +7,31 @@ from pose.skeleton import mirror_pose
 
 
 class Views(NamedTuple):
-    """How each of B rows is seen."""
+    """The changes of B rows."""
 
     mirrored: torch.Tensor   # (B,) bool
-    angle: torch.Tensor      # (B,) rad
+    angle: torch.Tensor      # (B,) radians
     stretch: torch.Tensor    # (B, 2) of width and height
-    zoom: torch.Tensor       # (B,) of both
+    zoom: torch.Tensor       # (B,) of both sides
     shift: torch.Tensor      # (B, 2) normalised
     speed: torch.Tensor      # (B,) times as fast
 
     def part(self, own):
-        """Those of some rows."""
+        """The changes of some rows."""
         return Views(*(value[own] for value in self))
 
 
 def draw_views(rows, settings, generator, dtype=torch.float32):
-    """Views of `rows` rows.
+    """Draw the changes of `rows` rows.
 
     Args:
         settings: :class:`utils.schema.AugmentConfig`.
-        generator: all numbers come from it, as many whatever the settings.
+        generator: torch.Generator; the settings do not change how many numbers are drawn from it.
     Returns:
         :class:`Views`.
     """
     def draw(*shape):
-        """Even between -1 and 1."""
+        """Uniform between -1 and 1."""
         return 2 * torch.rand(rows, *shape, generator=generator, dtype=dtype) - 1
 
     return Views(draw() < (0 if settings.mirror else -2), torch.randn(rows, generator=generator, dtype=dtype) * settings.rotate,
@@ -40,26 +40,26 @@ def draw_views(rows, settings, generator, dtype=torch.float32):
 
 
 def recropped(change, extent):
-    """How large a picture becomes whose crop is as tight around all of a video's motion as it was: (B,).
+    """The zoom (B,) after which the crop fits a video's whole motion as tightly as before a linear change.
 
-    That motion is taken to fill the ellipse in its box: rows are cut out of longer videos.
+    The motion is assumed to fill the ellipse in its box, because rows are cut out of longer videos.
 
     Args:
         change: (B, 2, 2) linear map of points.
-        extent: (B, 2) half width and half height of the box, normalised; the longer is 1.
+        extent: (B, 2) half width and half height of the box, normalised; the longer one is 1.
     """
     return 1 / (change * extent[:, None]).norm(dim=-1).amax(-1).clamp(min=1e-3)
 
 
 def augment(poses, valid_steps, views, extent=None):
-    """Rows of poses seen otherwise; joints may leave the picture.
+    """Change rows of poses; joints may leave the picture.
 
     Args:
         poses: (B, T + 1, 13, 2), source first.
-        valid_steps: (B,) targets that a row really holds; after them a row stands still.
+        valid_steps: (B,) number of targets before a row repeats its last pose.
         views: :class:`Views` of B rows.
-        extent: of their crops, see :func:`recropped`. A crop holds a video's whole motion, so where it ends says how far people
-            will go; without it a changed row no longer says so.
+        extent: of their crops, see :func:`recropped`. A crop holds a video's whole motion, so its border tells how far people
+            will move; with `extent` changed rows keep this property.
     Returns:
         (poses, valid_steps), shapes as before: faster rows have fewer valid steps; of slower ones the last poses fall off.
     """

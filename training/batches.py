@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from dataset.mixture import TrainingPairs
 from utils import processes
 from utils.errors import UserError
 
@@ -13,49 +14,49 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class EpochBatches:
-    """Batch sampler: every epoch a shuffle of its own, the incomplete last batch dropped.
+    """Batch sampler that shuffles the rows anew in every epoch and drops the incomplete last batch.
 
-    The order follows from seed and epoch alone, so a run can go on at any iteration, with any number of processes, each of which
-    gets its share of every batch. With `draw_frame_indices(generator)` an entry
-    is (row, frame_indices), the frame_indices the same for a whole batch and following from seed and iteration.
+    The order depends on seed and epoch alone, so a run can go on at any iteration, with any number of processes. Each process
+    gets its share of every batch.
 
     Args:
-        rows: of the list.
+        rows: number of rows.
         batch_size: of all processes together.
         seed: of the run.
-        draw_frame_indices: see above.
-        epochs: after which it ends.
+        draw_frame_indices: None, or function of a torch.Generator that returns frame indices. Then an entry of a batch is (row,
+            frame indices), the same indices for the whole batch; they depend on seed and iteration.
+        epochs: number of epochs of the whole training.
     """
 
     def __init__(self, rows, batch_size, seed, draw_frame_indices=None, epochs=1):
         self.rows, self.batch_size, self.seed, self.draw_frame_indices = rows, batch_size, seed, draw_frame_indices
         self.per_epoch, self.epochs = rows // batch_size, epochs
-        self.iteration, self.ahead = 0, 0    # the first to hand out; by how much its place in the epochs is more than its number
+        self.iteration, self.ahead = 0, 0    # the next iteration; how far its place in the epochs is ahead of its number
 
     @property
     def total(self):
-        """The iteration at which the epochs are done."""
+        """The number of iterations after which all epochs are done."""
         return self.per_epoch * self.epochs - self.ahead
 
     def go_on(self, iteration, per_epoch=None, ahead=0):
-        """Go on after so many iterations, which were made with `per_epoch` of them an epoch; as many epochs count as done."""
+        """Go on after so many iterations; if an epoch had another number of them, `per_epoch`, as many epochs count as done."""
         self.iteration, self.ahead = iteration, ahead
         if per_epoch not in (None, self.per_epoch):
             self.ahead = (iteration + ahead) * self.per_epoch // per_epoch - iteration
 
     def epoch(self, iteration):
-        """The epoch of an iteration, and its number there."""
+        """The epoch of an iteration, and its number in this epoch."""
         return divmod(iteration + self.ahead, self.per_epoch)
 
     def __len__(self):
         return self.total - self.iteration
 
     def order(self, epoch):
-        """The rows of an epoch in its order, (rows,)."""
+        """The row numbers in the order of an epoch, (rows,)."""
         return torch.randperm(self.rows, generator=torch.Generator().manual_seed(self.seed * 1_000_003 + epoch))
 
     def batch(self, iteration):
-        """The row numbers of the whole batch of an iteration, whatever process works on them."""
+        """The row numbers of an iteration's batch, of all processes together."""
         epoch, number = self.epoch(iteration)
         return self.order(epoch).split(self.batch_size)[number].tolist()
 
@@ -75,13 +76,10 @@ class EpochBatches:
 
 
 class MixedBatches(EpochBatches):
-    """Batch sampler of a :class:`dataset.mixture.TrainingPairs`: each iteration's rows are drawn by the sets' shares.
+    """Batch sampler of a :class:`dataset.mixture.TrainingPairs`, which draws the rows of each iteration by the sets' shares.
 
-    They follow from seed and iteration alone. An epoch is as many iterations as all rows make up.
-
-    Args:
-        data: the rows.
-        batch_size, seed, draw_frame_indices, epochs: as of :class:`EpochBatches`.
+    The draws depend on seed and iteration alone. An epoch has as many iterations as if every row came once. `data` are the
+    rows; the other arguments are those of :class:`EpochBatches`.
     """
 
     def __init__(self, data, batch_size, seed, draw_frame_indices=None, epochs=1):
@@ -89,7 +87,7 @@ class MixedBatches(EpochBatches):
         self.data = data
 
     def draws(self, iteration):
-        """The whole batch of an iteration, a list of :class:`dataset.mixture.Draw`."""
+        """The batch of an iteration, of all processes together: a list of :class:`dataset.mixture.Draw`."""
         return self.data.draw(np.random.default_rng((self.seed, iteration)), self.batch_size)
 
     def batch(self, iteration):
@@ -102,22 +100,23 @@ class MixedBatches(EpochBatches):
 
 
 def training_batches(dataset, config, seed, draw_frame_indices=None):
-    """(sampler, loader) of the training list; raises :class:`UserError` if the list is smaller than a batch or the batch
-    cannot be shared out."""
-    if hasattr(dataset, "sets"):                             # several data sets, whose shares decide
-        sampler = MixedBatches(dataset, config.batch_size, seed, draw_frame_indices, config.train_epoch)
-    else:
-        sampler = EpochBatches(len(dataset), config.batch_size, seed, draw_frame_indices, config.train_epoch)
+    """The batch sampler and the loader of the training data: (sampler, loader).
+
+    Raises:
+        UserError: fewer rows than a batch, or a batch that cannot be shared out among the processes.
+    """
+    arguments = config.batch_size, seed, draw_frame_indices, config.train_epoch
+    sampler = MixedBatches(dataset, *arguments) if isinstance(dataset, TrainingPairs) else EpochBatches(len(dataset), *arguments)
     if not sampler.per_epoch:
         raise UserError(f"{dataset.rows.path}: its {len(dataset)} rows are fewer than a batch of {config.batch_size}")
     if config.batch_size % processes.world_size():
         raise UserError(f"batch_size {config.batch_size} cannot be shared out among {processes.world_size()} processes")
-    workers = config.workers if dataset.images and not config.cache else 0        # else all is in memory or cached
+    workers = config.workers if dataset.images and not config.cache else 0        # otherwise all is in memory or cached
     return sampler, DataLoader(dataset, batch_sampler=sampler, num_workers=workers, worker_init_fn=_leave_signals_to_the_trainer)
 
 
 def _leave_signals_to_the_trainer(_worker):
-    """A signal to the whole process group must not take the workers away while the trainer finishes its step and saves."""
+    """Ignore stop signals in a worker: the trainer still needs it to finish the iteration before it saves."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
@@ -125,10 +124,10 @@ def _leave_signals_to_the_trainer(_worker):
 
 @contextmanager
 def fetching(loader):
-    """An iterator over a loader whose workers, if any, are safe from stop signals from their first moment, and gone at the end.
+    """Iterate over a loader within a `with` block; its workers ignore stop signals from the start and are ended after the block.
 
-    torch lets the death of a worker interrupt whatever the trainer is doing, a checkpoint half written too; without its handler
-    the same error comes where the next batch is fetched.
+    torch's handler of SIGCHLD lets the death of a worker interrupt whatever the trainer is doing, even writing a checkpoint.
+    Without the handler the same error comes when the next batch is fetched.
     """
     if not loader.num_workers:
         yield iter(loader)
@@ -142,5 +141,5 @@ def fetching(loader):
     try:
         yield batches
     finally:
-        # else, where an error keeps the iterator alive, Python would wait at its exit for workers that ignore its SIGTERM
+        # an error may keep the iterator alive; then Python would wait at its exit for workers that ignore its SIGTERM
         batches._shutdown_workers()

@@ -7,9 +7,9 @@ from utils import processes
 
 
 class SyncBatchNorm2d(nn.BatchNorm2d):
-    """`nn.BatchNorm2d` whose batch, in training, is that of all processes together, each with equally many rows.
+    """`nn.BatchNorm2d` that in training uses the statistics of all processes' rows together; each has equally many rows.
 
-    torch's own `SyncBatchNorm` does this on GPUs only.
+    torch's own `SyncBatchNorm` works on GPUs only.
     """
 
     def forward(self, x):
@@ -34,7 +34,7 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
 
 
 def synchronise(module):
-    """Give every batch norm of `module` the statistics of all processes, in place."""
+    """Turn every batch norm of `module`, in place, into one over all processes."""
     for layer in module.modules():
         if type(layer) is nn.BatchNorm2d:
             layer.__class__ = SyncBatchNorm2d                  # the same parameters and buffers under the same names

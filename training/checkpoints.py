@@ -1,9 +1,9 @@
-"""Checkpoint files in the published names and format (published system, "Files"), and two more for what those leave out.
+"""Checkpoint files with the published names and format (published system, "Files"), and two files that these lack.
 
-A snapshot is a set of files `<epoch:04d>_<part>_<iteration:08d>.pt`, each `{'a': state_dict}`, one for every part. Beside
-them lie `optimizer.pt` (of the newest snapshot), `<epoch:04d>_training_state_<iteration:08d>.pt`, which makes resuming
-exact: optimizers, seed and random state of that very snapshot, and `<epoch:04d>_networks_<iteration:08d>.json`: what the
-networks mean (their kinds and sizes, the action names, the picture size), see :func:`training.weights.describe`.
+A snapshot is a set of files `<epoch:04d>_<part>_<iteration:08d>.pt`, each `{'a': state_dict}`, one for every part, and the
+published `optimizer.pt` belongs to the newest snapshot. Two more files make resuming exact and tell which networks these are:
+`<epoch:04d>_training_state_<iteration:08d>.pt` holds the optimizers, the seed and the random state of that snapshot, and
+`<epoch:04d>_networks_<iteration:08d>.json` the description of its networks, see :mod:`training.weights`.
 """
 import json
 import re
@@ -18,24 +18,24 @@ from utils.files import write_json
 from utils.torch_files import load_torch, reason, save_torch, writing
 
 STATE, NETWORKS = "training_state", "networks"
-KEPT_STATES = 2           # older training states are of no use; the published files all stay
+KEPT_STATES = 2           # older training states are removed; the published files all stay
 NAME = re.compile(r"(\d{4,})_(\w+?)_(\d{8,})\.(?:pt|json)")
-UNFINISHED = re.compile(r"\..+\.(?:pt|json)\.\w+")     # what a killed process was writing, see `atomic_write`
+UNFINISHED = re.compile(r"\..+\.(?:pt|json)\.\w+")     # left behind by a process killed in `atomic_write`
 
 
 class Snapshot(NamedTuple):
     iteration: int
     epoch: int
-    files: dict           # part -> Path, with STATE and NETWORKS where they are there
+    files: dict           # part -> Path; also STATE and NETWORKS if these files exist
 
 
 def load_part(path, module):
     """Fill `module` from a checkpoint file, strictly: the published `{'a': state_dict}`, or a bare state dict.
 
-    `module.`, which DistributedDataParallel puts before every name, is taken off.
+    The prefix `module.`, which DistributedDataParallel puts before every name, is removed.
 
     Raises:
-        UserError: on other names, shapes or values.
+        UserError: other names, shapes or kinds of values than the module's.
     """
     value = load_torch(path)
     weights = value.get("a", value) if isinstance(value, dict) else None
@@ -58,21 +58,21 @@ def load_part(path, module):
 
 
 def _is_plain(tensor, like):
-    """Whether a tensor holds its numbers as `like` does, one after another, and all of them are finite."""
+    """Whether a tensor is dense, of the same kind of numbers as `like`, and all of them are finite."""
     return (tensor.layout == torch.strided and not (tensor.is_quantized or tensor.is_meta)
             and tensor.is_floating_point() == like.is_floating_point() and not tensor.is_complex()
             and bool(tensor.isfinite().all()))
 
 
 def load_optimizer(path, optimizer, saved):
-    """Fill an Adam or Muon from its saved state: the moments only; its numbers (`lr`, `betas`, ...) stay as they are.
+    """Load the saved moments of an optimizer; its settings (`lr`, `betas`, ...) stay as they are.
 
     Args:
         path: of the file, for messages.
         optimizer: Adam, AdamW or Muon.
-        saved: `state_dict()` of one for the same parameters, of whatever version of PyTorch.
+        saved: `state_dict()` of an optimizer for the same parameters, from any version of PyTorch.
     Raises:
-        UserError: state of other parameters, or none at all.
+        UserError: state of other parameters, or no such state.
     """
     names = {"momentum"} if isinstance(optimizer, Muon) else {"step", "exp_avg", "exp_avg_sq"}
     expected = optimizer.state_dict()
@@ -96,7 +96,7 @@ def load_optimizer(path, optimizer, saved):
 
 
 def _numbered_files(folder):
-    """(iteration, epoch) -> {part: Path} of all snapshots in a folder, complete or not, oldest first."""
+    """All snapshots in a folder, complete or not, oldest first: (iteration, epoch) -> {part: Path}."""
     found = {}
     for path in Path(folder).glob("*_*_*.*"):
         match = NAME.fullmatch(path.name)
@@ -111,7 +111,7 @@ def find_snapshots(folder, parts):
 
 
 def read_networks(path):
-    """What `save_snapshot` wrote as `networks`: the description of the networks. Raises :class:`UserError`."""
+    """Read the description of a snapshot's networks. Raises :class:`UserError` if it is none."""
     try:
         value = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -122,16 +122,16 @@ def read_networks(path):
 
 
 def save_snapshot(folder, iteration, epoch, parts, optimizers, state, networks, keep_last=0, keep_every=0):
-    """Write one snapshot; then remove what is no longer of use, see :func:`remove_old`.
+    """Write one snapshot, then remove files that are no longer needed, see :func:`remove_old`.
 
     Args:
         folder: the run's checkpoints folder.
         parts: published part name -> module.
         optimizers: published name -> optimizer.
         state: further training state (plain values and tensors).
-        networks: their description (:func:`training.weights.describe`).
+        networks: the description of the networks, see :func:`training.weights.describe`.
     Raises:
-        FailedRun: it could not be written; earlier ones are as they were.
+        FailedRun: it could not be written; earlier snapshots are as they were.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -140,7 +140,7 @@ def save_snapshot(folder, iteration, epoch, parts, optimizers, state, networks, 
     def path(part, ending="pt"):
         return folder / f"{epoch:04d}_{part}_{iteration:08d}.{ending}"
 
-    # the parts last: as soon as all of them are there, the snapshot counts
+    # the parts last: a snapshot is complete as soon as it has all of them
     with writing(path(NETWORKS, "json")):
         write_json(path(NETWORKS, "json"), networks)
     save_torch(path(STATE), {**state, "optimizers": optimizer_states})
@@ -151,10 +151,10 @@ def save_snapshot(folder, iteration, epoch, parts, optimizers, state, networks, 
 
 
 def remove_old(folder, parts, keep_last=0, keep_every=0):
-    """Remove files of snapshots that are no longer of use.
+    """Remove files of snapshots that are no longer needed.
 
-    Those are: of all but the newest `KEPT_STATES` snapshots the training state; what killed processes left unfinished; and,
-    with `keep_last`, snapshots older than the newest `keep_last`. Those whose iteration `keep_every` divides stay whole.
+    These are the training states of all but the newest `KEPT_STATES` snapshots, files that killed processes left unfinished and,
+    with `keep_last`, all snapshots but the newest `keep_last`. Snapshots at multiples of `keep_every` stay whole.
     """
     folder = Path(folder)
     complete = [snapshot[:2] for snapshot in find_snapshots(folder, parts)]

@@ -1,4 +1,4 @@
-"""What guards a training iteration: stop signals, failing data, numbers gone bad, and work that must not be lost."""
+"""Guards of training: stop signals, unreadable data, losses that are not finite, and saving before an error ends the run."""
 import signal
 from contextlib import contextmanager
 
@@ -12,10 +12,10 @@ MOST_SKIPPED = 100        # iterations in a row, with `on_nan: skip`
 
 
 class StopSignals:
-    """Within a `with` block, SIGINT, SIGTERM and SIGHUP (a dropped connection) only set `received`; a second Ctrl-C acts at once.
+    """Within a `with` block, SIGINT, SIGTERM and SIGHUP (a dropped connection) only set `received`, so that the iteration can
+    end and a snapshot can be written. A second Ctrl-C acts at once.
 
-    Schedulers and `timeout` send the others to the whole process group or more than once, and `torchrun` passes every signal
-    on, so those wait for the step to end and the snapshot to be written.
+    A second SIGTERM or SIGHUP does not: schedulers and `timeout` send these more than once, and `torchrun` passes them on.
     """
 
     def __init__(self):
@@ -38,7 +38,7 @@ class StopSignals:
 
 
 class Guard:
-    """A trainer's iterations, so that whatever happens between two of them, those done are saved.
+    """Runs a trainer's iterations, and saves those that are done before an error ends the run.
 
     Args:
         trainer: a :class:`training.trainer.BaseTrainer`.
@@ -50,9 +50,9 @@ class Guard:
 
     def __init__(self, trainer, sampler, rows, run, stop):
         self.trainer, self.sampler, self.rows, self.run, self.stop = trainer, sampler, rows, run, stop
-        self.skipped = 0                         # in a row
+        self.skipped = 0                         # iterations in a row
         self.saved = trainer.iteration           # the iteration of the last snapshot
-        self.whole = True                        # no iteration is half done
+        self.whole = True                        # False while an iteration is half done
 
     def save(self):
         """Write a snapshot, in rank zero."""
@@ -62,7 +62,10 @@ class Guard:
 
     @contextmanager
     def nothing_lost(self):
-        """Save what was done since the last snapshot before an error goes on; not at a second Ctrl-C, nor where saving failed."""
+        """Save the iterations since the last snapshot before an error is raised again.
+
+        Not after a second Ctrl-C, nor if the error came from saving, nor in the middle of an iteration.
+        """
         try:
             yield
         except (KeyboardInterrupt, FailedRun):
@@ -74,34 +77,42 @@ class Guard:
             raise
 
     def batches(self, loader):
-        """The loader's batches. Before an error in the data of any process goes on, the iterations so far are saved."""
+        """Yield the loader's batches. If the data of any process cannot be read, the iterations so far are saved first.
+
+        Raises:
+            UserError: bad data, or a process that loads data has died.
+        """
         with batches.fetching(loader) as fetched:
             while True:
-                batch, failure = None, None
-                try:
-                    batch = next(fetched, None)
-                except UserError as error:
-                    # what comes from a worker is the text of a traceback
-                    failure = UserError(str(error).strip().rpartition("Error: ")[2])
-                except RuntimeError as error:
-                    if "worker" not in str(error):
-                        raise
-                    failure = FailedRun(f"a process that loads data died ({str(error).splitlines()[0]}); "
-                                        "the iterations so far are saved, --resume goes on from them")
+                batch, failure = self._next(fetched)
                 if processes.all_reduce_max(int(failure is not None)):
                     self.save()
-                    processes.all_reduce_max(0)                     # rank zero may be the one that leaves first
+                    processes.all_reduce_max(0)                     # no process leaves before rank zero has saved
                     if not self.stop.received:
                         raise failure or FailedRun("another process could not read its data; the iterations so far are saved")
                 if batch is None:
                     return
                 yield batch
 
+    @staticmethod
+    def _next(fetched):
+        """The next batch, or None at the end or after a failure; and the failure, a :class:`UserError`, or None."""
+        try:
+            return next(fetched, None), None
+        except UserError as error:
+            return None, UserError(str(error).strip().rpartition("Error: ")[2])      # a worker's error is a traceback's text
+        except (RuntimeError, ConnectionError, EOFError) as error:                   # the last two: it died while it sent a batch
+            reason = str(error).partition("\n")[0]
+            if isinstance(error, RuntimeError) and "worker" not in reason:
+                raise
+            return None, FailedRun(f"a process that loads data died ({reason or 'no more data'}); the iterations so far are "
+                                   "saved, --resume goes on from them")
+
     def update(self, batch):
-        """The losses of the trainer's update; where a number is not finite, stop or skip as `on_nan` says.
+        """Do one iteration; if a loss or gradient is not finite, stop or skip it as `on_nan` says.
 
         Returns:
-            name -> 0-dim tensor, empty for a skipped iteration.
+            losses by name, 0-dim tensors; empty for a skipped iteration.
         Raises:
             FailedRun: a loss or gradient is not finite.
         """

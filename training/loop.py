@@ -1,4 +1,4 @@
-"""The training loop of both modules; what guards an iteration is in :mod:`training.guards`."""
+"""The training loop of both modules; :mod:`training.guards` handles what can go wrong."""
 import signal
 from contextlib import closing
 
@@ -9,14 +9,14 @@ from utils import processes
 
 
 def train(trainer, sampler, loader, run, evaluation, data, held_out):
-    """Train until `config.train_epoch` epochs are done, from wherever the trainer stands.
+    """Train from the trainer's iteration on until `config.train_epoch` epochs are done.
 
     Args:
         trainer: a :class:`training.trainer.BaseTrainer`.
         sampler, loader: from :func:`training.batches.training_batches`.
         run: :class:`utils_file.RunFolder`, created.
         evaluation: shows what was learned, see :mod:`evaluation`.
-        data, held_out: training and test rows.
+        data, held_out: data sets of the training and the test list.
     Returns:
         exit status: 0, or 128 + the signal that stopped the run (after a snapshot).
     Raises:
@@ -34,7 +34,7 @@ def train(trainer, sampler, loader, run, evaluation, data, held_out):
                 bar.update()
                 if losses and trainer.iteration % config.log_iter == 0:
                     log_losses(losses, trainer, run, writer, bar)
-                stopped = processes.all_reduce_max(stop.received)     # looked at once: a later one stops after the next iteration
+                stopped = processes.all_reduce_max(stop.received)     # read once: a later signal stops the next iteration
                 if stopped or last or trainer.iteration % config.snapshot_save_iter == 0:
                     guard.save()
                 if processes.is_rank_zero() and (last or trainer.iteration % config.image_save_iter == 0):
@@ -42,7 +42,7 @@ def train(trainer, sampler, loader, run, evaluation, data, held_out):
                 if stopped:
                     break
         stopped = stopped or stop.received * (trainer.iteration < sampler.total)
-        processes.all_reduce_max(0)                     # none may leave before rank zero has saved: torchrun would kill it
+        processes.all_reduce_max(0)                     # no process may leave before rank zero has saved: torchrun would kill it
     writer.close()
     if stopped:
         run.log.info("stopped by %s at iteration %d; --resume goes on from here", signal.Signals(stopped).name, trainer.iteration)
@@ -50,13 +50,13 @@ def train(trainer, sampler, loader, run, evaluation, data, held_out):
 
 
 def progress(sampler):
-    """The progress bar, rank zero's."""
+    """The progress bar, shown by rank zero."""
     return tqdm(total=sampler.total, initial=sampler.iteration, unit="it", dynamic_ncols=True,
                 disable=not processes.is_rank_zero())
 
 
 def log_losses(losses, trainer, run, writer, bar):
-    """Losses, of the whole batch, to the log file, TensorBoard and the progress bar."""
+    """Write the losses, averaged over the processes, to the log file, TensorBoard and the progress bar."""
     values = dict(zip(losses, processes.all_reduce_mean(list(losses.values()))))
     rate = next(iter(trainer.optimizers.values())).param_groups[0]["lr"]
     text = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
@@ -68,7 +68,7 @@ def log_losses(losses, trainer, run, writer, bar):
 
 
 def show(trainer, run, writer, evaluation, data, held_out):
-    """Sample sheets, and a quick measurement of some test rows."""
+    """Draw the sample sheets and measure some test rows."""
     for part, rows in (("train", data), ("test", held_out)):
         run.add_sheet(part, evaluation.sheet(trainer, rows, trainer.config.display_size), trainer.iteration, writer)
     metrics = evaluation.quick_metrics(trainer, held_out)

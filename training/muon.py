@@ -1,4 +1,4 @@
-"""Muon: momentum whose singular values are all made 1, for the inner weights of a network.
+"""Muon: an optimizer for the inner weights of a network, whose steps are momentum with all singular values set to 1.
 
     m <- mu m + (1 - mu) g,   o = orthogonalise((1 - mu) g + mu m),   w <- w - lr 0.2 sqrt(max(rows, columns)) o
 
@@ -8,13 +8,13 @@ A convolution (outputs, inputs, height, width) counts as the matrix (outputs, in
 """
 import torch
 
-# Newton-Schulz: x <- a x + b (x x^T) x + c (x x^T)^2 x brings singular values of 0..1 near 1, here to 0.7..1.2 in five rounds
+# Newton-Schulz: x <- a x + b (x x^T) x + c (x x^T)^2 x brings singular values between 0 and 1 to 0.7..1.2 in five rounds
 COEFFICIENTS, ROUNDS = (3.4445, -4.7750, 2.0315), 5
-STEP = 0.2                             # root mean square of a step of rate 1
+STEP = 0.2                             # root mean square of a step at learning rate 1
 
 
 def orthogonalise(matrix, dtype=torch.bfloat16):
-    """(n, m) -> (n, m) of the same singular vectors, its singular values near 1; 0 stays 0."""
+    """Matrix (n, m) -> matrix (n, m) with the same singular vectors and singular values near 1; 0 stays 0."""
     a, b, c = COEFFICIENTS
     flat = len(matrix) <= matrix.shape[1]
     x = (matrix if flat else matrix.T).to(dtype)
@@ -26,7 +26,7 @@ def orthogonalise(matrix, dtype=torch.bfloat16):
 
 
 class Muon(torch.optim.Optimizer):
-    """For matrices and convolutions; first and last layers, norms, biases and embeddings belong to Adam."""
+    """Trains matrices and convolutions; first and last layers, norms, biases and embeddings are left to Adam."""
 
     def __init__(self, params, lr=1e-3, momentum=0.95):
         super().__init__(params, {"lr": lr, "momentum": momentum})

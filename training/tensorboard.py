@@ -1,4 +1,4 @@
-"""TensorBoard's event file."""
+"""Writing the event file of TensorBoard."""
 import logging
 import time
 
@@ -10,13 +10,13 @@ EVERY = 10                # seconds between two flushes
 
 
 class EventFile:
-    """Scalars and pictures for TensorBoard, written by the thread that calls.
+    """Writes scalars and pictures for TensorBoard in the calling thread.
 
-    tensorboardX's own `SummaryWriter` writes from another thread through a queue, and waits for ever when that thread has
-    died of a full disk. Here a log that cannot be written is told once and given up; training goes on.
+    tensorboardX's own `SummaryWriter` hands them to another thread and waits for ever after that thread has died of a full disk.
+    Here a log that cannot be written is given up with one warning, and training goes on.
 
     Args:
-        folder: of the run's logs, which exists; None writes nothing.
+        folder: existing folder of the run's logs; None writes nothing.
     """
 
     def __init__(self, folder):
@@ -25,11 +25,11 @@ class EventFile:
             self._write(lambda: setattr(self, "events", EventsWriter(str(folder / "events"))))
 
     def add_scalar(self, name, value, iteration):
-        """A number of an iteration."""
+        """Write a number of an iteration."""
         self._add(lambda: summary.scalar(name, value), iteration)
 
     def add_image(self, name, picture, iteration):
-        """A picture (h, w, 3) uint8 of an iteration."""
+        """Write a picture (h, w, 3) uint8 of an iteration."""
         self._add(lambda: summary.image(name, picture, dataformats="HWC"), iteration)
 
     def close(self):

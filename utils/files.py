@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Write files and folders completely or not at all."""
 import json
 import os
 import secrets
@@ -9,14 +9,17 @@ from pathlib import Path
 
 @contextmanager
 def atomic_write(path, mode="w", sync=True):
-    """Open a temporary file beside `path`, `.<name>.<random>`; it takes the name only when everything was written.
+    """Open a temporary file `.<name>.<random>` for a `with` block, and rename it to `path` when everything is written.
 
-    Its rights are those that the umask leaves. `sync` makes sure that the content is on the disk by then, power cut or not;
-    files that can be made again do without.
+    Args:
+        path: the file's final path.
+        mode: "w" or "wb".
+        sync: wait until the content is on the disk, so that it survives a power cut. Files that can be made again need
+            no wait.
     """
     path = Path(path)
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    # not mkstemp: its files are their owner's alone, while a file made by open() has the rights that the umask leaves
+    # mkstemp would let only the owner read the file, while open() gives it the usual rights (umask)
     file = open(part, mode.replace("w", "x"), encoding=None if "b" in mode else "utf-8")  # noqa: SIM115
     try:
         with file:
@@ -31,25 +34,25 @@ def atomic_write(path, mode="w", sync=True):
 
 
 def write_text(path, text):
-    """Write a text file whole."""
+    """Write a text file completely or not at all."""
     with atomic_write(path) as file:
         file.write(text)
 
 
 def write_bytes(path, data):
-    """Write the bytes of a file that can be made again, whole."""
+    """Write a file of bytes that can be made again, completely or not at all."""
     with atomic_write(path, "wb", sync=False) as file:
         file.write(data)
 
 
 def write_json(path, value):
-    """Write indented JSON whole."""
+    """Write indented JSON completely or not at all."""
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 
 @contextmanager
 def replaced_folder(folder):
-    """A new folder beside `folder` to fill; it takes the name, and what was there goes, only when the block has ended well."""
+    """Make an empty folder beside `folder` for a `with` block to fill. If the block ends without error, it replaces `folder`."""
     folder = Path(folder)
     part, old = (folder.with_name(f".{folder.name}.{ending}") for ending in ("part", "old"))
     if old.exists() and not folder.exists():                     # a process was killed between the two renames below
@@ -59,7 +62,7 @@ def replaced_folder(folder):
     part.mkdir(parents=True)
     try:
         yield part
-        if folder.is_symlink():                                  # what it leads to is somebody's own
+        if folder.is_symlink():                                  # the folder it points to is not ours to remove
             folder.unlink()
         if folder.exists():
             folder.rename(old)

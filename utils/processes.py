@@ -43,9 +43,12 @@ def job():
     except (ValueError, RuntimeError) as error:
         raise UserError(f"WORLD_SIZE is set, but there is no job to join ({_first_line(error)}); start with torchrun") from None
     store = distributed.distributed_c10d._get_default_store()
-    errors.leave = partial(_leave, store, rank(), PATIENCE_AFTER_ERROR)
+    signals = []
+    errors.leave = partial(_leave, store, rank(), signals, PATIENCE_AFTER_ERROR)
     try:
         yield
+        errors.leave = partial(_leave, store, rank(), signals, PATIENCE)
+        distributed.destroy_process_group()
     except UserError as error:
         error.told = _is_told(store, str(error))
         raise
@@ -54,11 +57,13 @@ def job():
             raise
         raise FailedRun("another process of this job is gone; --resume goes on from the newest snapshot "
                         f"({_first_line(error)})") from None
-    errors.leave = partial(_leave, store, rank(), PATIENCE)
-    distributed.destroy_process_group()
+    finally:                                     # from here on, a signal must not change the exit status
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, lambda number, _: signals.append(number))
 
 
-def _leave(store, number, patience, status):
+def _leave(store, own_rank, signals, patience, status):
     """End this process of a job with an exit status, once rank zero has written everything.
 
     `torchrun` ends all processes as soon as one of them fails, so rank zero goes first. The interpreter's own end is left
@@ -66,21 +71,20 @@ def _leave(store, number, patience, status):
 
     Args:
         store: the job's key-value store.
-        number: the rank of this process.
+        own_rank: the rank of this process.
+        signals: a list to which the signal handler appends. A signal ends the waiting.
         patience: how long to wait for rank zero, a timedelta.
         status: the exit status, see :func:`sys.exit`.
     """
-    for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(stop, (lambda *_: os._exit(status or 0)) if number else signal.SIG_IGN)
     atexit._run_exitfuncs()                      # closes log files and ends the processes that load data
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):          # a stream that cannot be written, or there is none
             stream.flush()
     with suppress(RuntimeError):                 # the store is gone, and rank zero with it
-        if number == 0:
+        if own_rank == 0:
             store.set("rank zero has written everything", "")
         end = time.monotonic() + patience.total_seconds()
-        while number and time.monotonic() < end and not store.check(["rank zero has written everything"]):
+        while not signals and time.monotonic() < end and not store.check(["rank zero has written everything"]):
             time.sleep(0.02)
     os._exit(status or 0)
 

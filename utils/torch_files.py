@@ -1,4 +1,4 @@
-"""Files of tensors: written whole, read without running code; weights that torchvision offers."""
+"""Write checkpoint files completely or not at all, read them without running code, and download torchvision's weights."""
 import zipfile
 from contextlib import contextmanager
 
@@ -9,31 +9,31 @@ from utils.files import atomic_write
 
 
 def save_torch(path, value):
-    """`torch.save`, whole or not at all."""
+    """Save with `torch.save`, completely or not at all. Raises :class:`FailedRun`."""
     with writing(path), atomic_write(path, "wb") as file:
         torch.save(value, file)
 
 
 @contextmanager
 def writing(path):
-    """What goes wrong while a checkpoint file is written, in one line."""
+    """Turn an error while a checkpoint file is written into a :class:`FailedRun`, for a `with` block."""
     try:
         yield
     except (OSError, RuntimeError) as error:
-        if isinstance(error.__context__, OSError):     # a full disk, of which torch makes a RuntimeError
+        if isinstance(error.__context__, OSError):     # torch turns a full disk into a RuntimeError
             error = error.__context__
         raise FailedRun(f"{path}: this checkpoint could not be written ({reason(error)}); earlier ones are as they were, "
                         "and --resume goes on from them") from None
 
 
 def load_torch(path):
-    """Tensors and plain values of a file; nothing in it can run code, and damage is noticed (torch itself checks no sums).
+    """Read the tensors and plain values of a file. Nothing in it can run code, and its check sums are compared.
 
     Raises:
-        UserError: missing, damaged, foreign or unsafe file.
+        UserError: the file is missing, damaged, unsafe or no checkpoint.
     """
     try:
-        if zipfile.is_zipfile(path):                   # not so the format before PyTorch 1.6, which has no check sums
+        if zipfile.is_zipfile(path):                   # the format before PyTorch 1.6 is no zip file and has no check sums
             with zipfile.ZipFile(path) as archive:
                 damaged = archive.testzip()
             if damaged:
@@ -41,18 +41,27 @@ def load_torch(path):
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{path}: this checkpoint file is missing") from None
-    except Exception as error:             # many kinds for broken, foreign and unsafe files
+    except Exception as error:             # broken, foreign and unsafe files raise many kinds of errors
         raise UserError(f"{path}: not a checkpoint that can be read safely ({reason(error)})") from None
 
 
 def download_weights(weights, what, ways_out):
-    """The state dict of one of torchvision's weights, downloaded once. Raises :class:`UserError` with the ways out."""
+    """Return the state dict of torchvision's weights, downloading them at the first use.
+
+    Args:
+        weights: member of a torchvision weights enum.
+        what: what the weights are for, for the message.
+        ways_out: what the user can do instead, for the message.
+    Raises:
+        UserError: they could not be downloaded.
+    """
     try:
         return weights.get_state_dict(progress=True, check_hash=True, map_location="cpu", weights_only=True)
-    except Exception as error:                 # no network, no room, a broken file in the cache: each its own kind
+    except Exception as error:                 # no network, no room and a broken file in the cache raise different errors
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise UserError(f"{what} weights could not be downloaded ({reason}); {ways_out}") from None
 
 
 def reason(error):
-    return f"{type(error).__name__}: {(str(error).strip() or 'no more is known').splitlines()[0]}"
+    """Return an error's kind and the first line of its message."""
+    return f"{type(error).__name__}: {(str(error).strip() or 'no message').splitlines()[0]}"

@@ -1,4 +1,1 @@
-"""Convert your own videos to Penn Action's layout.
-
-    python -m dataset.from_video VIDEOS... --actions actions.csv --out DIR
-"""
+"""Convert your own videos to Penn Action's layout, see `python -m dataset.from_video --help`."""

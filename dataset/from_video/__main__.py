@@ -16,9 +16,8 @@ from tqdm import tqdm
 
 from dataset.from_video.actions import find_videos, match, read_actions
 from dataset.from_video.convert import USABLE, Settings, convert
-from dataset.from_video.found import FoundPeople
 from dataset.from_video.poses import find_poses
-from dataset.from_video.records import Records, identity
+from dataset.from_video.records import FoundPeople, Records, identity
 from dataset.penn_action import CLIP
 from pose import DEFAULT_DETECTOR, DETECTORS, detector_class, find_people
 from pose.detector import DetectorError

@@ -1,7 +1,6 @@
 """The CSV that says what the videos show: a row for each clip."""
 import math
 import re
-from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,11 +8,9 @@ from dataset.from_video.table import read_table
 from utils.errors import UserError
 
 COLUMNS = ("file", "action", "start", "end", "split")
-NEEDED = COLUMNS[:2]
 SPLITS = {"train": True, "test": False}
 TEST_EACH = 5                # of every so many clips of an action without a split, the last is for testing
 ENDINGS = {".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".3gp", ".wmv", ".mts"}
-EXAMPLE = "its first line names the columns, e.g. `file,action,start,end,split`, of which the last three may be left out"
 
 
 class Clip(NamedTuple):
@@ -34,26 +31,11 @@ def read_actions(path):
     Raises:
         UserError: a row cannot be used; the message names its line.
     """
-    rows = read_table(path, "the actions", "actions")
-    if not rows:
-        raise UserError(f"{path}: empty; {EXAMPLE}")
-    header = [name.strip().lower() for name in rows[0][1]]
-    wrong = [f"there is no column {name!r}" for name in NEEDED if name not in header] + [
-        f"{name!r} is no column" for name in header if name not in COLUMNS] + [
-        f"column {name!r} is there twice" for name, times in Counter(header).items() if times > 1]
-    if wrong:
-        raise UserError(f"{path}:{rows[0][0]}: {wrong[0]}; {EXAMPLE}")
-    clips = [_clip(f"{path}:{line}", header, row) for line, row in rows[1:]]
-    if not clips:
-        raise UserError(f"{path}: there is no row below the line of column names")
-    return _with_names(_with_splits(clips))
+    return _with_names(_with_splits([_clip(place, values) for place, values in read_table(path, "actions", COLUMNS, needed=2)]))
 
 
-def _clip(place, header, row):
-    if len(row) != len(header):
-        raise UserError(f"{place}: {len(row)} fields, the first line has {len(header)} columns")
-    values = dict.fromkeys(COLUMNS, "") | {name: field.strip() for name, field in zip(header, row)}
-    for name in NEEDED:
+def _clip(place, values):
+    for name in COLUMNS[:2]:
         if not values[name] or not values[name].isprintable():
             raise UserError(f"{place}: {name} is {'missing' if not values[name] else 'no text of one line'}")
     if "," in values["action"]:

@@ -102,7 +102,10 @@ def convert(clip, video, out, settings, detect, poses=None):
     if size is None:
         raise UserError(f"{clip.place}: {video}: not one of the frames needed can be decoded")
     looked = wanted if given is None else np.arange(todo.nframes)
-    track = _track(looked, times, found) if given is None else _given_track(given, ratio)
+    if given is None:
+        track = clean(main_person([found.get(number, []) for number in looked], times[looked]), times[looked])
+    else:
+        track = _given_track(given, ratio)
     joints, visible, usable = _at_all_frames(track, looked, todo, set(found))
     notes = _check(clip, video, track.present, times[looked], todo, usable, settings)
     for path in folder.glob("[0-9]*.jpg"):
@@ -119,11 +122,6 @@ def convert(clip, video, out, settings, detect, poses=None):
     return notes, {"frames": todo.nframes, "gap": todo.gap, "looked": len(wanted), "kept": int(usable[todo.kept].sum()),
                    "filled": int((track.present & ~track.visible.any(1)).sum()),
                    "visible": round(float(visible[usable].mean()), 3)}
-
-
-def _track(looked, times, found):
-    people = [found.get(number, []) for number in looked]
-    return clean(main_person(people, times[looked]), times[looked])
 
 
 def _given_track(given, ratio):

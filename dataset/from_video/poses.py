@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from dataset.from_video.table import read_table
-from pose.pose_file import COORDINATE_LIMIT, PoseError, check_inside, read_poses
+from pose.pose_file import COORDINATE_LIMIT, check_inside, read_poses
 from pose.skeleton import JOINTS
+from utils.errors import UserError
 
 COLUMNS = ("frame", "joint", "x", "y", "visible")
-NEEDED = COLUMNS[:4]
 MOST_FRAMES = 1_000_000
 VISIBLE = {"1": True, "0": False, "true": True, "false": False, "": True}
 
@@ -32,11 +32,11 @@ def read_given(path, nframes, size=None):
     Returns:
         joints (nframes, 13, 2) pixels, NaN where there is no pose, and visible (nframes, 13) bool.
     Raises:
-        PoseError: with file and place.
+        UserError: with file and place.
     """
     joints, visible = read_csv(path, size) if path.suffix == ".csv" else read_poses(path, size)
     if len(joints) > nframes:
-        raise PoseError(f"{path}: poses for {len(joints)} frames, but the video has {nframes}")
+        raise UserError(f"{path}: poses for {len(joints)} frames, but the video has {nframes}")
     missing = nframes - len(joints)
     return (np.concatenate([joints, np.full((missing, len(JOINTS), 2), np.nan)]),
             np.concatenate([visible, np.zeros((missing, len(JOINTS)), bool)]))
@@ -47,16 +47,12 @@ def read_csv(path, size=None):
 
     A joint without a row in a frame with others is not visible; it gets the mean position of the frame's other joints.
     """
-    rows = read_table(path, "this pose file", "joints", PoseError)
-    header = [name.strip().lower() for name in rows[0][1]] if rows else []
-    if not set(NEEDED) <= set(header) <= set(COLUMNS) or len(set(header)) < len(header) or len(rows) < 2:
-        raise PoseError(f"{path}: expected a first line `frame,joint,x,y` or `frame,joint,x,y,visible` and rows below it")
-    points = [_point(f"{path}:{line}", header, row) for line, row in rows[1:]]
-    frames = max(frame for frame, *_ in points)
+    points = [(place, *_point(place, values)) for place, values in read_table(path, "joints", COLUMNS, needed=4)]
+    frames = max(frame for _, frame, *_ in points)
     joints, visible = np.full((frames, len(JOINTS), 2), np.nan), np.zeros((frames, len(JOINTS)), bool)
-    for (line, _), (frame, joint, point, seen) in zip(rows[1:], points):
+    for place, frame, joint, point, seen in points:
         if np.isfinite(joints[frame - 1, joint, 0]):
-            raise PoseError(f"{path}:{line}: {JOINTS[joint]} of frame {frame} is there twice")
+            raise UserError(f"{place}: {JOINTS[joint]} of frame {frame} is there twice")
         joints[frame - 1, joint], visible[frame - 1, joint] = point, seen
     known = np.isfinite(joints[..., 0])
     for frame in np.flatnonzero(known.any(1)):
@@ -66,26 +62,23 @@ def read_csv(path, size=None):
     return joints, visible
 
 
-def _point(place, header, row):
+def _point(place, values):
     """One row as (frame, number of the joint, [x, y], visible)."""
-    if len(row) != len(header):
-        raise PoseError(f"{place}: {len(row)} fields, the first line has {len(header)} columns")
-    values = dict(zip(header, (field.strip() for field in row)))
     frame, joint = values["frame"], values["joint"].lower()
     if not re.fullmatch(r"[0-9]{1,7}", frame) or not 1 <= int(frame) <= MOST_FRAMES:
-        raise PoseError(f"{place}: frame is {frame[:30]!r}, expected a number; the first frame is 1")
+        raise UserError(f"{place}: frame is {frame[:30]!r}, expected a number; the first frame is 1")
     number = JOINTS.index(joint) if joint in JOINTS else int(joint) if re.fullmatch(r"[0-9]{1,2}", joint) else len(JOINTS)
     if number >= len(JOINTS):
-        raise PoseError(f"{place}: joint is {joint[:30]!r}, expected 0 to {len(JOINTS) - 1} or one of {', '.join(JOINTS)}")
+        raise UserError(f"{place}: joint is {joint[:30]!r}, expected 0 to {len(JOINTS) - 1} or one of {', '.join(JOINTS)}")
     point = []
     for axis in "xy":
         try:
             point.append(float(values[axis]))
         except ValueError:
-            raise PoseError(f"{place}: {axis} is {values[axis][:30]!r}, expected a number of pixels") from None
+            raise UserError(f"{place}: {axis} is {values[axis][:30]!r}, expected a number of pixels") from None
         if not abs(point[-1]) < COORDINATE_LIMIT:                            # not (a < b) also catches nan
-            raise PoseError(f"{place}: {axis} is {values[axis][:30]}, which is no coordinate in pixels")
-    seen = values.get("visible", "").lower()
+            raise UserError(f"{place}: {axis} is {values[axis][:30]}, which is no coordinate in pixels")
+    seen = values["visible"].lower()
     if seen not in VISIBLE:
-        raise PoseError(f"{place}: visible is {seen[:30]!r}, expected 1 or 0 (or true or false)")
+        raise UserError(f"{place}: visible is {seen[:30]!r}, expected 1 or 0 (or true or false)")
     return int(frame), number, point, VISIBLE[seen]

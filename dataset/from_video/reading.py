@@ -17,11 +17,6 @@ class VideoIndex(NamedTuple):
     times: np.ndarray        # (n,) seconds from the first frame, ascending
     stamps: dict | None      # presentation time stamp -> frame index; None for files without time stamps
 
-    @property
-    def step(self):
-        """Median of the seconds between two frames."""
-        return float(np.median(np.diff(self.times))) if len(self.times) > 1 else 1.0
-
 
 def read_index(path):
     """The :class:`VideoIndex` of a video, from its packets, without decoding. Raises :class:`UserError`."""

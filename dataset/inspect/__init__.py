@@ -1,1 +1,1 @@
-"""A look at a data set: `python -m dataset.inspect LIST --data_root DIR --out page.html`."""
+"""Inspect a data set: `python -m dataset.inspect LIST --data_root DIR --out page.html`."""

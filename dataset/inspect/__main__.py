@@ -1,4 +1,4 @@
-"""Look at a data set: random windows with their poses, how much moves, and which rows look wrong.
+"""Inspect a data set: random windows with their poses, how much people move, and which rows look wrong.
 
     python -m dataset.inspect LIST --data_root DIR --out page.html
 """
@@ -18,9 +18,9 @@ MOST_ACTIONS = 10_000
 
 
 def actions_of(path):
-    """The action names that a list itself tells, by id; ids that it does not use get a name of their own.
+    """The action names in a list, by id; ids that it does not use get a made-up name.
 
-    Where it is no such list, the paper's: reading it then says what is wrong.
+    For files that are not a list, the actions of the paper: the error then comes from reading the list.
     """
     names = {}
     try:
@@ -37,7 +37,7 @@ def actions_of(path):
 
 
 def inspect(path, data_root, out, rows=12, seed=7):
-    """Write the page of a list; returns lines for the user. Raises :class:`UserError` for a list that cannot be read."""
+    """Write the page of a list; returns a summary in lines. Raises :class:`UserError` for a list that cannot be read."""
     out = Path(out)
     if out.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"--out {out}: a page is called something.html")
@@ -51,11 +51,14 @@ def inspect(path, data_root, out, rows=12, seed=7):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m dataset.inspect", description="Look at a data set.")
+    parser = argparse.ArgumentParser(prog="python -m dataset.inspect", description="Inspect a data set.")
     parser.add_argument("list", help="list of windows, e.g. data_lists/training_pair_penn5.txt")
-    parser.add_argument("--data_root", default=".", help="folder that holds frames/ and labels/; poses stand on grey without")
-    parser.add_argument("--out", default="inspect.html", help="page to write; its pictures lie beside it (default: %(default)s)")
-    parser.add_argument("--rows", type=int, default=12, help="random windows, and suspicious ones at most (default: %(default)s)")
+    parser.add_argument("--data_root", default=".",
+                        help="folder that holds frames/ and labels/; without frames, poses are drawn on grey")
+    parser.add_argument("--out", default="inspect.html",
+                        help="page to write, with a folder of pictures beside it (default: %(default)s)")
+    parser.add_argument("--rows", type=int, default=12,
+                        help="number of random windows, and largest number of suspicious ones (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=7, help="of the random choice (default: %(default)s)")
     options = parser.parse_args()
     if options.rows < 1 or options.seed < 0:

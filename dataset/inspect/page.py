@@ -14,14 +14,14 @@ from utils.pages import image, page
 from utils.transform import picture_from_frame, pose_to_picture, to_pixels
 
 SIDE = 160                   # pixels of a picture
-MOST_FRAMES = 9              # of a strip: of longer windows some are left out
-GREY = 70                    # where there is no frame
-BINS = 12                    # of a histogram, from 0 to
-FASTEST = 0.12               # mean displacement in a step, share of the person's size
+MOST_FRAMES = 9              # of a strip; longer windows are thinned out
+GREY = 70                    # value of the background without a frame
+BINS = 12                    # of a histogram, from 0 to FASTEST
+FASTEST = 0.12               # mean displacement per step, as share of the person's size
 
 
 def strip(pairs, row):
-    """A window's frames as training sees them with their poses in one line, and whether all frames were there."""
+    """A window's frames in a row, cropped as in training and with their poses, and whether all frames were found."""
     frames = np.unique(np.linspace(0, pairs.targets, min(MOST_FRAMES, pairs.targets + 1)).round().astype(int))
     joints = to_pixels(pose_to_picture(pairs.rows.poses[row], pairs.crop[row], SIDE), SIDE)          # (T + 1, 13, 2)
     cells, complete = [], True
@@ -45,15 +45,15 @@ def write_page(out, pairs, findings, rows=12, seed=7):
         out: path of the page.
         pairs: :class:`dataset.image_loader2.PennActionPairs` of the list.
         findings: :class:`dataset.inspect.statistics.Findings` of its rows.
-        rows: how many random windows, and how many suspicious ones at most, are shown.
-        seed: of the choice.
+        rows: number of random windows, and largest number of suspicious ones.
+        seed: of the random choice.
     Returns:
-        a line for the user.
+        a summary in lines.
     """
     folder, windows, odd = out.with_name(f"{out.stem}_files"), pairs.rows.windows(), suspicious(findings)
     out.parent.mkdir(parents=True, exist_ok=True)
     folder.mkdir(exist_ok=True)
-    for path in folder.glob("[0-9]" * 6 + ".jpg"):                            # of an earlier page
+    for path in folder.glob("[0-9]" * 6 + ".jpg"):                            # left by an earlier page
         path.unlink()
     chosen = np.sort(np.random.default_rng(seed).permutation(len(pairs))[:rows]).tolist()
     missing = 0
@@ -94,11 +94,11 @@ def _action_table(pairs, findings, windows, odd):
     lines, odd_rows = [], np.isin(np.arange(len(pairs)), list(odd))
     videos = np.array([window.video for window in windows])
     groups = [(name, pairs.rows.action == number) for number, name in enumerate(pairs.rows.actions)]
-    for name, of in (*((name, of) for name, of in groups if of.any()), ("all", np.ones(len(pairs), bool))):
-        lines.append(f"<tr><td>{escape(name)}</td><td>{of.sum()}</td><td>{len(set(videos[of]))}</td>"
-                     f"<td>{findings.displacement[of].mean():.1f} px</td><td>{findings.relative[of].mean():.2%}</td>"
-                     f"<td>{_histogram(findings.relative[of])}</td><td>{findings.static[of].mean():.1%}</td>"
-                     f"<td>{odd_rows[of].sum()}</td></tr>")
+    for name, rows in (*((name, rows) for name, rows in groups if rows.any()), ("all", np.ones(len(pairs), bool))):
+        lines.append(f"<tr><td>{escape(name)}</td><td>{rows.sum()}</td><td>{len(set(videos[rows]))}</td>"
+                     f"<td>{findings.displacement[rows].mean():.1f} px</td><td>{findings.relative[rows].mean():.2%}</td>"
+                     f"<td>{_histogram(findings.relative[rows])}</td><td>{findings.static[rows].mean():.1%}</td>"
+                     f"<td>{odd_rows[rows].sum()}</td></tr>")
     heads = ("action", "rows", "videos", "motion a step", "of the person's size", f"0 to {FASTEST:.0%}", "static windows",
              "suspicious")
     return (f"<table><thead><tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr></thead>"
@@ -106,7 +106,7 @@ def _action_table(pairs, findings, windows, odd):
 
 
 def _histogram(values):
-    """Bars of how often a motion is how large, as SVG."""
+    """A histogram as SVG bars."""
     counts, _ = np.histogram(values.clip(0, FASTEST * (1 - 1e-9)), BINS, (0, FASTEST))
     bars = "".join(f'<rect x="{number}" y="{1 - share:.3f}" width=".86" height="{share:.3f}"/>'
                    for number, share in enumerate(counts / counts.max()))

@@ -1,7 +1,7 @@
-"""How a list's poses move, and which of its rows look wrong.
+"""How the poses of a list move, and which of its rows look wrong.
 
 Axes: N rows, T + 1 frames (source first), J = 13 joints, all in pixels of the frame. A row's *size* is the longer side of the box
-around all its joints: thresholds are shares of it, since people fill different parts of a frame.
+around all its joints. Thresholds are shares of it, because people fill different parts of a frame.
 """
 from typing import NamedTuple
 
@@ -9,25 +9,24 @@ import numpy as np
 
 from pose.skeleton import ANKLES, ELBOWS, HIPS, KNEES, SHOULDERS, WRISTS
 
-STATIC = 0.004             # mean displacement a step under which a window stands still
-JUMP = 0.5                 # displacement of a joint in one step, beyond what the whole body moves
-BONE = 0.25                # change of a bone's length in one step: arms point at the camera, but not from one frame to the next
-SWAP_WIDTH = 0.06          # distance of two partners that are worth a comparison
-SWAP_GAIN = 0.4            # exchanged partners move less than this share of what they move as labelled
-OUTSIDE = 0.02             # share of the frame's longer side that a joint may lie outside: half a joint is no mistake
-PAIRS = (SHOULDERS, ELBOWS, WRISTS, HIPS, KNEES, ANKLES)
+STATIC = 0.004             # windows with a smaller mean displacement per step count as static
+JUMP = 0.5                 # displacement of a joint in one step, relative to the whole body
+BONE = 0.25                # change of a bone's length in one step; perspective changes it too, but more slowly
+SWAP_WIDTH = 0.06          # left and right joints that are closer than this are not compared
+SWAP_GAIN = 0.4            # sides are swapped if exchanging them leaves less than this share of the motion
+OUTSIDE = 0.02             # tolerance for joints outside the frame, as share of its longer side
 GROUPS = {"arms": (SHOULDERS, ELBOWS, WRISTS), "legs": (HIPS, KNEES, ANKLES)}
 BONES = tuple((start, end) for first, second in ((SHOULDERS, ELBOWS), (ELBOWS, WRISTS), (HIPS, KNEES), (KNEES, ANKLES))
               for start, end in zip(first, second))
 
 
 class Findings(NamedTuple):
-    """What was measured of N rows; reasons say how much is wrong, 0 where nothing is."""
+    """Measurements of N rows."""
 
-    displacement: np.ndarray   # (N,) mean displacement of a joint in one step, pixels
+    displacement: np.ndarray   # (N,) mean displacement of a joint per step, pixels
     relative: np.ndarray       # (N,) the same, as share of the row's size
     static: np.ndarray         # (N,) bool
-    reasons: dict              # name -> (N,) float, how bad; of rows to be told, > 0
+    reasons: dict              # name of a problem -> (N,) float, how large it is; 0: no problem
 
 
 def measure(poses, frame_size=None, same_frame=None):
@@ -36,7 +35,7 @@ def measure(poses, frame_size=None, same_frame=None):
     Args:
         poses: (N, T + 1, 13, 2) pixels, source first.
         frame_size: (N, 2) h, w of the rows' frames, NaN where unknown; None: unknown.
-        same_frame: (N,) bool, rows that name one frame twice; None: no row.
+        same_frame: (N,) bool, whether a row holds a frame twice; None: no row does.
     Returns:
         :class:`Findings`.
     """
@@ -46,7 +45,7 @@ def measure(poses, frame_size=None, same_frame=None):
     lengths = np.linalg.norm(moves, axis=-1)
     displacement = lengths.mean((1, 2))
     static = displacement / size[:, 0] < STATIC
-    own = np.linalg.norm(moves - np.median(moves, 2, keepdims=True), axis=-1).max((1, 2))    # beyond the body's move
+    own = np.linalg.norm(moves - np.median(moves, 2, keepdims=True), axis=-1).max((1, 2))    # relative to the body
     reasons = {"stands still": static * (1 - displacement / size[:, 0]),
                "a joint jumps": _beyond(own / size[:, 0], JUMP),
                "a bone changes its length": _beyond(np.abs(np.diff(_bones(poses), axis=1)).max((1, 2)) / size[:, 0], BONE),
@@ -71,9 +70,9 @@ def _bones(poses):
 
 
 def swaps(poses, size):
-    """(N,) how many pixels' worth of motion, as share of the size (N, 1), exchanging left and right would save in one step.
+    """(N,) by how much exchanging left and right would shorten the motion of a step, as share of the size (N, 1).
 
-    Arms and legs are judged apart: detectors swap one of them more often than both.
+    Arms and legs are judged separately, because detectors swap only one of them more often than both.
     """
     worst = np.zeros(len(poses))
     for pairs in GROUPS.values():
@@ -92,7 +91,7 @@ def _shift(before, after):
 
 
 def suspicious(findings):
-    """Row numbers that something is wrong with, the worst of each reason in turn -> {row: [reasons]}."""
+    """Dict from row numbers to their problems, the worst row of each problem first, then the second of each, ..."""
     found = {}
     orders = [[(name, row) for row in np.argsort(-amount, kind="stable")[:np.count_nonzero(amount)].tolist()]
               for name, amount in findings.reasons.items()]

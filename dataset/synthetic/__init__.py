@@ -1,7 +1,7 @@
-"""Draw people doing the nine actions and write them in Penn Action's layout: data to try everything on.
+"""Draw people doing the nine actions and write them in Penn Action's layout: a data set for trying everything out.
 
     python -m dataset.synthetic --out data/demo
 
-`frames/NNNN/NNNNNN.jpg` and `labels/NNNN.mat` are what Penn Action's own folders hold; `dataset.penn_action` builds
-the lists from them. A video depends on (seed, action, index) and the range of frame counts only.
+It writes `frames/NNNN/NNNNNN.jpg` and `labels/NNNN.mat` like Penn Action; `dataset.penn_action` then makes the lists. A video
+depends only on (seed, action, index) and on the range of frame counts.
 """

@@ -10,7 +10,7 @@ from utils.errors import UserError, command
 
 class Parser(argparse.ArgumentParser):
     def error(self, message):
-        raise UserError(message)                               # one line, without the usage
+        raise UserError(message)                               # one line, without argparse's usage text
 
 
 def main():
@@ -18,13 +18,13 @@ def main():
     parser.add_argument("--out", required=True, help="folder to write, e.g. data/demo")
     parser.add_argument("--videos", type=int, default=8,
                         help=f"videos of each action, the last {TEST_VIDEOS} for testing (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=7, help="another seed, other people (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=7, help="each seed draws other people (default: %(default)s)")
     parser.add_argument("--frames", type=int, nargs=2, default=(34, 50), metavar=("MIN", "MAX"),
                         help="frames of a video (default: 34 50)")
     parser.add_argument("--people", type=int, default=0,
-                        help="so many different people, who take turns (default: a new one for every video)")
+                        help="number of different people, who take turns (default: a new person for every video)")
     parser.add_argument("--variety", action="store_true",
-                        help="textured scenes, patterned clothes, light and grain: to train on for pictures of real places")
+                        help="textured scenes, patterned clothes, light and grain, for weights that are used on real pictures")
     options = parser.parse_args()
     most = 9999 // len(ACTIONS)                                # four-digit video numbers
     if not 1 <= options.videos <= most:
@@ -35,7 +35,7 @@ def main():
         raise UserError(f"--seed must not be negative, got {options.seed}")
     if not 6 <= options.frames[0] <= options.frames[1]:
         raise UserError(f"--frames needs 6 <= MIN <= MAX, got {options.frames[0]} {options.frames[1]}")
-    cv2.setNumThreads(1)                                       # the pictures are too small to share out
+    cv2.setNumThreads(1)                                       # the pictures are too small for several threads
     print(make(options.out, options.videos, options.seed, tuple(options.frames), options.people, options.variety))
 
 

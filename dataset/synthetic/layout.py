@@ -13,11 +13,11 @@ from utils.files import write_bytes
 
 TEST_VIDEOS = 2                                       # of each action, the last ones
 MANIFEST, MAKER = "synthetic.json", "dataset.synthetic"
-VERSION = 1                                           # goes up whenever the pictures change
+VERSION = 1                                           # to be raised whenever the pictures change
 
 
 def write_video(out, number, action, train, video):
-    """Write one video's frames and, last, its label."""
+    """Write the frames of one video and then its label; `video` is the result of `draw_video`."""
     pictures, joints, size, view = video
     folder = out / "frames" / f"{number:04d}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -27,15 +27,15 @@ def write_video(out, number, action, train, video):
 
 
 def own_files(out):
-    """Whatever an earlier run of this command wrote to `out`, half-written files included."""
+    """All files that earlier runs of this command wrote to `out`, including half-written ones."""
     digits = "[0-9]" * 4
-    return [path for dot, random in (("", ""), (".", ".*"))          # whole files, and what a killed run was writing
+    return [path for dot, random in (("", ""), (".", ".*"))          # complete files, and those that a killed run was writing
             for path in (*out.glob(f"frames/{digits}/{dot}{digits}[0-9][0-9].jpg{random}"),
                          *out.glob(f"labels/{dot}{digits}.mat{random}"))]
 
 
 def settings_in(path):
-    """The settings in one of our own manifests, or None if there is none or it is not ours."""
+    """The settings in a manifest of this command, or None if there is no file or it was not written by this command."""
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -44,9 +44,16 @@ def settings_in(path):
 
 
 def make(out, videos=8, seed=7, frames=(34, 50), people=0, variety=False):
-    """Write the data set to folder `out`, `videos` of each action. Returns a line to tell the user.
+    """Write the data set.
 
-    While the folder is being filled its settings lie in synthetic.json.part, which in the end becomes synthetic.json.
+    While the folder is being filled its settings are in synthetic.json.part, which is renamed to synthetic.json at the end.
+
+    Args:
+        out: folder.
+        videos: number of videos of each action.
+        seed, frames, people, variety: see :func:`dataset.synthetic.people.draw_video`.
+    Returns:
+        a summary in one line.
     """
     out, tests = Path(out), min(TEST_VIDEOS, videos - 1)
     done, begun = out / MANIFEST, out / (MANIFEST + ".part")

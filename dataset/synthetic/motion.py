@@ -1,8 +1,7 @@
-"""How the people of the demo data set move: keyframes of the nine actions and the small 3D skeleton they pose.
+"""How the people of the synthetic data set move: keyframes of the nine actions and the 3D skeleton that they control.
 
-Axes of every 3D vector: x = to the person's left, y = up, z = where the person faces at the start; ground y = 0;
-unit = body height. Joints are in Penn Action's order: head, then left/right shoulder, elbow, wrist, hip, knee, ankle,
-left and right being the person's own.
+Axes of all 3D vectors: x points to the person's left, y up, z to where the person faces at the start. The ground is y = 0, the
+unit is the body height. Joints are in Penn Action's order (pose.skeleton), but here left and right are the person's own sides.
 """
 import itertools
 from dataclasses import dataclass
@@ -12,9 +11,9 @@ from scipy.interpolate import PchipInterpolator
 
 from pose.skeleton import ANKLES, MIRROR, WRISTS
 
-CLIP_STEPS = 32                        # downstream, a clip is 33 frames: 32 steps of nframes // 33 frames
+CLIP_STEPS = 32                        # steps of the published clip, each of nframes // 33 frames
 ANKLE_HEIGHT, FOOT = 0.04, 0.085       # body heights
-STRETCH = 0.995                        # no limb gets straighter than this share of its length
+STRETCH = 0.995                        # limbs reach at most this share of their length, so they always bend a little
 
 
 @dataclass(frozen=True)
@@ -46,12 +45,12 @@ class Motion:
     free_hand: int = 0                 # the one without the tool or the thrown ball: 0 left, 1 right
 
 
-# Keyframes: action -> track -> {time: value}. Time 0..1 is one pass, beyond it the person settles.
+# Keyframes: action -> track -> {time: value}. Time 0..1 is one performance; after 1 the person comes to rest.
 #   hips (x, y, z)        pelvis in leg lengths, y = 1 with straight legs
 #   lean (x, z)           horizontal part of the spine per unit of height
 #   turn, twist, look     degrees to the person's left: pelvis, chest against pelvis, head (default: with the chest)
 #   wrist_l/_r (x, y, z)  from the middle of the shoulders, in arm lengths
-#   grip (x, y, z)        the same for a left hand that has the right one just beyond it on a club or bat
+#   grip (x, y, z)        the same for the left hand on a club or bat, which the right hand holds next to it
 #   elbow_l/_r (x, y, z)  direction in which the elbow bends
 #   ankle_l/_r (x, y, z)  in leg lengths, y = 0 on the ground
 #   toe_l/_r              degrees to the person's left, where the foot points
@@ -236,7 +235,7 @@ KEYFRAMES = {
     },
 }
 DEFAULTS = {"turn": {0: 0}, "twist": {0: 0}, "elbow_l": {0: (.6, -.8, -.3)}, "elbow_r": {0: (-.6, -.8, -.3)}}
-REPEATS = {"pullup": (1.7, 2.3), "jumping_jacks": (2.0, 3.0), "squat": (1.8, 2.4)}    # passes in a clip; others: one
+REPEATS = {"pullup": (1.7, 2.3), "jumping_jacks": (2.0, 3.0), "squat": (1.8, 2.4)}    # repetitions in a clip; others: one
 TO_GROUND = None
 TOOL_LENGTH = {"tennis_serve": 0.36, "tennis_forehand": 0.36, "baseball_swing": 0.47, "golf_swing": TO_GROUND}
 HANGING = ("pullup",)
@@ -245,7 +244,7 @@ GRIP_GAP = 0.05                        # body heights between the two hands on a
 
 
 def tracks_of(action, rng):
-    """An action's keyframes {track: {time: value}} with both sides spelt out, in the personal style of one person."""
+    """An action's keyframes {track: {time: value}}, with separate tracks for both sides and random personal variations."""
     tracks = {}
     for name, keys in (DEFAULTS | KEYFRAMES[action]).items():
         if name == "ball":
@@ -263,7 +262,7 @@ def tracks_of(action, rng):
 
 
 def sample(keys, times):
-    """Keyframes {time: value} at `times` (n,) -> (n,) or (n, d): monotone cubics, without overshoot."""
+    """Interpolate keyframes {time: value} at `times` (n,) -> (n,) or (n, d), by monotone cubics, which do not overshoot."""
     knots, values = np.array(list(keys)), np.array(list(keys.values()), dtype=float)
     if len(knots) == 1:
         return np.repeat(values, len(times), axis=0)
@@ -281,7 +280,7 @@ def heading(degrees):
 
 
 def bend(root, target, length, pole):
-    """Two equal bones, `length` in all, from root towards target, bending to `pole`, (n, 3) each -> both ends."""
+    """The ends (n, 3) of two equal bones of `length` in all, from root (n, 3) towards target (n, 3), bent towards pole (n, 3)."""
     distance = np.linalg.norm(target - root, axis=-1, keepdims=True).clip(0.2 * length, STRETCH * length)
     direction = unit(target - root)
     aside = unit(pole - (pole * direction).sum(-1, keepdims=True) * direction)
@@ -290,10 +289,10 @@ def bend(root, target, length, pole):
 
 
 def ball_path(rows, times, hand, tool):
-    """Ball positions (n, 3). A row is (time, anchor, offset[, anchor time]); between rows straight, NaN outside them.
+    """Ball positions (n, 3): straight lines between rows (time, anchor, offset[, anchor time]), NaN before and after them.
 
-    The anchor is where hand (n, 3) or tool end (n, 3) is at the frame nearest to the anchor time (by default
-    the row's); between two rows that put it in the hand the ball follows the hand.
+    The anchor is the position of hand (n, 3) or tool end (n, 3) in the frame nearest to the anchor time, by default that of the
+    row. Between two rows with the hand as anchor and no offset, the ball follows the hand.
     """
     path, ends = np.full((len(times), 3), np.nan), {"hand": hand, "tool": tool}
 
@@ -311,7 +310,7 @@ def ball_path(rows, times, hand, tool):
 
 
 def perform(action, nframes, build, rng):
-    """One person's performance of `action` (name) in `nframes` frames -> :class:`Motion`."""
+    """One person's performance of an action (its name) in `nframes` frames: a :class:`Motion`."""
     steps = np.arange(nframes) / (CLIP_STEPS * max(1, nframes // (CLIP_STEPS + 1)))
     if action in REPEATS:
         times = (rng.uniform() + steps * rng.uniform(*REPEATS[action])) % 1
@@ -324,7 +323,7 @@ def perform(action, nframes, build, rng):
     pelvis = track["hips"] * build.leg + (0, ANKLE_HEIGHT, 0)
     pelvis_left = heading(track["turn"] + 90)
     hips = [sign * build.hip * pelvis_left for _, sign in sides]
-    for hip, ankle in zip(hips, ankles, strict=True):      # the pelvis sinks until the leg reaches a planted foot
+    for hip, ankle in zip(hips, ankles, strict=True):      # the pelvis is lowered until the leg reaches its foot
         across = ((pelvis + hip - ankle)[:, ::2] ** 2).sum(-1)
         reach = np.sqrt(np.maximum((STRETCH * build.leg) ** 2 - across, 0))
         pelvis[:, 1] = np.minimum(pelvis[:, 1], ankle[:, 1] + reach)
@@ -336,7 +335,7 @@ def perform(action, nframes, build, rng):
     chest_left = heading(track["turn"] + track["twist"] + 90)
     chest_left = unit(chest_left - (chest_left * spine).sum(-1, keepdims=True) * spine)
     shoulders = [chest + sign * build.shoulder * chest_left for _, sign in sides]
-    head_up = unit(spine + (0, 0.7, 0))                        # people keep their heads up
+    head_up = unit(spine + (0, 0.7, 0))                        # people keep their heads upright
     head = chest + (0.05 + 1.15 * build.head) * head_up
     forward = heading(track["look"]) if "look" in track else np.cross(chest_left, spine)
     head_left = unit(np.cross(head_up, forward))
@@ -356,7 +355,7 @@ def perform(action, nframes, build, rng):
     joints = np.stack([head, *shoulders, *(arm[0] for arm in arms), *(arm[1] for arm in arms),
                        *hips, *(leg[0] for leg in legs), *(leg[1] for leg in legs)], 1)
     ankles = joints[:, ANKLES]
-    drop = np.clip(ankles[..., 1:2] - 0.3 * ANKLE_HEIGHT, 0, 0.8 * FOOT)      # toes stay down while the heel lifts
+    drop = np.clip(ankles[..., 1:2] - 0.3 * ANKLE_HEIGHT, 0, 0.8 * FOOT)      # toes stay on the ground while the heel lifts
     toes = ankles + np.stack(toe_ways, 1) * np.sqrt(FOOT ** 2 - drop ** 2) - drop * (0, 1, 0)
 
     tool = None

@@ -1,6 +1,6 @@
-"""The people of the synthetic data set: how they look, how they are painted, and one whole video.
+"""The people of the synthetic data set: how they look, how they are painted, and how a whole video is made.
 
-Colours are BGR, positions pixels, sizes body heights where nothing else is said.
+Colours are BGR, positions are in pixels, and sizes in body heights unless something else is said.
 """
 from dataclasses import dataclass
 from functools import partial
@@ -35,7 +35,7 @@ from pose.skeleton import ANKLES, ELBOWS, HEAD, HIPS, KNEES, MIRROR, SHOULDERS, 
 SIZES = ((480, 360), (480, 270), (360, 480))          # width, height of a frame
 SIZE_SHARES = (0.4, 0.4, 0.2)
 LEFT_HANDED = 0.15                                    # share of people
-SUPER = 2                                             # drawn this much larger, then averaged down
+SUPER = 2                                             # pictures are drawn this much larger, then averaged down
 SKIN = bgr("f6d3b8", "eabf9f", "d9a380", "b97e57", "8d5a3a", "65402a")
 HAIR = bgr("1d1a1a", "3b2618", "5c3b22", "8a5a2b", "c99f55", "b0b0b0", "7c2f16")
 SHIRT = bgr("d64541", "2e86c1", "f4f4f0", "27ae60", "f39c12", "7d3c98", "34495e", "16a085", "e8739c", "2c2c34",
@@ -44,9 +44,9 @@ TROUSERS = bgr("2c3e50", "1c1c22", "7f8c8d", "34568b", "e8e4da", "5b4636", "a932
 SHOE = bgr("fafafa", "20202a", "e74c3c", "3498db", "f1c40f")
 ACCENT = bgr("c0392b", "1f6fb2", "e0a81e", "2e8b57", "262a33")
 EYE, STRING, TENNIS_BALL = bgr("1c1e26", "e8e8e1", "d8ec3a")
-FAR_SHADE = 1.3                                       # how fast limbs darken away from the camera, per body height
+FAR_SHADE = 1.3                                       # by how much limbs darken per body height away from the camera
 
-# Where the camera may stand for each action: degrees that the scene is turned to the right of the picture.
+# Views of each action: degrees by which the scene is turned to the right of the picture.
 VIEWS = {
     "tennis_serve": (0, 180, 20, 160), "pullup": (0, 180, 25, 155), "clean_and_jerk": (0, 30, -30, 50),
     "tennis_forehand": (0, 180, 90, 30), "baseball_pitch": (0, 180, 25, 155), "jumping_jacks": (0, 0, 20, -20),
@@ -70,8 +70,8 @@ class Look:
     shoe: np.ndarray
     accent: np.ndarray                 # racket frame, weight plates
     hairdo: str
-    sleeve: float                      # how much of the arm the shirt covers: 1 to the elbow, 2 to the wrist
-    leg: float                         # how much of the leg the trousers cover
+    sleeve: float                      # how far sleeves reach: 1 is the elbow, 2 the wrist
+    leg: float                         # how far trouser legs reach: 1 is the knee, 2 the ankle
 
     @classmethod
     def draw(cls, rng, action):
@@ -86,13 +86,13 @@ class Look:
 class Painter:
     """Paints one performance, frame by frame, over its background.
 
-    A picture is a list of (depth, paint) parts, where paint(canvas) draws; they are painted from far to near. Sizes
-    are written in body heights and become canvas pixels through `unit`.
+    A picture is a list of parts (depth, paint), where paint(canvas) draws the part; parts are painted from far to near. Sizes are
+    in body heights; times `unit` they are canvas pixels.
     """
 
     def __init__(self, action, motion, build, look, camera, backdrop, extras=None, expose=None):
         self.action, self.motion, self.build, self.look = action, motion, build, look
-        self.extras, self.expose = extras, expose              # of --variety
+        self.extras, self.expose = extras, expose              # see `variety`; None without
         self.backdrop = cv2.resize(backdrop, None, fx=SUPER, fy=SUPER, interpolation=cv2.INTER_LINEAR)
         self.camera = Camera(camera.axes, camera.scale * SUPER, camera.origin * SUPER)
         self.unit = self.camera.scale
@@ -121,12 +121,12 @@ class Painter:
         return np.array((0, amount * self.unit))
 
     def solid(self, discs, colour):
-        """A rimmed shape from discs [(centre in pixels, radius in body heights)]."""
+        """A shape with an outline: the hull of discs [(centre in pixels, radius in body heights)]."""
         discs = [(centre, radius * self.unit) for centre, radius in discs]
         return partial(hull, discs=discs, colour=colour, rim=self.rim)
 
     def limb(self, path, radii, cloth, cover, light):
-        """Two bones through path (3, 2), thick by radii (3); cloth covers `cover` (0..2) bones' lengths of them."""
+        """Two bones along path (3, 2) with radii (3,); cloth covers the first `cover` (0..2) bones."""
         bare, covered = [], []
         for bone in (0, 1):
             (a, b), (ra, rb) = path[bone:bone + 2], radii[bone:bone + 2] * self.unit
@@ -180,7 +180,7 @@ class Painter:
                         (near, partial(self.head, axes=self.motion.head_axes[t] @ self.camera.axes.T, skull=skull))]
 
     def head(self, canvas, axes, skull):
-        """A shaded egg around pixel `skull` with hair, face or cap; axes (3, 3): its left, up, forward as seen."""
+        """Draw a shaded ellipsoid around pixel `skull` with hair, face or cap; axes (3, 3) are its left, up and forward."""
         look, radius, tall = self.look, self.build.head * self.unit, 1.14
         left, up, forward = axes
         strand = None
@@ -216,7 +216,7 @@ class Painter:
             hull(canvas, discs, look.trousers * 0.85)
 
     def complexion(self, normal):
-        """Colours (..., 3) of the head where its surface looks along normal (..., 3), in left, up, forward."""
+        """Colours (..., 3) of the head where its surface has the normal (..., 3), in components left, up, forward."""
         left, up, forward = np.moveaxis(normal, -1, 0)
         look, front, across = self.look, forward > 0, np.abs(left)
         colour = np.broadcast_to(look.skin, normal.shape).copy()
@@ -244,7 +244,7 @@ class Painter:
         return parts
 
     def tool(self, canvas, grip, along):
-        """Racket, club or bat from pixel `grip` by `along`."""
+        """Draw a racket, club or bat from pixel `grip` to `grip + along`."""
         def rod(start, end, r_start, r_end, colour):
             discs = [(grip + start * along, r_start * self.unit), (grip + end * along, r_end * self.unit)]
             hull(canvas, discs, colour)
@@ -271,7 +271,7 @@ class Painter:
             cv2.polylines(canvas, [frame], True, self.look.accent.tolist(), thick, cv2.LINE_AA, SHIFT)
 
     def barbell(self, wrists):
-        """The bar in both hands, wrists (2, 3), with two plates at each end."""
+        """A bar in both hands, with wrists at (2, 3), and two plates at each end."""
         middle, axis = wrists.mean(0), unit(wrists[0] - wrists[1])
         ends, depths = self.camera.project(middle + np.array([[0.46], [-0.46]]) * axis)
         parts = [(depths.mean(), self.solid([(end, 0.009) for end in ends], STEEL))]
@@ -287,12 +287,12 @@ class Painter:
 
     @staticmethod
     def disc(canvas, faces, colour):
-        """A thick disc: faces (2, n, 2), the far and the near one."""
+        """Draw a thick disc with faces (2, n, 2), the far one first."""
         polygon(canvas, cv2.convexHull(faces.reshape(-1, 2).astype(np.float32))[:, 0], colour * RIM_SHADE)
         polygon(canvas, faces[1], colour)
 
     def high_bar(self, wrists):
-        """The bar to hang from, on two posts."""
+        """A bar on two posts, to hang from."""
         middle, axis = wrists.mean(0), unit((wrists[0] - wrists[1]) * (1, 0, 1))
         ends = middle + np.array([[0.42], [-0.42]]) * axis
         tops, depths = self.camera.project(ends)
@@ -303,15 +303,19 @@ class Painter:
 
 
 def draw_video(seed, action, index, frames, people=0, variety=False):
-    """One video -> (generator of (h, w, 3) uint8 BGR pictures, joints (n, 13, 2) float64 pixels, (w, h), view name).
+    """Draw one video.
 
-    As in Penn Action's labels the joints called left are those on the viewer's left of a person seen from the front.
+    As in Penn Action's labels, the joints called left are on the viewer's left if the person is seen from the front.
 
     Args:
-        seed, action, index: what the content depends on; `action` is a name, `index` counts the action's videos.
-        frames: (fewest, most) frames, both included.
-        people: how many different people, each with clothes and surroundings of his own, take turns; 0: all are different.
-        variety: textured scenes, patterned clothes, light and grain (:mod:`dataset.synthetic.variety`).
+        seed: of the data set.
+        action: its name.
+        index: number of the video among those of the action.
+        frames: smallest and largest number of frames.
+        people: number of different people, who take turns, each with clothes and surroundings of their own; 0: all are different.
+        variety: whether to add what :mod:`dataset.synthetic.variety` describes.
+    Returns:
+        generator of pictures (h, w, 3) uint8 BGR, joints (n, 13, 2) float64 in pixels, size (w, h), name of the view.
     """
     rng = np.random.default_rng((seed, ACTIONS.index(action), index))
     nframes = int(rng.integers(frames[0], frames[1] + 1))
@@ -324,7 +328,7 @@ def draw_video(seed, action, index, frames, people=0, variety=False):
     yaw = views[index % len(views)] + rng.uniform(-8, 8)
     size = SIZES[rng.choice(len(SIZES), p=SIZE_SHARES)]
     reach = motion.joints.reshape(-1, 3)
-    if motion.tool is not None:                                # half of what is held is in the picture for certain
+    if motion.tool is not None:                                # at least half of a tool is always in the picture
         reach = np.concatenate([reach, motion.tool.mean(1)])
     camera = Camera.fit(reach, yaw, size, rng)
     ground, _ = camera.project(motion.joints[:, ANKLES] * (1, 0, 1))

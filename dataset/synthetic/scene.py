@@ -1,6 +1,6 @@
-"""Where the people of the synthetic data set stand: colours, drawing, the camera and the backgrounds.
+"""Scenes of the synthetic data set: colours, drawing, the camera and the backgrounds.
 
-Colours are BGR, positions pixels, sizes body heights where nothing else is said.
+Colours are BGR, positions are in pixels, and sizes in body heights unless something else is said.
 """
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ WALL = {"gym": bgr("cfd8dc", "d9cfc0", "b8c4c9", "c9d6cf"),
 BOARDS = {"gym": bgr("8a8f96", "b58d62", "6d7278"), "room": bgr("b98b5e", "a58a72", "c9b08c")}
 PICTURE, STRIPE = bgr("a9d2ea", "a9d2ea", "d9a066"), bgr("c0392b", "2874a6", "e59866", "1e8449")
 LEAF, POT = bgr("6a9f6a", "b5651d")
-RIM_SHADE = 0.72                                      # of the line around every shape
+RIM_SHADE = 0.72                                      # brightness of the outline of shapes
 
 
 def pick(colours, rng):
@@ -52,7 +52,7 @@ def box(canvas, x, y, width, height, colour):
 
 
 def hulls(canvas, shapes, colour, rim=0.0):
-    """Fill convex hulls of discs, each a list of (centre (2,), radius); a darker rim goes around all together."""
+    """Fill convex hulls of discs, each a list of (centre (2,), radius), with a darker outline around all of them together."""
     for grow, shade in ((rim, RIM_SHADE), (0, 1)) if rim else ((0, 1),):
         for discs in shapes:
             points = np.concatenate([centre + (radius + grow) * CIRCLE for centre, radius in discs])
@@ -68,7 +68,7 @@ def soften(canvas, sigma):
 
 
 def fade(canvas, colours, top, bottom):
-    """Rows top..bottom run from the first to the second of colours (2, 3)."""
+    """Fill rows top..bottom with a gradient between two colours (2, 3)."""
     share = np.linspace(0, 1, bottom - top)[:, None, None]
     canvas[top:bottom] = (colours[0] * (1 - share) + colours[1] * share).clip(0, 255)
 
@@ -88,7 +88,7 @@ def shadow(canvas, centre, radii, strength):
 
 @dataclass
 class Camera:
-    """Orthographic."""
+    """An orthographic camera."""
 
     axes: np.ndarray                   # (3, 3) rows: right, down, towards the viewer
     scale: float                       # pixels per body height
@@ -96,7 +96,7 @@ class Camera:
 
     @classmethod
     def fit(cls, points, yaw, size, rng):
-        """Stand so that points (n, 3) fill most of a frame of `size` (w, h); the scene is turned by `yaw` degrees."""
+        """A camera for which points (n, 3) fill most of a frame of `size` (w, h), with the scene turned by `yaw` degrees."""
         yaw, pitch = np.radians(yaw), np.radians(rng.uniform(6, 11))
         near = np.array([-np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)])
         right = np.array([np.cos(yaw), 0, np.sin(yaw)])
@@ -108,13 +108,13 @@ class Camera:
         return cls(axes, scale, spare * rng.uniform((0.3, 0.45), (0.7, 0.8)) - scale * low)
 
     def project(self, points):
-        """(..., 3) body heights -> (..., 2) pixels and (...) depth in body heights, larger = nearer."""
+        """(..., 3) in body heights -> (..., 2) pixels and (...) depths in body heights, larger means nearer."""
         seen = points @ self.axes.T
         return seen[..., :2] * self.scale + self.origin, seen[..., 2]
 
 
 def wood(canvas, horizon, body, reach, colours, rng):
-    """Trees along the horizon, `reach` = lowest and highest in body heights."""
+    """Draw trees along the horizon; `reach` is the smallest and the largest height in body heights."""
     w = canvas.shape[1]
     for x in rng.permutation(np.arange(-0.02, 1.05, 0.03)) * w:
         tall, wide = rng.uniform(*reach) * body, rng.uniform(0.06, 0.11) * body
@@ -126,7 +126,7 @@ def wood(canvas, horizon, body, reach, colours, rng):
 
 
 def lines_into_depth(canvas, horizon, colour, count, spread, width, rng):
-    """Lines on the ground, `width` pixels wide, that run together towards the horizon."""
+    """Draw lines on the ground, `width` pixels wide, that converge towards the horizon."""
     h, w = canvas.shape[:2]
     middle = w * rng.uniform(0.3, 0.7)
     for end in np.linspace(-spread, spread, count) * w:
@@ -192,7 +192,7 @@ def indoors(canvas, scene, horizon, floor_y, body, rng):
 
 
 def background(scene, size, floor_y, body, rng):
-    """One still scene of `size` (w, h) -> (h, w, 3) uint8; feet stand in row `floor_y`, people are `body` pixels."""
+    """A scene of `size` (w, h): (h, w, 3) uint8; feet are in pixel row `floor_y`, people are `body` pixels tall."""
     w, h = size
     canvas = np.zeros((h, w, 3), np.uint8)
     horizon = int(floor_y - rng.uniform(0.1, 0.2) * body)

@@ -1,7 +1,6 @@
 """More variety for the drawn people (`dataset.synthetic --variety`): textured scenes, patterned clothes, light, grain.
 
-Colours are BGR, positions pixels. Everything is drawn from a generator of its own, so that poses, builds and cameras
-are those of the same seed without variety.
+Colours are BGR, positions are in pixels. All of it has its own random generator, so poses, builds and cameras do not change.
 """
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ TEXTURED = 0.85                                       # share of videos with ano
 
 
 def colour(rng):
-    """Any colour, the dull ones more often: (3,) BGR."""
+    """A random colour (3,) BGR; dull colours are more likely."""
     hsv = np.array([[[rng.uniform(0, 180), 255 * rng.beta(1.2, 2), 255 * rng.uniform(0.08, 1)]]], np.float32).astype(np.uint8)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)[0, 0].astype(float)
 
@@ -33,11 +32,11 @@ def clouds(shape, rng, coarse=3, octaves=6):
 
 
 def texture(shape, rng):
-    """A surface: plaster, stone, bricks, planks, foliage or tiles. (h, w, 3) float."""
+    """A surface (h, w, 3) float: plaster, bricks, tiles, planks or leaves."""
     h, w = shape
     near, far = colour(rng), colour(rng)
     share = clouds(shape, rng, int(rng.integers(2, 12)))
-    if rng.uniform() < 0.5:                                                     # calmer: the two colours are alike
+    if rng.uniform() < 0.5:                                                     # less contrast: two similar colours
         far = near + 0.35 * (far - near)
     canvas = near * share + far * (1 - share)
     kind, joint = rng.integers(5), colour(rng)
@@ -57,7 +56,7 @@ def texture(shape, rng):
 
 
 def textured_background(size, floor_y, body, rng):
-    """One still scene of `size` (w, h) -> (h, w, 3) uint8: wall, floor and things that stand about."""
+    """A scene of `size` (w, h) with wall, floor and objects: (h, w, 3) uint8; arguments as of `scene.background`."""
     w, h = size
     horizon = int(np.clip(floor_y - rng.uniform(-0.05, 0.5) * body, 2, h - 2))
     canvas = texture((h, w), rng)
@@ -82,13 +81,13 @@ def textured_background(size, floor_y, body, rng):
 
 @dataclass
 class Extras:
-    """Patterns of the clothes, and light and grain of the pictures. Nothing here changes during a video."""
+    """Patterns of the clothes, and light and grain of the pictures; the same in all frames of a video."""
 
     shirt: str                         # plain, stripes, print, braces
     trousers: str                      # plain, seam, hoops
     inks: np.ndarray                   # (3, 3)
     stripes: int
-    light: np.ndarray                  # two gains (2, 3): at one edge of the picture and at the other
+    light: np.ndarray                  # (2, 3) gains at two opposite edges of the picture
     way: float                         # direction of the light, radians
     grain: float
     blur: float
@@ -135,7 +134,7 @@ class Extras:
                     hull(canvas, [(spot - across, 0.007 * unit), (spot + across, 0.007 * unit)], self.inks[2])
 
     def exposure(self, size, rng):
-        """Light, blur and grain for finished pictures of `size` (w, h): a function of (h, w, 3) uint8."""
+        """A function that adds light, blur and grain to finished pictures (h, w, 3) uint8 of `size` (w, h)."""
         w, h = size
         y, x = np.mgrid[-1:1:h * 1j, -1:1:w * 1j].astype(np.float32)
         share = (0.5 + 0.35 * (np.cos(self.way) * x + np.sin(self.way) * y))[..., None]

@@ -286,22 +286,22 @@ def test_every_frame_has_its_number(videos, drawn):
 @pytest.mark.parametrize("ending, codec", [("avi", "mpeg4"), ("mkv", "libx264"), ("webm", "libvpx"), ("ts", "mpeg2video"),
                                            ("mov", "mjpeg")])
 def test_other_containers_with_and_without_time_stamps(tmp_path, drawn, ending, codec):
-    path = tmp_path / f"video.{ending}"
+    path, pictures = tmp_path / f"video.{ending}", drawn[0][:40, ::2, ::2]
     with av.open(str(path), "w") as video:
         stream = video.add_stream(codec, rate=FPS)
-        stream.height, stream.width = drawn[0].shape[1:3]
+        stream.height, stream.width = pictures.shape[1:3]
         stream.options = {"deadline": "realtime", "cpu-used": "8"} if codec == "libvpx" else {}
         stream.pix_fmt, stream.bit_rate = "yuvj420p" if codec == "mjpeg" else "yuv420p", 8_000_000
-        for picture in drawn[0][:40]:
-            video.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        for picture in pictures:
+            video.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")))
         video.mux(stream.encode())
     index = read_index(path)
-    assert len(index.times) == 40 and index.step == pytest.approx(1 / FPS, abs=2e-3)
+    assert len(index.times) == 40 and np.median(np.diff(index.times)) == pytest.approx(1 / FPS, abs=2e-3)
     for wanted in ([0, 7, 39], [25, 30]):                             # from the start, and after a seek
         found = {number: picture for number, picture, _ in read_frames(path, index, wanted)}
         assert list(found) == wanted
         for number, picture in found.items():
-            assert np.abs(drawn[0][:40].astype(np.int16) - picture).mean((1, 2, 3)).argmin() == number
+            assert np.abs(pictures.astype(np.int16) - picture).mean((1, 2, 3)).argmin() == number
 
 
 def test_a_video_that_breaks_off(videos, tmp_path):

@@ -1,7 +1,7 @@
 """The limb-warp generator: what it returns for known and for bad input."""
 import pytest
 import torch
-from test_limb_warp import POSE
+from helpers import POSE
 
 from networks.limb_generator import COLOURS, LIMBS, K, LimbWarpGenerator, Prepared, background_plate
 from utils.errors import UserError

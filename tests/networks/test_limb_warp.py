@@ -3,13 +3,11 @@ import math
 
 import pytest
 import torch
+from helpers import POSE
 
 from networks import limb_warp
 from networks.limb_warp import PARTS, nearness, picture_points, segments, similarities, torso_length, warp
 
-# head, then left/right shoulder, elbow, wrist, hip, knee, ankle
-POSE = torch.tensor([[0, -.7], [-.2, -.5], [.2, -.5], [-.3, -.2], [.35, -.25], [-.3, .1], [.5, 0],
-                     [-.1, 0], [.1, 0], [-.15, .4], [.2, .4], [-.15, .8], [.25, .8]], dtype=torch.float64)[None]
 PART = {name: number for number, name in enumerate(PARTS)}
 
 

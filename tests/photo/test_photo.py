@@ -13,7 +13,6 @@ from conftest import ROOT
 from helpers import Links, tree
 from PIL import Image
 
-import pose
 import train_actvae
 import train_actvae_p2inetwork as script
 from photo import crop as crops
@@ -21,8 +20,8 @@ from photo.crop import DEFAULT_MARGIN, Subject, crop_person, pose_boxes, shown_w
 from photo.make_clips import choose_actions, name_photos
 from photo.margins import MARGINS, SIDES
 from photo.options import PhotoRequest
-from photo.pose_page import standing_pose
-from pose import keypoint_rcnn
+from photo.pose_page import STANDING
+from pose import DETECTORS, keypoint_rcnn
 from pose.detector import DetectorError, Person
 from pose.pose_file import read_poses, write_pose
 from utils.torch_files import save_torch
@@ -69,10 +68,15 @@ def draw_photo(size=SIZE, seed=0):
     return np.asarray(Image.fromarray(small).resize(size[::-1], Image.Resampling.BICUBIC))
 
 
+def standing_in(box):
+    """A standing person (13, 2) in a box `x1, y1, x2, y2`."""
+    return STANDING * (box[3] - box[1]) + ((box[0] + box[2]) / 2, box[1])
+
+
 def pose_in(size):
     """A person of half the photo's height in its middle."""
     h, w = size
-    return standing_pose(size, (w * 0.4, h * 0.25, w * 0.6, h * 0.75))
+    return standing_in((w * 0.4, h * 0.25, w * 0.6, h * 0.75))
 
 
 class Studio:
@@ -357,7 +361,7 @@ class StandIn:
 
     def detect(self, picture):
         boxes = [np.array(box) * np.tile(picture.shape[1::-1], 2) for box in self.people]
-        return [Person(box, 0.9, standing_pose(picture.shape[:2], box), np.ones(13, bool)) for box in boxes]
+        return [Person(box, 0.9, standing_in(box), np.ones(13, bool)) for box in boxes]
 
 
 @pytest.fixture
@@ -365,7 +369,7 @@ def people(monkeypatch):
     """`people(*boxes)`: the detector finds these."""
     def found(*boxes):
         monkeypatch.setattr(StandIn, "people", boxes)
-    monkeypatch.setitem(pose.DETECTORS, pose.DEFAULT_DETECTOR, f"{__name__}:StandIn")
+    monkeypatch.setitem(DETECTORS, "stand_in", f"{__name__}:StandIn")
     return found
 
 
@@ -377,19 +381,19 @@ def test_of_several_people_one_is_taken(studio, people, argv, number):
     people(*PEOPLE)
     size = (400, 800)
     Image.fromarray(draw_photo(size)).save(studio.photo)
-    outcome = studio.run("--samples", 1, *argv, pose=False)
+    outcome = studio.run("--samples", 1, "--detector", "stand_in", *argv, pose=False)
     assert outcome.status == 0, outcome.err
     joints, _ = read_poses(studio.out / "me_golf_swing_1.json")
-    expected = standing_pose(size, np.array(PEOPLE[number]) * np.tile(size[::-1], 2))
+    expected = standing_in(np.array(PEOPLE[number]) * np.tile(size[::-1], 2))
     assert np.abs(joints[0] - expected).max() < 2
     assert (studio.out / "me_people.jpg").exists()
 
 
 def test_nobody_there_and_too_few(studio, people):
     people()
-    studio.refused("me.png: no person was found in it; place the joints by hand", pose=False)
+    studio.refused("me.png: no person was found in it; place the joints by hand", "--detector", "stand_in", pose=False)
     people(*PEOPLE)
-    studio.refused("--person 3: only 2 found in it, see ", "--person", 3, pose=False)
+    studio.refused("--person 3: only 2 found in it, see ", "--detector", "stand_in", "--person", 3, pose=False)
 
 
 # ---- memory ----

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from photo import photo_file
-from photo.photo_file import PhotoError, read_photo
+from photo.photo_file import read_photo
+from utils.errors import UserError
 
 H, W = 40, 60
 RGB = np.zeros((H, W, 3), np.uint8)
@@ -73,7 +74,7 @@ def test_bad_photos(tmp_path, monkeypatch):
                           ("empty.jpg", "not a photo that can be read"), ("flat.png", "too few to paint from"),
                           ("large.png", "60 x 40 pixels are too many"), ("none.jpg", "there is no such photo"),
                           (".", "this is a folder")):
-        with pytest.raises(PhotoError, match=message) as error:
+        with pytest.raises(UserError, match=message) as error:
             read_photo(tmp_path / name)
         assert "\n" not in str(error.value) and str(tmp_path / name) in str(error.value)
 
@@ -89,7 +90,7 @@ def test_any_damage_is_a_photo_or_one_clear_error(tmp_path_factory, ending, chan
     path.write_bytes(data[:cut % len(data)] if cut % 2 else data)
     try:
         photo = read_photo(path)
-    except PhotoError as error:
+    except UserError as error:
         assert "\n" not in str(error)
     else:
         assert photo.dtype == np.uint8 and photo.shape[2] == 3

@@ -37,7 +37,7 @@ def test_poses_of_a_video_come_back_with_gaps(tmp_path):
     joints[2] = np.nan
     visible = np.isfinite(joints[..., 0])
     path = tmp_path / "poses.json"
-    write_poses(path, joints, visible)
+    write_poses(path, joints)
     again, seen = read_poses(path, SIZE)
     np.testing.assert_array_equal(again, joints)
     np.testing.assert_array_equal(seen, visible)

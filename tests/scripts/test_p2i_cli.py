@@ -29,8 +29,9 @@ from utils_file import load_config
 
 CONFIG = "config/Penn_actvae_p2inetwork.yaml"
 PARTS = ("im_encode_content", "im_encode_vae", "generator", "classifier")
+SIDE = 16
 SMALL = ("generator.ngf=4", "generator.n_blocks=1", "discriminator.ndf=4", "discriminator.n_blocks=1",
-         "image_loss.vgg=0")
+         "image_loss.vgg=0", f"imsize={SIDE}")
 STEPS = 4
 ROWS, EPOCH = 7, 3                  # rows of the training list, iterations of an epoch at a batch of 2
 TEST_ROWS = (0, 1, 2, 3, 30, 31)    # of the test list: two videos, two actions
@@ -120,12 +121,12 @@ def test_sheets(trained):
     sheets = {path.name: np.asarray(Image.open(path)) for path in (scene.run_folder / "images").iterdir()}
     assert sheets.keys() == {f"{part}_0000000{iteration}.jpg" for part in ("train", "test") for iteration in (4, 6)}
     cells = 1 + 4 * STEPS                                 # source; truth, true poses, sampled poses and these poses
-    assert {sheet.shape for sheet in sheets.values()} == {(2 * 34, cells * 34 + 4 * 10, 3)}
+    assert {sheet.shape for sheet in sheets.values()} == {(2 * (SIDE + 2), cells * (SIDE + 2) + 4 * 10, 3)}
     assert not np.array_equal(sheets["test_00000006.jpg"], sheets["train_00000006.jpg"])
-    data = PennActionTestPairs(scene.test_list, load_config(CONFIG, scene.tiny).data_root, 32)
-    source, first = sheets["test_00000006.jpg"][:32, :32], sheets["test_00000006.jpg"][:32, 44:76]
+    data = PennActionTestPairs(scene.test_list, load_config(CONFIG, scene.tiny).data_root, SIDE)
+    source, first = sheets["test_00000006.jpg"][:SIDE, :SIDE], sheets["test_00000006.jpg"][:SIDE, 28:28 + SIDE]
     for cell, frame in ((source, 0), (first, 1)):
-        assert np.abs(data.pictures(0, [frame])[0] - cell.astype(float)).mean() < 12
+        assert np.abs(data.pictures(0, range(6)) - cell.astype(float)).mean((1, 2, 3)).argmin() == frame
 
 
 def test_log(trained):
@@ -205,13 +206,13 @@ def test_videos_of_a_test(trained):
         assert {path.name for path in place.iterdir()} == {f"{stem}.{end}" for stem in stems for end in ("gif", "mp4")}
         for stem in stems:
             with Image.open(place / f"{stem}.gif") as gif, av.open(str(place / f"{stem}.mp4")) as video:
-                assert (gif.n_frames, gif.size, gif.info["duration"], gif.info["loop"]) == (STEPS, (32, 32), 500, 0)
+                assert (gif.n_frames, gif.size, gif.info["duration"], gif.info["loop"]) == (STEPS, (SIDE, SIDE), 500, 0)
                 frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
                 assert len(frames) == STEPS and float(video.streams.video[0].average_rate) == 2
                 for number, frame in enumerate(frames):
                     gif.seek(number)
                     assert np.abs(np.asarray(gif.convert("RGB")) - frame.astype(float)).mean() < 25
-    data = PennActionTestPairs(scene.test_list, load_config(CONFIG, scene.tiny).data_root, 32)
+    data = PennActionTestPairs(scene.test_list, load_config(CONFIG, scene.tiny).data_root, SIDE)
     for row, stem in enumerate(stems):
         with Image.open(folder / f"results_gif_real/{stem}.gif") as gif:
             for number in range(STEPS):                   # the four targets, without the source
@@ -220,7 +221,7 @@ def test_videos_of_a_test(trained):
                 assert np.abs(np.asarray(gif.convert("RGB")) - picture).mean() < 8
     strips = [Image.open(folder / f"strips/{stem}.jpg") for stem in stems]
     assert len(list((folder / "strips").iterdir())) == len(stems)
-    assert {strip.size for strip in strips} == {(5 * 34 + 10, 4 * 34)}
+    assert {strip.size for strip in strips} == {(5 * (SIDE + 2) + 10, 4 * (SIDE + 2))}
 
 
 def naive_psnr(first, second):
@@ -232,14 +233,14 @@ def test_metrics_file(trained):
     scene, _, _ = trained
     metrics = json.loads((scene.run_folder / "test/metrics.json").read_text())
     assert metrics.items() >= {"iteration": 6, "rows": 6, "rows_in_list": 6, "samples": 3, "seed": 7, "steps": STEPS,
-                               "imsize": 32, "weights": str(scene.checkpoints), "list": str(scene.test_list)}.items()
+                               "imsize": SIDE, "weights": str(scene.checkpoints), "list": str(scene.test_list)}.items()
     keys = {f"{metric}_{kind}" for metric in ("psnr", "ssim") for kind in ("sampled", "true_poses", "copy_source")}
     groups = {"overall": metrics["overall"], **metrics["actions"]}
     assert {name: group["rows"] for name, group in groups.items()} == {"overall": 6, "pullup": 4, "squat": 2}
     for group in groups.values():
         assert keys <= group["pictures"].keys() and {"ade", "ade_best", "fde", "apd"} <= group["pixels"].keys()
-        assert group["pixels"]["ade"] == pytest.approx(16 * group["normalised"]["ade"]) and group["pixels"]["apd"] > 0
-    data = PennActionTestPairs(scene.test_list, load_config(CONFIG, scene.tiny).data_root, 32)
+        assert group["pixels"]["ade"] == pytest.approx(SIDE / 2 * group["normalised"]["ade"]) and group["pixels"]["apd"] > 0
+    data = PennActionTestPairs(scene.test_list, load_config(CONFIG, scene.tiny).data_root, SIDE)
     trainer, expected = scene.trainer(), {kind: [] for kind in ("copy_source", "true_poses")}
     for row in range(len(data)):                          # from the definition, row by row
         source, *truth = data.pictures(row, range(STEPS + 1))

@@ -3,7 +3,7 @@ import dataclasses
 
 import pytest
 import torch
-from test_limb_warp import POSE
+from helpers import POSE
 
 from network_actvae_p2inetwork import gradient_loss, near_weights, ssim_loss, weighted_l1
 from trainer_actvae_p2inetwork import LOSSES, Trainer

@@ -54,6 +54,16 @@ def test_the_layout_names_every_module_and_package():
     assert named >= {path.name for path in ROOT.glob("*.py")} | packages
 
 
+def test_names_in_the_table_of_changes_are_in_its_files():
+    table = (ROOT / "README.md").read_text(encoding="utf-8").partition("| where do I change ... |")[2].partition("\n\n")[0]
+    rows = [row for row in table.splitlines() if row.startswith(("| a ", "| an ", "| the "))]
+    assert len(rows) == 10
+    for row in rows:
+        files = [ROOT / name for name in re.findall(r"[\w/]+\.(?:py|yaml)", row)]
+        texts = " ".join(path.read_text(encoding="utf-8") for path in files)
+        assert files and all(re.search(rf"\b{name}\b", texts) for name in re.findall(r"`(\w+)`", row) if name != "forward"), row
+
+
 @pytest.mark.parametrize("document", documents())
 def test_every_relative_link_resolves(document):
     path = ROOT / document

@@ -39,7 +39,7 @@ def run(padded, tmp_path, run_script, monkeypatch):
 
 @pytest.mark.parametrize("split, seeds", [("val", (0, 1)), ("test", (0,))])
 def test_two_rows_are_trained_and_reported(run, tmp_path, monkeypatch, split, seeds):
-    monkeypatch.setattr(ablation, "LEAST_ROWS", 10)
+    monkeypatch.setattr(recognition, "LEAST_ROWS", 10)
     monkeypatch.setattr(recognition, "ITERATIONS", 2)
     outcome, known = run("--split", split, "--seeds", *seeds, *TWO)
     assert list(known["rows"]) == ["z 16, 16 steps", "+ residual"] and known["split"] == split

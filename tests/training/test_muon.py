@@ -7,8 +7,13 @@ from training.muon import STEP, Muon, orthogonalise
 
 @pytest.mark.parametrize("shape", ((8, 30), (30, 8), (5, 5)))
 def test_singular_values_come_near_one(shape):
-    values = torch.linalg.svdvals(orthogonalise(torch.randn(shape, dtype=torch.float64), torch.float64))
-    assert values.min() > 0.5 and values.max() < 1.3
+    random = torch.Generator().manual_seed(0)
+    u, _, v = torch.linalg.svd(torch.randn(shape, dtype=torch.float64, generator=random), full_matrices=False)
+    matrix = u @ torch.diag(torch.linspace(0.2, 1, min(shape), dtype=torch.float64)) @ v
+    found = orthogonalise(matrix, torch.float64)
+    values = torch.linalg.svdvals(found)
+    assert values.min() > 0.6 and values.max() < 1.3
+    assert (u.T @ found @ v.T - torch.diag(torch.diag(u.T @ found @ v.T))).abs().max() < 1e-6, "other singular vectors"
 
 
 def test_nothing_stays_nothing():

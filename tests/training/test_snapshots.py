@@ -1,12 +1,10 @@
 """A snapshot knows what its networks mean, and testing, resuming and `--vae_path` go by it; runs do not mix."""
 import shutil
-import subprocess
-import sys
+import signal
 import time
 
 import pytest
 import torch
-from conftest import ROOT
 from helpers import P2I_CONFIG, Scene, metrics, newest_weights, p2i_scene, tree
 
 import train_actvae
@@ -33,6 +31,7 @@ def scene(tmp_path, tiny, lists, run_script):
 @pytest.fixture
 def p2i(tmp_path, tiny, lists, run_script):
     made = p2i_scene(tmp_path, tiny, lists, run_script)
+    made.tiny.append(f"test_data_list={made.list}")
     made.vae = tmp_path / "vae"
     Trainer(load_config(CONFIG, tiny), seed=3).save(made.vae, 5, 0)
     return made
@@ -47,9 +46,10 @@ def test_a_test_without_the_trainings_overrides_uses_what_was_trained(scene):
     assert outcome.status == 0, outcome.err
     assert metrics(scene)["imsize"] == 48
     assert "actvae.z_dim: 6 -> 512" in outcome.out and "imsize: 48 -> 128" in outcome.out
-    outcome = scene.run("--test", "--resume", overrides=["actvae.z_dim=7"])
-    assert outcome.status == 2 and "--set actvae.z_dim=7: the weights of" in outcome.err
-    assert "were trained with actvae.z_dim: 6" in outcome.err
+    for override in ("actvae.z_dim=7", "actvae={z_dim: 7}", "actvae={kind: lstm_vae, z_dim: 7}"):
+        outcome = scene.run("--test", "--resume", overrides=[override])
+        assert outcome.status == 2 and "--set actvae.z_dim=7: the weights of" in outcome.err, override
+        assert "were trained with actvae.z_dim: 6" in outcome.err
 
 
 def test_weights_from_elsewhere_bring_their_meaning(scene, tmp_path):
@@ -210,20 +210,17 @@ def test_memory_of_a_prediction_stays_flat(scene, monkeypatch):
 
 # ---- two runs of one name ----
 
-def test_two_trainings_of_one_name_do_not_mix(scene):
-    command = [sys.executable, "train_actvae.py", "--config", CONFIG, "--output_path", str(scene.out), *(
-        f"--set={override}" for override in [*scene.tiny, "train_epoch=100000", "snapshot_save_iter=100000"])]
-    first = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+def test_two_trainings_of_one_name_do_not_mix(scene, fork_server):
+    first = fork_server.start("train_actvae", "--config", CONFIG, "--output_path", scene.out, *(
+        f"--set={override}" for override in [*scene.tiny, "train_epoch=100000", "snapshot_save_iter=100000"]))
     log = scene.run_folder / "log.txt"
-    try:
-        while not (log.exists() and "iteration 3 " in log.read_text()):
-            assert first.poll() is None, first.communicate()
-            time.sleep(0.02)
-        outcome = scene.run()
-        assert outcome.status == 2 and f"process {first.pid} on " in outcome.err and "is training in this folder" in outcome.err
-    finally:
-        first.terminate()
-        assert first.wait(60) == 143
+    while not (log.exists() and "iteration 3 " in log.read_text()):
+        assert first.poll() is None, first.errors()
+        time.sleep(0.02)
+    outcome = scene.run()
+    assert outcome.status == 2 and f"process {first.pid} on " in outcome.err and "is training in this folder" in outcome.err
+    first.send_signal(signal.SIGTERM)
+    assert first.wait() == 143
     assert not list(scene.run_folder.glob(".*"))
     assert scene.run("--test", "--resume", "--samples", 2).status == 0
 
@@ -294,9 +291,8 @@ def test_horizon_of_longer_rows(scene, penn_root, tmp_path):
 
 
 def test_options_that_are_no_text_are_one_line(scene):
-    done = subprocess.run([sys.executable, "train_actvae.py", "--config", CONFIG, "--output_path", scene.out, "--name", b"_\xff"],
-                          cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2 and "bytes that are no UTF-8 text in" in done.stderr and "Traceback" not in done.stderr
+    outcome = scene.run("--name", "_\udcff")                              # as Python hands over a byte that is no UTF-8
+    assert outcome.status == 2 and "bytes that are no UTF-8 text in" in outcome.err and "Traceback" not in outcome.err
 
 
 def test_home_is_expanded(scene, monkeypatch):

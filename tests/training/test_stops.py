@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import ROOT
-from helpers import Scene, newest_weights
+from fork_server import CLOSED, NO_READER
+from helpers import P2I_CONFIG, SMALL_P2I, Scene, newest_weights
 
 import train_actvae
 import utils_file
@@ -23,38 +24,39 @@ from utils_file import load_config
 
 CONFIG = "config/Penn_actvae.yaml"
 PARTS = ("im_encode_content", "im_encode_vae")
-P2I = ["generator.ngf=4", "generator.n_blocks=1", "discriminator.ndf=4", "discriminator.n_blocks=1", "image_loss.vgg=0",
-       "cache=false", "workers=2"]
+P2I = [*SMALL_P2I, "cache=false", "workers=2", "image_loss.adversarial=0", "image_loss.features=0", "imsize=16",
+       "generator.n_downsampling=1"]
 
 
 class Script:
     """A training script as a process of its own group, in a folder of its own."""
 
-    def __init__(self, folder, overrides, config=CONFIG, script="train_actvae.py"):
-        self.folder, self.overrides, self.config, self.script = folder, overrides, config, script
+    def __init__(self, server, folder, overrides, config=CONFIG, script="train_actvae"):
+        self.server, self.folder, self.config, self.script = server, folder, config, script
+        self.overrides = [f"--set={override}" for override in ["snapshot_save_iter=1000000", *overrides]]
         self.run = folder / "outputs" / Path(config).stem
         self.checkpoints, self.log = self.run / "checkpoints", self.run / "log.txt"
 
-    def start(self, *argv, **options):
-        argv = [*argv, *(f"--set={override}" for override in self.overrides)]
-        options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, **options}
-        return subprocess.Popen([sys.executable, self.script, "--config", self.config, "--output_path", str(self.folder), *argv],
-                                cwd=ROOT, text=True, start_new_session=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-                                **options)
+    def start(self, *argv, **streams):
+        return self.server.start(self.script, "--config", self.config, "--output_path", self.folder, *argv, *self.overrides,
+                                 **streams)
 
-    def wait_for_training(self, process, told=""):
-        while not (self.log.exists() and "  lr " in self.log.read_text()[len(told):]):
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.005)
+    def logged(self):
+        return self.log.read_text() if self.log.exists() else ""
+
+    def wait_for_training(self, process, told="", iterations=1):
+        """Wait until so many iterations are in the log after what it `told` before; returns whether the process still runs."""
+        while self.logged()[len(told):].count("  lr ") < iterations and process.poll() is None:
+            time.sleep(0.01)
+        return process.poll() is None
 
     def reached(self):
         return [snapshot.iteration for snapshot in find_snapshots(self.checkpoints, PARTS)]
 
 
 def finish(process, status=0):
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == status and "Traceback" not in (err or ""), err
-    return err
+    assert process.wait(120) == status and "Traceback" not in process.errors(), process.errors()
+    return process.errors()
 
 
 def rounds(request):
@@ -62,9 +64,20 @@ def rounds(request):
 
 
 @pytest.fixture
-def scripts(tmp_path, tiny):
+def scripts(tmp_path, tiny, fork_server):
     """`scripts(name, *overrides)` -> a :class:`Script` of the pose module on the small data set."""
-    return lambda name, *overrides: Script(tmp_path / name, [*tiny, "snapshot_save_iter=1000000", *overrides])
+    return lambda name, *overrides: Script(fork_server, tmp_path / name, [*tiny, *overrides])
+
+
+@pytest.fixture
+def p2i_scripts(tmp_path, tiny, lists, fork_server):
+    """As `scripts`, of P2I with workers that decode frames, on 8 rows, and the folder of a pose module."""
+    vae, rows = tmp_path / "vae", tmp_path / "list.txt"
+    Trainer(load_config(CONFIG, tiny)).save(vae, 1, 0)
+    rows.write_text("".join(lists[0].read_text().splitlines(keepends=True)[:8]))
+    small = [*tiny, *P2I, f"train_data_list={rows}", f"test_data_list={rows}"]
+    return lambda name, *overrides: Script(fork_server, tmp_path / name, [*small, *overrides], P2I_CONFIG,
+                                           "train_actvae_p2inetwork"), vae
 
 
 @pytest.fixture
@@ -77,74 +90,63 @@ def scene(tmp_path, tiny, lists, run_script):
 # ---- signals ----
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_signals_to_the_whole_group_lose_nothing(tmp_path, tiny, request, number):
+def test_signals_to_the_whole_group_lose_nothing(p2i_scripts, request, number):
     """P2I with workers that decode frames: a scheduler's or terminal's signal reaches those, too."""
     times, moments = max(1, rounds(request) // 3), random.Random(int(number))
-    vae = tmp_path / "vae"
-    Trainer(load_config(CONFIG, tiny)).save(vae, 1, 0)
-    overrides = [*tiny, *P2I, f"train_epoch={2 * times + 1}", "snapshot_save_iter=1000000"]
-    config = "config/Penn_actvae_p2inetwork.yaml"
-    alone, stopped = (Script(tmp_path / name, overrides, config, "train_actvae_p2inetwork.py") for name in ("alone", "stopped"))
+    scripts, vae = p2i_scripts
+    alone, stopped = (scripts(name, f"train_epoch={12 * times}") for name in ("alone", "stopped"))
     finish(alone.start("--vae_path", vae))
     for turn in range(times):
-        told = stopped.log.read_text() if turn else ""
+        told = stopped.logged()
         process = stopped.start(*(["--resume"] if turn else ["--vae_path", vae]))
-        stopped.wait_for_training(process, told)
-        time.sleep(moments.random() * 0.5)
+        assert stopped.wait_for_training(process, told, moments.randint(1, 8)), process.errors()
+        time.sleep(moments.random() * 0.05)
         os.killpg(process.pid, number)
         finish(process, 128 + number)
-        assert f"stopped by {number.name} at iteration {stopped.reached()[-1]}" in stopped.log.read_text()
+        assert f"stopped by {number.name} at iteration {stopped.reached()[-1]}" in stopped.logged()
     finish(stopped.start("--resume"))
     ends = [newest_weights(script.checkpoints) for script in (alone, stopped)]
     assert all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())
     print(f"\n{number.name} to the whole group {times} times: nothing lost, end identical")
 
 
-def test_a_worker_that_is_killed_ends_the_run_after_saving(tmp_path, tiny):
-    vae = tmp_path / "vae"
-    Trainer(load_config(CONFIG, tiny)).save(vae, 1, 0)
-    script = Script(tmp_path / "run", [*tiny, *P2I, "train_epoch=100000", "snapshot_save_iter=1000000"],
-                    "config/Penn_actvae_p2inetwork.yaml", "train_actvae_p2inetwork.py")
+def test_a_worker_that_is_killed_ends_the_run_after_saving(p2i_scripts):
+    scripts, vae = p2i_scripts
+    script = scripts("run", "train_epoch=100000")
     process = script.start("--vae_path", vae)
-    script.wait_for_training(process)
+    assert script.wait_for_training(process), process.errors()
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     os.kill(int(children[0]), signal.SIGKILL)
     err = finish(process, 1)
     assert "error: a process that loads data died" in err.splitlines()[-1] and script.reached()
-    assert "error: a process that loads data died" in script.log.read_text() and (script.run / "index.html").exists()
+    assert "error: a process that loads data died" in script.logged() and (script.run / "index.html").exists()
 
 
-def test_ctrl_c_while_importing_is_one_line(scripts):
-    for delay in (0.05, 0.3, 0.9):
-        process = scripts("early", "train_epoch=100000").start()
-        time.sleep(delay)
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+def test_ctrl_c_while_importing_is_one_line(tmp_path, request):
+    for delay in (0.3, 0.05, 0.9)[:1 if rounds(request) < 10 else 3]:
+        process = subprocess.Popen([sys.executable, "train_actvae.py", "--config", CONFIG, "--output_path", tmp_path], cwd=ROOT,
+                                   stderr=subprocess.PIPE, text=True,
+                                   preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+        try:
+            time.sleep(delay)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
         if delay > 0.1:                                        # before that Python itself is still starting
             assert process.returncode in (130, -signal.SIGINT) and err.strip().splitlines()[-1:] == ["interrupted"], err
 
 
 # ---- output ----
 
-def closed_pipe():
-    read, write = os.pipe()
-    os.close(read)
-    return write
-
-
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
-@pytest.mark.parametrize("kind", ["pipe", "full", "closed"])
-def test_output_that_cannot_be_written_does_not_stop_a_training(scripts, stream, kind):
-    script = scripts("run", "train_epoch=20", "log_iter=1", "image_save_iter=50")
-    if kind == "closed":
-        number = {"stdout": 1, "stderr": 2}[stream]
-        process = script.start(preexec_fn=lambda: os.close(number))
-    else:
-        process = script.start(**{stream: closed_pipe() if kind == "pipe" else open("/dev/full", "w")})          # noqa: SIM115
-    finish(process)
-    assert script.reached() == [560]
-    told = re.findall(r"(standard \w+) can no longer be written \(.+\); the work goes on", script.log.read_text())
-    assert told == ([] if kind == "closed" else [{"stdout": "standard output", "stderr": "standard error"}[stream]])
+@pytest.mark.parametrize("target", [NO_READER, "/dev/full", CLOSED])
+def test_output_that_cannot_be_written_does_not_stop_a_training(scripts, stream, target):
+    script = scripts("run", "train_epoch=2", "log_iter=1", "image_save_iter=50")
+    finish(script.start(**{stream: target}))
+    assert script.reached() == [56]
+    told = re.findall(r"(standard \w+) can no longer be written \(.+\); the work goes on", script.logged())
+    assert told == ([] if target == CLOSED else [{"stdout": "standard output", "stderr": "standard error"}[stream]])
 
 
 # ---- errors elsewhere ----
@@ -203,28 +205,26 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", folder], check=True)
 
 
-def test_a_disk_that_fills_up_at_any_moment_loses_nothing(small_disk, tmp_path, tiny, request):
+def test_a_disk_that_fills_up_at_any_moment_loses_nothing(small_disk, tmp_path, tiny, fork_server, request):
     times, moments = rounds(request), random.Random(3)
-    overrides = [*tiny, f"train_epoch={2 * times}", "snapshot_save_iter=3", "keep_last=2", f"image_save_iter={14 * times}"]
-    alone, full = Script(tmp_path / "alone", overrides), Script(small_disk, overrides)
+    overrides = [*tiny, f"train_epoch={times}", "snapshot_save_iter=3", "keep_last=2", f"image_save_iter={14 * times}"]
+    alone, full = (Script(fork_server, folder, overrides) for folder in (tmp_path / "alone", small_disk))
     finish(alone.start())
     reached, ended, begun = 0, 0, False
     for _ in range(times):
         filler = small_disk / "filler"
-        told = full.log.read_text() if full.log.exists() else ""
+        told = full.logged()
         process = full.start(*(["--resume"] if reached else []))
         if moments.random() < 0.7:
-            while process.poll() is None and not (full.log.exists() and "  lr " in full.log.read_text()[len(told):]):
-                time.sleep(0.005)
-            time.sleep(moments.random() * 0.2)
+            full.wait_for_training(process, told, moments.randint(1, 12))
+            time.sleep(moments.random() * 0.05)
         try:
             with open(filler, "wb", buffering=0) as file:
                 while True:
                     file.write(bytes(4096))
         except OSError:
             pass
-        _, err = process.communicate(timeout=120)
-        assert process.returncode in (0, 1, 2) and "Traceback" not in err, err
+        assert process.wait(120) in (0, 1, 2) and "Traceback" not in process.errors(), process.errors()
         ended += process.returncode != 0
         filler.unlink()
         found = full.reached()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dataset.pair_list import ACTIONS
 from trainer_actvae import Trainer
 from utils import schema
-from utils.config import WITHOUT_EFFECT, dump_config
+from utils.config import WITHOUT_EFFECT, dump_config, overridden_keys
 from utils.errors import UserError
 from utils.schema import Config
 from utils_file import load_config
@@ -268,6 +268,11 @@ def test_overrides_win_over_the_file_and_later_ones_over_earlier(load):
                   "actions=[walk, run]", "data_root=a=b", "pose_loss={reconstruction: 3}")
     assert (config.lr, config.actvae.z_dim, config.actions, config.data_root) == (1e-4, 7, ["walk", "run"], "a=b")
     assert (config.pose_loss.kl, config.pose_loss.reconstruction) == (0.01, 3)
+
+
+def test_a_block_sets_the_same_keys_as_dots():
+    assert overridden_keys(["lr=1", "actvae={z_dim: 64, kind: lstm_vae}", "pose_loss.kl=2", " batch_size =3", "augment={}"]) == {
+        "lr", "actvae.z_dim", "actvae.kind", "pose_loss.kl", "batch_size"}
 
 
 @pytest.mark.parametrize("override, message", [

@@ -17,14 +17,14 @@ import numpy as np
 
 from dataset.image_loader2_test import PennActionTestPairs
 from evaluation.poses import PoseEvaluation
-from evaluation.recognition import LEAST_ROWS, train_classifier
+from evaluation.recognition import find_classifier
 from evaluation.sampling import evenly_spaced
 from tools.ablation.report import HORIZONS, SCORES, figure, table
 from tools.ablation.rows import MOTION, ROWS
 from trainer_actvae import Trainer
 from training.batches import EpochBatches
 from utils.config import load_config
-from utils.errors import UserError, command
+from utils.errors import LOG, UserError, command
 from utils.files import write_json, write_text
 from utils.media import write_image
 
@@ -101,16 +101,6 @@ def evaluate(trainer, data, numbers, limit, samples, classifiers):
     return found
 
 
-def motion_classifiers(data, numbers):
-    """A classifier of true motion for each of `HORIZONS`: steps -> classifier, None for fewer than `LEAST_ROWS` rows."""
-    found = {}
-    for steps in HORIZONS:
-        rows = numbers[data.valid_steps.numpy()[numbers] >= steps]
-        found[steps] = train_classifier(data.poses[rows, :steps + 1], data.action[rows],
-                                        len(data.rows.actions)) if len(rows) >= LEAST_ROWS else None
-    return found
-
-
 def earlier_results(path, conditions, configs):
     """The rows of a file that were made under the same conditions and with the same configurations, and the baseline: (results,
     baseline), both empty if there are none.
@@ -166,7 +156,7 @@ def main():
     conditions = {"seconds": options.seconds, "split": options.split, "seeds": options.seeds, "limit": options.limit,
                   "samples": options.samples, "lists": [data.rows.sha256, scored.rows.sha256]}
     results, baseline = earlier_results(options.out / NUMBERS, conditions, configs)
-    classifiers = motion_classifiers(data, training_rows)
+    classifiers = {steps: find_classifier(lambda: data, steps, LOG, training_rows) for steps in HORIZONS}
     options.out.mkdir(parents=True, exist_ok=True)
     for name, row in chosen.items():
         if name in results:

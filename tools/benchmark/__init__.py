@@ -1,14 +1,28 @@
-"""Speed and memory, as ratios measured side by side in one process: `python -m tools.benchmark pose`, `p2i` or
-`processes`."""
+"""Measure speed and memory as ratios of candidates that run side by side: `python -m tools.benchmark COMMAND`.
+
+pose: both pose modules against the matrix products they need. p2i: an iteration of P2I against the published way, frames and
+painting. processes: training in one process and in two. waiting: training beside a busy process.
+"""
 import statistics
 import time
 
 from tqdm import tqdm
 
+import utils.threads  # noqa: F401  before torch is imported
+
 
 def in_turns(candidates, turns, warm=2, tell=None):
-    """Median seconds of each callable over `turns` calls after `warm` others; they take turns, so that a busy machine
-    burdens all alike. `tell`, for what takes long, is given lines: how long it will take, then each turn when it is over."""
+    """Measure candidates in turns, so that other work on the machine slows all of them alike.
+
+    Args:
+        candidates: name -> callable.
+        turns: how often each is measured.
+        warm: how often each is called before that.
+        tell: for long measurements: a function that receives lines, first the expected minutes, then the result of each turn.
+            Without it there is a progress bar.
+    Returns:
+        name -> median seconds of a call.
+    """
     times = {name: [] for name in candidates}
     for turn in tqdm(range(turns + warm), desc="timing", leave=False, disable=tell is not None):
         seconds = {}

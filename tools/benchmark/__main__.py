@@ -3,10 +3,19 @@ import argparse
 import torch
 
 from tools import benchmark
-from tools.benchmark import p2i, pose, processes
+from tools.benchmark import p2i, pose, processes, waiting
+from utils.errors import command
 
-parser = argparse.ArgumentParser(prog="python -m tools.benchmark", description=benchmark.__doc__)
-parser.add_argument("what", choices=("pose", "p2i", "processes"))
-what = parser.parse_args().what
-print(f"{torch.get_num_threads()} threads, torch {torch.__version__}")
-{"pose": pose, "p2i": p2i, "processes": processes}[what].main()
+COMMANDS = {"pose": pose, "p2i": p2i, "processes": processes, "waiting": waiting}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m tools.benchmark", description=benchmark.__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=COMMANDS)
+    name = parser.parse_args().command
+    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}", flush=True)
+    COMMANDS[name].main()
+
+
+command(main)

@@ -1,4 +1,4 @@
-"""P2I's speed, against the same work done the published way."""
+"""Measure P2I's training, frames and painting, each against the same work done in a simpler way."""
 import dataclasses
 import logging
 import tempfile
@@ -22,11 +22,14 @@ BF16_FLAG = "avx512_bf16"
 
 
 def published_iteration(trainer, batch):
-    """One P2I iteration the published way, from the same parts: a graph everywhere, three passes of the discriminator in
-    a generator step, roll-outs and heatmaps one by one, VGG to its last layer and with a graph of its target."""
+    """Return a callable for one training iteration computed as the published code does, with the networks of `trainer`.
+
+    It keeps a graph of everything, passes the discriminator three times in a generator step, computes roll-outs and heatmaps
+    one by one, and runs VGG to its last layer, also for the target with a graph.
+    """
     config, weights = trainer.config, trainer.config.image_loss
     images, masks, poses, action = batch["images"], batch["masks"], batch["poses"], batch["action"]
-    whole_vgg = vgg19(weights=None).features                                   # 37 layers, with gradients to its weights
+    whole_vgg = vgg19(weights=None).features                                   # 37 layers, whose weights get gradients
     wanted = (1, 6, 11, 20, 29)
 
     def vgg_features(x):
@@ -81,12 +84,12 @@ def published_iteration(trainer, batch):
 
 
 def frames(folder):
-    """Frames a second by decoding and from a warm cache, over the synthetic people at 128 px."""
+    """Measure the frames a second of the synthetic people at 128 px: decoded from JPEG, and read from a filled cache."""
     make(folder / "data", videos=1)
-    (folder / "videos.txt").write_text("0009\n")                                # the lists want a test video
+    (folder / "videos.txt").write_text("0009\n")                                # there must be a test video
     build(folder / "data", folder / "lists", folder / "videos.txt")
     data = PennActionPairs(folder / "lists" / TRAIN_LIST, folder / "data", SIZE)
-    rows = range(0, len(data), 6)                                              # windows that share no frame
+    rows = range(0, len(data), 6)                                              # these windows share no frame
 
     def fetch():
         for row in rows:
@@ -99,7 +102,7 @@ def frames(folder):
 
 
 def painting(config, rows=8):
-    """Pictures a second in test mode, one row at a time and batched."""
+    """Measure the pictures painted a second in test mode: one at a time, one row at a time, and all rows at once."""
     trainer = Trainer(config)
     images, poses = torch.rand(rows, 3, config.imsize, config.imsize) * 2 - 1, torch.rand(rows, 5, 13, 2) * 2 - 1
     action = torch.arange(rows) % 9
@@ -113,9 +116,9 @@ def painting(config, rows=8):
 
 
 def main():
-    """Print the ratios."""
+    """Print all ratios."""
     config = Config(vgg_weights="random", batch_size=BATCH, imsize=SIZE)
-    logging.getLogger("actvae").setLevel(logging.ERROR)                        # random VGG weights are meant here
+    logging.getLogger("actvae").setLevel(logging.ERROR)                        # no warning of random VGG weights
     print(f"{SIZE} px, batch {BATCH}, full width, fp32; first the iterations, some minutes, then frames and painting", flush=True)
     ours, theirs, layout = (Trainer(dataclasses.replace(config, channels_last=last)) for last in (False, False, True))
     batch = {"poses": torch.rand(BATCH, 6, 13, 2) * 2 - 1, "action": torch.arange(BATCH),
@@ -141,4 +144,3 @@ def main():
         print(f"pictures painted a second, {words}: {speed['single']:.1f} one by one, {speed['row']:.1f} a row at a time, "
               f"{speed['batched']:.1f} batched: {speed['batched'] / speed['single']:.2f} and "
               f"{speed['batched'] / speed['row']:.2f} times", flush=True)
-

@@ -1,4 +1,4 @@
-"""The pose module's speed and memory at its published size."""
+"""Measure speed and memory of both pose modules: the published one at its published size, and `residual`."""
 import resource
 import tempfile
 import time
@@ -22,16 +22,22 @@ from training.batches import training_batches
 from utils.config import load_config
 from utils.schema import Config
 
-TEST_ROWS, SAMPLES = 1672, 20        # of the published test list; samples a row
+TEST_ROWS, SAMPLES = 1672, 20        # rows of the published test list, samples for each row
 TURNS = 15
 STEPS, ROLLOUT_TARGETS = 4, ActVAE.rollout_targets(5)
 
 
 def matrix_products(batch, z_dim, condition, joints):
-    """The forward and backward products of one training step, with ready operands and nothing between them.
+    """Return a callable that computes only the matrix products of one training step of the published pose module.
 
-    Three roll-outs of four steps as one batch; both LSTMs. A product is counted only if its result is needed: the first
-    step has no previous hidden state, and neither source pose nor z_0 wants a gradient.
+    These are the forward and backward products of both LSTMs, for three roll-outs of four steps as one batch. A product
+    is counted only if its result is needed: the first step has no previous hidden state, and neither the source pose nor
+    z_0 needs a gradient.
+
+    Args:
+        batch, z_dim: as in the configuration.
+        condition: number of values that both LSTMs see beside z.
+        joints: number of values of a pose.
     """
     rows = len(ROLLOUT_TARGETS) * batch
     layers = [(condition + z_dim, 2 * z_dim), (condition + z_dim, joints)]
@@ -50,7 +56,7 @@ def matrix_products(batch, z_dim, condition, joints):
 
 
 def plain_step(trainer, optimizers, batch):
-    """The same training step as a first draft writes it: `nn.LSTM` called a step at a time, one roll-out after another."""
+    """Return a callable for the same training step in the obvious way: `nn.LSTM` for each step, one roll-out after another."""
     model = trainer.model
 
     def run():
@@ -77,7 +83,10 @@ def plain_step(trainer, optimizers, batch):
 
 
 def random_list(folder, rows, **rules):
-    """A list of random walks, one window after another, of `rows` rows; `rules` are fields of `dataset.penn_action.Rules`."""
+    """Write a list of `rows` rows whose poses walk at random, and read it.
+
+    `rules` are fields of :class:`dataset.penn_action.Rules`.
+    """
     random, made = np.random.default_rng(7), []
     for video in range(1, rows // 28 + 2):
         joints = 200 + 60 * random.standard_normal((1, 13, 2)) + 3 * random.standard_normal((33, 13, 2)).cumsum(0)
@@ -89,10 +98,12 @@ def random_list(folder, rows, **rules):
 
 
 def residual_products(model, batch):
-    """The same for one training step of the pose module `residual`: each network's trunk sees a row once, its head each of the
-    row's samples; neither pose nor noise wants a gradient. Folding the basis into the last layer does not grow with the batch
-    and is not counted."""
-    samples, steps = batch * model.samples, len([step for step in MOTION_STEPS if step <= model.horizon])
+    """Return a callable that computes only the matrix products of one training step of the pose module `residual`.
+
+    Each network's trunk sees a row once, and its head sees each sample of the row. Neither pose nor noise needs a gradient.
+    The product of the basis and the last layer is not counted, because it does not grow with the batch.
+    """
+    samples, steps = batch * model.samples, sum(step <= model.horizon for step in MOTION_STEPS)
     inputs, trunk = model.pose_in.weight.shape[1:]
     noise, head = model.noise_in.weight.shape[1:]
     layers = [(batch, inputs, trunk, False), *[(batch, trunk, trunk, True)] * (2 * len(model.trunk)), (batch, trunk, head, True),
@@ -110,7 +121,7 @@ def residual_products(model, batch):
 
 
 def residual():
-    """The pose module `residual` at the size of config/motion.yaml."""
+    """Measure the pose module `residual` at the size of config/motion.yaml."""
     config = load_config("config/motion.yaml")
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -125,21 +136,21 @@ def residual():
     print(f"training step                  {times['step'] * 1e3:8.1f} ms    {times['step'] / times['products']:.2f} times the "
           "products")
     start = time.perf_counter()
-    sample_rows(trainer, data, range(TEST_ROWS), SAMPLES, 16, seed=7, progress=True)
+    sample_rows(trainer, data, range(TEST_ROWS), SAMPLES, 16, seed=7)
     print(f"sampling {TEST_ROWS} rows x {SAMPLES} x 16  {time.perf_counter() - start:8.1f} s")
 
 
 def main():
-    """Both pose modules, the published one at its published size."""
+    """Measure both pose modules."""
     published()
     residual()
 
 
 def published():
-    """The published pose module."""
+    """Measure the published pose module."""
     config = Config()
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")          # no frames: the size of the pictures is not known
+        warnings.simplefilter("ignore")          # there are no frames from which the pictures' size could be read
         data = random_list(Path(folder), TEST_ROWS)
     sampler, loader = training_batches(data, config, seed=7)
     trainer = Trainer(config)
@@ -172,5 +183,5 @@ def published():
     print(f"saving a snapshot              {saving * 1e3:8.0f} ms    {100 * saving / (steps * step):.2f} % of the {steps} steps "
           "between two")
     start = time.perf_counter()
-    sample_rows(trainer, data, range(TEST_ROWS), SAMPLES, STEPS, seed=7, progress=True)
+    sample_rows(trainer, data, range(TEST_ROWS), SAMPLES, STEPS, seed=7)
     print(f"sampling {TEST_ROWS} rows x {SAMPLES}       {time.perf_counter() - start:8.1f} s")

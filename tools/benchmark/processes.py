@@ -1,4 +1,4 @@
-"""Training steps of the pose module in one process and in two, on the same cores."""
+"""Compare training steps of the pose module in one process and in two, on the same cores."""
 import os
 import subprocess
 import sys
@@ -8,13 +8,14 @@ import torch
 from tools.benchmark import in_turns
 from trainer_actvae import Trainer
 from utils import processes
+from utils.errors import command
 from utils.schema import Config
 
 TURNS = 30
 
 
 def worker():
-    """Print the seconds of a step; run by `torchrun`, each process on its share of the batch."""
+    """Print the seconds of a training step. `torchrun` runs this; each process works on its share of the batch."""
     config = Config()
     with processes.job():
         trainer, rows = Trainer(config), config.batch_size // processes.world_size()
@@ -25,11 +26,11 @@ def worker():
 
 
 def main():
-    """Print the ratio of two runs each, which take turns."""
+    """Print the ratio. One process and two are run twice each, in turns, and the faster run counts."""
     cores, times = os.cpu_count(), {1: [], 2: []}
     for number in (1, 2, 1, 2):
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={number}", "-m", __name__]
-        done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": str(max(1, cores // number))}, text=True,
+        torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={number}", "-m", __name__]
+        done = subprocess.run(torchrun, env={**os.environ, "OMP_NUM_THREADS": str(max(1, cores // number))}, text=True,
                               stdout=subprocess.PIPE, check=True)
         times[number].append(float(done.stdout))
     one, two = (min(values) for values in times.values())
@@ -37,4 +38,4 @@ def main():
 
 
 if __name__ == "__main__":
-    worker()
+    command(worker)

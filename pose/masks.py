@@ -1,0 +1,150 @@
+"""Soft masks of people: edges that follow the picture, one mask for each person, and mask files.
+
+Masks are (h, w) float32 in [0, 1] at the photo's resolution; 1 is the person.
+"""
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from utils.errors import UserError
+from utils.files import write_bytes
+
+LARGEST_SIDE = 1024          # pixels of the person's box at which edges are refined; more shows no more detail and needs memory
+RADIUS = 0.015               # of the guided filter, in longer sides of the box
+SMOOTHNESS = 1e-4            # of the guided filter, in squared brightness; smaller follows weaker edges of the picture
+BAND = 0.02                  # half width of the band around the edge that may change, in longer sides of the box
+MIN_SHARE = 1e-4             # of the photo that a mask must cover
+MIN_COVERED, REACH = 0.5, 0.05           # share of the visible joints that must lie this near to the mask, in sizes of the pose
+
+
+def refine(photo, mask, box):
+    """A mask whose edge follows the picture: guided filter in a band around the edge.
+
+    He, Sun, Tang, "Guided Image Filtering", 2010. Inside and outside of the band, the mask becomes plain 1 and 0.
+
+    Args:
+        photo: (h, w, 3) uint8.
+        mask: (h, w) float32.
+        box: (4,) x1, y1, x2, y2 around the person, pixels; only there something changes, outside is 0.
+    Returns:
+        (h, w) float32.
+    """
+    h, w = mask.shape
+    margin = 0.1 * max(box[2] - box[0], box[3] - box[1]) + 2
+    x1, y1, x2, y2 = np.round(np.add(box, (-margin, -margin, margin, margin))).astype(int).clip(0, (w, h, w, h)).tolist()
+    refined = np.zeros_like(mask)
+    if x2 - x1 < 2 or y2 - y1 < 2:
+        return refined
+    part, guide = mask[y1:y2, x1:x2], photo[y1:y2, x1:x2]
+    ratio = min(1.0, LARGEST_SIDE / max(part.shape))
+    size = max(1, round(part.shape[1] * ratio)), max(1, round(part.shape[0] * ratio))
+    if ratio < 1:
+        part, guide = (cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in (part, guide))
+    part = _refined(np.ascontiguousarray(guide), np.ascontiguousarray(part))
+    refined[y1:y2, x1:x2] = cv2.resize(part, (x2 - x1, y2 - y1), interpolation=cv2.INTER_LINEAR) if ratio < 1 else part
+    return refined
+
+
+def _refined(guide, mask):
+    longer = max(mask.shape)
+    person = (mask > 0.5).astype(np.uint8)
+    filtered = cv2.ximgproc.guidedFilter(guide, mask, max(2, round(RADIUS * longer)), SMOOTHNESS * 255 ** 2)
+    width = 2 * max(2, round(BAND * longer)) + 1
+    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+    inner, outer = cv2.erode(person, around, borderValue=1), cv2.dilate(person, around)
+    # the filter's soft edge is steepened, or else much of the background shines through
+    return np.where(inner > 0, 1, np.where(outer > 0, np.clip(1.6 * filtered - 0.3, 0, 1), 0)).astype(np.float32)
+
+
+def mask_of(photo, person, others=()):
+    """A found person's mask, edges refined, without what belongs more to others.
+
+    Args:
+        photo: (h, w, 3) uint8 RGB.
+        person: :class:`pose.person.Person` with a mask.
+        others: the other persons of the photo, with masks.
+    Returns:
+        (h, w) float32.
+    """
+    mask = person.mask(photo.shape[:2])
+    for other in others:
+        if (np.minimum(person.box[2:], other.box[2:]) > np.maximum(person.box[:2], other.box[:2])).all():
+            mask *= np.clip(0.5 + 2 * (mask - other.mask(photo.shape[:2])), 0, 1)
+    return refine(photo, mask, person.box)
+
+
+def alpha_mask(picture):
+    """The alpha channel of a picture (h, w, 4) uint8 as a mask, or None if it has none or a constant one."""
+    if picture.ndim != 3 or picture.shape[2] != 4 or np.ptp(picture[..., 3]) == 0:
+        return None
+    return picture[..., 3].astype(np.float32) / 255
+
+
+def read_mask(path, size):
+    """Read a mask file: white is the person; the alpha channel counts if there is one that is not constant.
+
+    Args:
+        path: picture file, e.g. PNG.
+        size: (h, w) of the photo.
+    Returns:
+        (h, w) float32.
+    Raises:
+        UserError: unreadable, of another size, or empty.
+    """
+    try:
+        picture = cv2.imdecode(np.frombuffer(Path(path).read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    except (OSError, cv2.error) as error:
+        raise UserError(f"{path}: this mask cannot be read ({getattr(error, 'strerror', None) or 'no picture'})") from None
+    if picture is None:
+        raise UserError(f"{path}: this mask is no picture that can be read; expected a PNG, white where the person is")
+    if picture.shape[:2] != tuple(size):
+        raise UserError(f"{path}: this mask is {picture.shape[1]} x {picture.shape[0]} pixels, the photo is {size[1]} x "
+                        f"{size[0]}; save it at the photo's size")
+    picture = picture.astype(np.float32) * (255 / np.iinfo(picture.dtype).max) if picture.dtype != np.uint8 else picture
+    mask = alpha_mask(picture)
+    if mask is None:
+        mask = (picture if picture.ndim == 2 else picture[..., :3].mean(-1)).astype(np.float32) / 255
+    check_not_empty(mask, path)
+    return mask
+
+
+def check_not_empty(mask, place):
+    """Raise :class:`UserError` if a mask covers (almost) nothing or everything of the photo."""
+    share = float((mask > 0.5).mean())
+    if share < MIN_SHARE:
+        raise UserError(f"{place}: this mask is empty; the person must be white in it")
+    if share == 1:
+        raise UserError(f"{place}: this mask is white everywhere; the background must be black in it")
+
+
+def check_near(mask, joints, visible, place):
+    """Raise :class:`UserError` if a mask lies far from the pose.
+
+    Args:
+        mask: (h, w) float32.
+        joints: (13, 2) pixels.
+        visible: (13,) bool.
+        place: the mask's file, for the message.
+    """
+    h, w = mask.shape
+    points = joints[visible & ((joints >= 0) & (joints < (w, h))).all(1)]
+    if not len(points):
+        return
+    reach = max(2.0, REACH * float(np.ptp(joints, axis=0).max()))
+    ratio = min(1.0, LARGEST_SIDE / max(h, w))
+    small = cv2.resize(mask, (max(1, round(w * ratio)), max(1, round(h * ratio))), interpolation=cv2.INTER_AREA)
+    away = cv2.distanceTransform((small <= 0.5).astype(np.uint8), cv2.DIST_L2, 5) / ratio
+    cells = np.floor(points * ratio).astype(int).clip(0, np.subtract(small.shape[::-1], 1))
+    covered = int((away[cells[:, 1], cells[:, 0]] <= reach).sum())
+    if covered < MIN_COVERED * len(points):
+        raise UserError(f"{place}: this mask is not where the pose is: {covered} of {len(points)} visible joints are in it; "
+                        "is it another photo's?")
+
+
+def write_mask(path, mask):
+    """Write a mask as a gray PNG, whole."""
+    done, data = cv2.imencode(".png", np.round(mask * 255).clip(0, 255).astype(np.uint8))
+    if not done:
+        raise UserError(f"{path}: this mask cannot be written as a PNG")
+    write_bytes(path, data.tobytes())

@@ -1,0 +1,87 @@
+"""Somebody seen in a region of a photo: BlazePose's landmarks as Penn Action's joints, and what can be told from them."""
+from typing import NamedTuple
+
+import numpy as np
+
+from pose.blazepose_networks import BODY, LANDMARKED, sigmoid
+from pose.person import Person
+from pose.regions import Region, around
+
+HEAD = [0, 7, 8]             # nose and ears; their mean is the middle of the head
+# Penn Action's joints 1 to 12: its left is the person's own right, which has BlazePose's even numbers
+PENN = [12, 11, 14, 13, 16, 15, 24, 23, 26, 25, 28, 27]
+MIN_VISIBLE = 0.5            # probability
+SAME_POSE = 0.5              # two sights are of the same person below this mean distance of the joints, in torso lengths
+UPRIGHT = 0.3                # radians: the box around the mask of a region that is turned further would be too large
+
+
+class Sight(NamedTuple):
+    """A person's landmarks in a photo."""
+
+    region: Region
+    points: np.ndarray       # (35, 2) pixels: the body's landmarks, the middle of the hips, a point on the body's circle
+    visible: np.ndarray      # (33,) probabilities
+    presence: float          # probability
+    mask: np.ndarray         # (256, 256) logits over the region
+    support: float = 1.0     # score of the detector, over all looks
+
+    @property
+    def joints(self):
+        """(13, 2) pixels, Penn Action's joints."""
+        return np.concatenate([self.points[HEAD].mean(0, keepdims=True), self.points[PENN]])
+
+    @property
+    def shown(self):
+        """(13,) probabilities that the joints are visible."""
+        return np.concatenate([self.visible[HEAD].mean(keepdims=True), self.visible[PENN]])
+
+    @property
+    def covered(self):
+        """Share of the joints that the mask covers."""
+        cells = np.floor(self.region.to_region(self.joints) * LANDMARKED).astype(int)
+        inside = ((cells >= 0) & (cells < LANDMARKED)).all(1)
+        return float((self.mask[tuple(cells[inside].T[::-1])] > 0).sum() / len(cells))
+
+
+def following(sight):
+    """The region that follows from the landmarks found in the last one."""
+    return around(sight.points[BODY], sight.points[BODY + 1])
+
+
+def distance(one, other):
+    """Mean distance of the joints of two sights, pixels."""
+    return float(np.linalg.norm(one.joints - other.joints, axis=1).mean())
+
+
+def torso(sight):
+    """Length from the middle of the shoulders to the middle of the hips, pixels; at least one tenth of the region."""
+    joints = sight.joints
+    return max(float(np.linalg.norm(joints[1:3].mean(0) - joints[7:9].mean(0))), 0.1 * sight.region.side)
+
+
+def same_pose(one, other):
+    """Whether two sights are of the same person."""
+    return distance(one, other) < SAME_POSE * max(torso(one), torso(other))
+
+
+def prominence(sight, shape):
+    """Pixels of the photo that the mask covers, less for joints outside of the photo or of the mask and for doubts."""
+    inside = ((sight.joints >= 0) & (sight.joints < shape[1::-1])).all(1).mean()
+    return float((sight.mask > 0).mean() * sight.region.side ** 2 * inside * sight.covered * sight.support)
+
+
+def as_person(sight, shape):
+    """A :class:`Sight` as :class:`pose.person.Person` of a photo of shape (h, w); the box is that of joints and mask."""
+    joints, (h, w) = sight.joints, shape
+    rows, columns = (np.flatnonzero((sight.mask > 0).any(axis)) for axis in (1, 0))
+    corners = joints
+    if len(rows):
+        y1, y2, x1, x2 = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+        corners = sight.region.to_photo(np.array([[x1, y1], [x2, y1], [x1, y2], [x2, y2]]) / LANDMARKED)
+        if abs(sight.region.angle) > UPRIGHT:
+            corners = joints
+        corners = np.concatenate([corners, joints])
+    box = np.concatenate([corners.min(0), corners.max(0)]).clip(0, (w, h, w, h))
+    inside = ((joints >= 0) & (joints < (w, h))).all(1)
+    return Person(box, float(sight.presence), joints, (sight.shown >= MIN_VISIBLE) & inside, sight.region,
+                  sigmoid(sight.mask).astype(np.float32))

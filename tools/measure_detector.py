@@ -1,0 +1,127 @@
+"""How well people are found: BlazePose against a data set's own joints and masks.
+
+    python -m tools.measure_detector --root DIR [--every 4] [--clips N] [--weights PATH]
+
+Single pictures are the first and the middle frame of every fourth clip; videos are whole clips, followed from frame to frame and
+smoothed as `dataset.from_video` does. Distances are in lengths of the annotated torso: the median of all visible joints, and
+median and 90 % quantile of the frames' means. Masks are compared at 0.5 where the data set has any (masks/NNNN/*.png beside
+frames/). Frames a second are those of one core's time.
+"""
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from dataset.from_video.tracking import clean, main_person
+from dataset.penn_action import find_labels, read_annotation
+from pose.blazepose import BlazePose
+from pose.skeleton import HIPS, SHOULDERS
+from utils.errors import UserError, command
+
+FPS = 25                     # frames a second that videos are taken to have: smoothing then spans five frames
+
+
+class Scores:
+    """What is collected frame by frame."""
+
+    def __init__(self):
+        self.missed, self.joints, self.means, self.overlaps, self.seconds, self.frames = 0, [], [], [], 0.0, 0
+
+    def add(self, joints, mask, annotated, visible, true_mask):
+        """Compare joints (13, 2) and mask (h, w) found, or None and None, with what is annotated."""
+        self.frames += 1
+        if joints is None:
+            self.missed += 1
+            return
+        torso = np.linalg.norm(annotated[list(SHOULDERS)].mean(0) - annotated[list(HIPS)].mean(0))
+        distances = np.linalg.norm(joints - annotated, axis=1)[visible] / max(torso, 1.0)
+        self.joints += distances.tolist()
+        self.means += [float(distances.mean())] if len(distances) else []
+        if true_mask is not None and mask is not None:
+            one, other = mask > 0.5, true_mask > 0.5
+            self.overlaps.append(float((one & other).sum() / max(1, (one | other).sum())))
+
+    def summary(self):
+        """The figures, by name."""
+        def quantile(values, at):
+            return round(float(np.quantile(values, at)), 4) if values else None
+        return {"frames": self.frames, "missed": self.missed, "joint_median": quantile(self.joints, 0.5),
+                "frame_median": quantile(self.means, 0.5), "frame_90": quantile(self.means, 0.9),
+                "mask_iou_median": quantile(self.overlaps, 0.5),
+                "mask_iou_10": quantile(self.overlaps, 0.1), "frames_per_second": round(self.frames / max(self.seconds, 1e-9), 1)}
+
+
+def frame(root, name, number):
+    """A frame (h, w, 3) uint8 RGB of a clip, from 0, and its mask (h, w) float32 in [0, 1] or None."""
+    path = root / "frames" / name / f"{number + 1:06d}.jpg"
+    picture = cv2.imread(str(path))
+    if picture is None:
+        raise UserError(f"{path}: this frame is missing or cannot be read")
+    mask = cv2.imread(str(root / "masks" / name / f"{number + 1:06d}.png"), cv2.IMREAD_GRAYSCALE)
+    return np.ascontiguousarray(picture[..., ::-1]), None if mask is None else mask / np.float32(255)
+
+
+def measure_pictures(root, clips, blazepose, bar):
+    """:class:`Scores` of first and middle frames, the most prominent person of each."""
+    scores = Scores()
+    for name, joints, visible in clips:
+        for number in (0, len(joints) // 2):
+            picture, mask = frame(root, name, number)
+            start = time.process_time()
+            people = blazepose.detect(picture)
+            scores.seconds += time.process_time() - start
+            found = (people[0].joints, people[0].mask(picture.shape[:2])) if people else (None, None)
+            scores.add(*found, joints[number], visible[number], mask)
+        bar.update()
+    return scores
+
+
+def measure_videos(root, clips, blazepose, bar):
+    """:class:`Scores` of all frames of clips, the main person of each."""
+    scores = Scores()
+    for name, joints, visible in clips:
+        tracker, people, masks = blazepose.tracker(), [], []
+        for number in range(len(joints)):
+            picture, mask = frame(root, name, number)
+            masks.append((picture.shape[:2], mask))
+            start = time.process_time()
+            people.append(tracker.detect(picture))
+            scores.seconds += time.process_time() - start
+        times = np.arange(len(joints)) / FPS
+        persons = main_person(people, times)
+        track = clean(persons, times)
+        for number, (size, mask) in enumerate(masks):
+            found = (track.joints[number] if track.present[number] else None,
+                     persons[number].mask(size) if persons[number] is not None else None)
+            scores.add(*found, joints[number], visible[number], mask)
+        bar.update()
+    return scores
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m tools.measure_detector", description=__doc__.splitlines()[0])
+    parser.add_argument("--root", required=True, help="data set in Penn Action's layout, with masks if there are any")
+    parser.add_argument("--every", type=int, default=4, help="of so many clips one is taken (default %(default)s)")
+    parser.add_argument("--clips", type=int, help="clips at most")
+    parser.add_argument("--weights", help="wheel of mediapipe, or folder of its two files")
+    options = parser.parse_args()
+    if options.every < 1 or (options.clips is not None and options.clips < 1):
+        raise UserError("--every and --clips: expected numbers from 1")
+    root, clips = Path(os.path.expanduser(options.root)), []
+    blazepose = BlazePose(options.weights)
+    for path in find_labels(root)[::options.every][:options.clips]:
+        annotation = read_annotation(path)
+        clips.append((path.stem, annotation.joints, annotation.visibility))
+    with tqdm(total=2 * len(clips), unit="clip", disable=None, leave=False) as bar:
+        result = {"pictures": measure_pictures(root, clips, blazepose, bar).summary(),
+                  "videos": measure_videos(root, clips, blazepose, bar).summary()}
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    command(main)
