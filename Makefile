@@ -20,10 +20,10 @@ demo: .venv/installed
 	@echo "  predicted motion  file://$(CURDIR)/outputs/demo_actvae/test/index.html"
 	@echo "  predicted videos  file://$(CURDIR)/outputs/demo_p2i/test/index.html"
 
-# make photo IMAGE=me.jpg ACTION=golf_swing [POSE=me.json]; ACTION=list prints the names
+# make photo IMAGE=me.jpg ACTION=golf_swing [POSE=me.json] [MASK=me_mask.png]; ACTION=list prints the names
 photo: .venv/installed
 	$(PY) train_actvae_p2inetwork.py --config pretrain/people/config.yaml --name _photo --test --pretrain pretrain/people \
-	    $(if $(filter list,$(ACTION)),,--image $(IMAGE)) --action $(or $(ACTION),all) $(if $(POSE),--pose $(POSE))
+	    $(if $(filter list,$(ACTION)),,--image $(IMAGE)) --action $(or $(ACTION),all) $(if $(POSE),--pose $(POSE)) $(if $(MASK),--mask $(MASK))
 
 test: .venv/installed
 	$(PY) -m pytest
@@ -45,6 +45,7 @@ bench: .venv/installed
 	$(PYTHON) -m venv .venv
 	@echo "installing into .venv: some minutes, about 6 GB on Linux (PyTorch with its CUDA libraries) ..."
 	$(PY) -m pip install --quiet --requirement requirements.txt
+	$(PY) -m pose.blazepose_weights
 	touch $@
 
 clean:

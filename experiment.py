@@ -65,9 +65,9 @@ def train_module(options, config, run, trainer_class, evaluation):
         run.create()
         run.log.info("nothing to do: all %d epochs are trained; raise train_epoch to go on", config.train_epoch)
         return 0
-    for rows in (data, held_out):
-        if trainer.paints and config.cache:
-            processes.rank_zero_first(lambda rows=rows: rows.use_cache(config.cache_dir))
+    if trainer.paints and config.cache:
+        for rows in (data, held_out):
+            processes.rank_zero_first(partial(rows.use_cache, config.cache_dir))
     if not trainer.paints:
         vars(config.actvae).update(trainer.pose_module.prepare(data))
     run.lock("training")
@@ -156,14 +156,16 @@ def tested_config(options, config, run):
 
 def make_trainer(options, config, run, trainer_class):
     """A trainer with the weights that the options name; `config` is changed to build the networks of these weights."""
-    chosen = overridden_keys(options.set)
-    weights = None
+    chosen, changed, weights, pose_module = overridden_keys(options.set), [], None, None
     if options.resume or options.pretrain:
         weights = trainer_class.find_weights(options.pretrain or run.checkpoints, options.iteration)
-    pose_module = given_pose_module(options) if trainer_class.paints else None
-    if pose_module and weights:
-        weights = weights.without(pose_module.files)
-    changed = adopt(config, weights.networks, weights.origin, chosen) if weights else []
+    if trainer_class.paints and options.vae_path:                        # replaces the pose module of the run or the weights
+        pose_module = find_pose_module(options.vae_path, None if weights else options.iteration)
+        weights = weights and weights.without(pose_module.files)
+    elif trainer_class.paints and not weights:
+        raise UserError("--vae_path is needed: the checkpoints folder of a trained train_actvae.py run")
+    if weights:
+        changed += adopt(config, weights.networks, weights.origin, chosen)
     if pose_module:
         changed += adopt_pose_module(config, pose_module, chosen)
     trainer = trainer_class(config, options.seed, trains=not options.test)
@@ -176,15 +178,3 @@ def make_trainer(options, config, run, trainer_class):
     if changed:
         run.log.info("as the weights were trained: %s", "; ".join(changed))
     return trainer
-
-
-def given_pose_module(options):
-    """The weights of the pose module that `--vae_path` names.
-
-    A new run needs one; with `--resume` and `--pretrain` it replaces the pose module of the run or the weights.
-    """
-    if options.vae_path:
-        return find_pose_module(options.vae_path, None if options.resume or options.pretrain else options.iteration)
-    if not (options.resume or options.pretrain):
-        raise UserError("--vae_path is needed: the checkpoints folder of a trained train_actvae.py run")
-    return None

@@ -31,7 +31,7 @@ class PoseDiscriminator(nn.Module):
     """Judges whether a picture shows a real person in a given pose. It is called `classifier` in checkpoints.
 
     It always runs in train mode, so its batch norms use the statistics of the batch and their running statistics have no effect.
-    These count fewer passes than in the published system, which ran it more often for the same losses (defect D6).
+    The running statistics cover fewer passes than in the published system, which made more for the same losses (defect D6).
 
     Args:
         num_joints: J.
@@ -98,7 +98,7 @@ def near_weights(source_pose, target_pose, size, times):
     """
     with torch.no_grad():
         scale = torso_length(source_pose, target_pose)
-        side = max(1, size // 2)                                                          # enough, because weights are smooth
+        side = max(1, size // 2)                                                          # enough for smooth weights
         near = torch.maximum(*(nearness(pose, scale, (side, side)).amax(1, keepdim=True) for pose in (source_pose, target_pose)))
         weights = 1 + times * near.exp()                                                  # (B, 1, S/2, S/2)
         return F.interpolate(weights / weights.mean(), (size, size))

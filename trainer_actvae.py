@@ -2,19 +2,13 @@
 import torch
 
 from network_actvae import build_pose_module
-from training.augment import augment, draw_views
+from training.augment import Views, augment, draw_views
 from training.trainer import BaseTrainer
 from utils import processes
 
 
 class Trainer(BaseTrainer):
-    """A pose module and an optimizer for each of its parts.
-
-    Args:
-        config: :class:`utils.schema.Config`.
-        seed: of the initial weights and of the training noise.
-        trains: whether it needs optimizers.
-    """
+    """A pose module and an optimizer for each of its parts."""
 
     def __init__(self, config, seed=7, trains=True):
         super().__init__(config, seed, trains)
@@ -38,7 +32,8 @@ class Trainer(BaseTrainer):
         poses, valid_steps, targets = batch["poses"], batch.get("valid_steps"), batch["poses"].shape[1] - 1
         if any(vars(self.config.augment).values()):
             everyone = len(poses) * processes.world_size()       # drawn for the rows of all processes, like noise
-            views = draw_views(everyone, self.config.augment, self.random, poses.dtype).part(processes.shard(everyone))
+            views = draw_views(everyone, self.config.augment, self.random, poses.dtype)
+            views = Views(*(value[processes.shard(everyone)] for value in views))
             valid_steps = torch.full((len(poses),), targets) if valid_steps is None else valid_steps
             poses, valid_steps = augment(poses, valid_steps, views, batch["extent"] if self.config.augment.recrop else None)
         poses, action = (value.to(self.device, non_blocking=True) for value in (poses, batch["action"]))

@@ -47,16 +47,11 @@ def without_gradient(*modules):
 class Trainer(BaseTrainer):
     """Generator, discriminator and their optimizers; the pose module and VGG are frozen.
 
-    Args:
-        config: :class:`utils.schema.Config`.
-        seed: of the initial weights, the frame indices and the training noise.
-        trains: whether it needs optimizers.
     Raises:
         UserError: a picture size that the networks cannot halve, or no VGG weights.
     """
 
     keys = (*BaseTrainer.keys, "generator", "discriminator")
-    blocks = ("actvae", "generator", "discriminator")
     optional = ("classifier",)                               # the authors' `pretrain/` lacks the discriminator
     paints = True
     unused = ("pose_loss", "augment")

@@ -11,12 +11,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from training.checkpoints import find_snapshots
-from training.tensorboard import EventFile
 from utils import processes
 from utils.config import changes, dump_config, load_config
 from utils.errors import UserError
 from utils.files import write_text
-from utils.media import write_image
 from utils.pages import write_run_page
 
 __all__ = ["RunFolder", "load_config"]
@@ -51,7 +49,7 @@ class RunFolder:
         self.images = self.path / "images"
         self.test = self.path / "test"
         self.logs = Path(output_path) / "logs" / self.name
-        self._locks = {}
+        self._lock = None                                     # an open file
         self.log = logging.getLogger("actvae")
         self.log.setLevel(logging.DEBUG)
         for handler in self.log.handlers:
@@ -86,7 +84,7 @@ class RunFolder:
         Raises:
             UserError: another process does; the message names it.
         """
-        if purpose in self._locks or not processes.is_rank_zero():
+        if self._lock or not processes.is_rank_zero():
             return
         path = self.path / f".{purpose}.lock"
         try:
@@ -103,14 +101,14 @@ class RunFolder:
         file.truncate(0)
         file.write(f"process {os.getpid()} on {os.uname().nodename}")
         file.flush()
-        self._locks[purpose] = file
+        self._lock = file
 
     def unlock(self):
         """Let other processes train and test in this folder again."""
-        while self._locks:
-            _, file = self._locks.popitem()
-            Path(file.name).unlink(missing_ok=True)
-            file.close()
+        if self._lock:
+            Path(self._lock.name).unlink(missing_ok=True)
+            self._lock.close()
+            self._lock = None
 
     def create(self, config=None):
         """Make the folders, start the log file (`log.txt`) and, for training, save the resolved configuration.
@@ -142,16 +140,7 @@ class RunFolder:
         if changed:
             self.log.info("changed since this run last trained: %s", ", ".join(changed))
 
-    def add_sheet(self, part, sheet, iteration, writer):
-        """Save a sample sheet as `images/<part>_<iteration>.jpg` and in TensorBoard."""
-        write_image(self.images / f"{part}_{iteration:08d}.jpg", sheet)
-        writer.add_image(part, sheet, iteration)
-
     def write_page(self, legend):
         """Write the run's `index.html`; only rank zero does."""
         if processes.is_rank_zero():
             write_run_page(self, legend)
-
-    def tensorboard(self):
-        """The :class:`EventFile` of this run; only rank zero writes."""
-        return EventFile(self.logs if processes.is_rank_zero() else None)

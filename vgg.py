@@ -41,7 +41,7 @@ class VGGLoss(nn.Module):
 
     Args:
         weights: `imagenet` (torchvision's, downloaded once), a file with the state dict of torchvision's vgg19 or of its
-            features, or `random` (for trials only).
+            features, or `random` (only for trying out the code).
     Raises:
         UserError: the weights cannot be found or read.
     """

@@ -1,6 +1,6 @@
 """Random changes of a row's pictures and poses together, for the training of generators: mirror, colours, geometry.
 
-Axes: n pictures, S their side, J = 13 joints. Pictures are in [-1, 1], poses normalised, pixel centres at halves.
+Axes: n pictures, S their side, J = 13 joints. Pictures have values in [-1, 1], poses are normalised.
 """
 from typing import NamedTuple
 
@@ -10,10 +10,10 @@ import torch.nn.functional as F
 
 from pose.skeleton import mirror_pose
 
-# shares of rows: mirrored, with true brightness and contrast, with permuted colour channels, moved
+# shares of rows that are mirrored, that keep their brightness and contrast, whose colour channels are permuted, that are moved
 MIRRORED, PLAIN, SHUFFLED, MOVED = 0.5, 0.25, 0.3, 0.2
-GAIN, OFFSET = 0.12, 0.1                                   # standard deviations, for each channel and for all together
-# of the part of the picture that is shown: its scale, standard deviation of its rotation (radians), largest shift (normalised)
+GAIN, OFFSET = 0.12, 0.1                                   # standard deviations; drawn for each channel and once for all
+# what a moved picture shows: range of its scale, standard deviation of its rotation (radians), largest shift (normalised)
 SCALES, TURN, SHIFT = (0.8, 1.3), 0.12, 0.2
 
 
@@ -31,7 +31,7 @@ NOTHING = Change(False, (0, 1, 2), torch.ones(3, 1, 1), torch.zeros(3, 1, 1), No
 
 
 def draw_change(random):
-    """Draw a :class:`Change` with a numpy Generator; it always takes the same number of random numbers."""
+    """Draw a :class:`Change` with a numpy Generator. The number of random numbers that it uses is always the same."""
     mirror, plain, shuffled, moved = random.random(4) < (MIRRORED, PLAIN, SHUFFLED, MOVED)
     channels = random.permutation(3)
     gain, offset = (random.normal(0, deviation, (3, 1, 1)) + random.normal(0, deviation) for deviation in (GAIN, OFFSET))
@@ -44,18 +44,18 @@ def draw_change(random):
 
 
 def change_pictures(pictures, change):
-    """(n, 3, S, S) -> (n, 3, S, S) in [-1, 1]; outside the picture, its border is repeated."""
+    """Change pictures (n, 3, S, S) in [-1, 1]. Outside the picture, its border is repeated."""
     pictures = pictures[:, list(change.channels)] * change.gain + change.offset
     return _moved(pictures.flip(-1) if change.mirror else pictures, change, "bilinear", "border").clamp(-1, 1)
 
 
 def change_masks(masks, change):
-    """(n, 1, S, S) of 0 and 1 -> (n, 1, S, S); outside the picture, the mask is 0."""
+    """Change masks (n, 1, S, S) of 0 and 1. Outside the picture, the mask is 0."""
     return _moved(masks.flip(-1) if change.mirror else masks, change, "nearest", "zeros")
 
 
 def change_poses(poses, change):
-    """(n, J, 2) -> (n, J, 2), with left and right joints exchanged if mirrored. Joints may end up outside the picture."""
+    """Change poses (n, J, 2); mirroring exchanges left and right joints. Joints may end up outside the picture."""
     if change.mirror:
         poses = mirror_pose(poses)
     if change.matrix is not None:

@@ -7,7 +7,7 @@ waits, and a killed process leaves no file that could be mistaken for a cache. E
 when the picture is first read. The file is read, not mapped into memory, because a mapped file that is cut short while in use
 ends the process.
 
-Pictures without their person ("plates") lie beside it in a file of their own, see :class:`PlateCache`.
+Pictures whose person was removed ("plates") are kept in a second file, see :class:`PlateCache`.
 """
 import fcntl
 import hashlib
@@ -39,7 +39,7 @@ def check_room(folder, need, what):
 
 
 def record(picture, kind):
-    """A picture (S, S, 3) uint8 and its checksum as the bytes of a numpy type `kind`, see :class:`FrameCache`."""
+    """The bytes of one entry of a cache: a picture (S, S, 3) uint8 and its checksum, as a value of the numpy type `kind`."""
     return np.array((picture, zlib.crc32(np.ascontiguousarray(picture))), kind).tobytes()
 
 
@@ -49,8 +49,8 @@ class FrameCache:
     Args:
         folder: where cache files lie.
         paths: M distinct frame files.
-        crops: for each frame, the integers beside the file that its picture depends on: the clamped crop box, and whether the
-            EXIF orientation is applied.
+        crops: for each frame, the integers that its picture depends on besides the file: the clamped crop box, and whether
+            the EXIF orientation is applied.
         size: S, side of the pictures in pixels.
         prepare: function of an index 0..M-1 that decodes and letterboxes that frame to (S, S, 3) uint8.
     Raises:

@@ -1,4 +1,4 @@
-"""Frames on disk: which file shows which pose, and reading pictures of all common kinds as RGB."""
+"""Frames on disk: find out which file shows which pose, and read pictures of all common formats as RGB."""
 import os
 import re
 import stat
@@ -13,7 +13,7 @@ from utils.rgb import as_rgb
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")        # of frames, in capitals too
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP")         # no others: Pillow starts other programs for some formats
 BROKEN = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)      # what Pillow raises for bad files
-ORIENTATION = 0x0112      # tag of EXIF
+ORIENTATION = 0x0112      # EXIF's tag for it
 TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
          5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
          8: Image.Transpose.ROTATE_90}            # EXIF orientation -> transposition that sets the picture upright
@@ -48,7 +48,7 @@ def read_frame(path, row_name, turned=True):
 
 
 def unusable(path):
-    """Why a path is not a file that can be read, in words; None if it is one."""
+    """The reason why a path is not a readable file, as text; None if it is one."""
     try:
         return None if stat.S_ISREG(os.stat(path).st_mode) else "is no file"
     except (FileNotFoundError, NotADirectoryError):

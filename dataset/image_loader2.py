@@ -177,7 +177,7 @@ class PennActionPairs(Dataset):
         missing = sum(height == unknown for (height, _), _ in sizes.values())
         if missing:
             warnings.warn(f"{self.rows.path}: neither labels nor frames of {missing} of {len(sizes)} videos are under "
-                          f"data_root {str(self.data_root)!r}; their crop boxes are taken to lie inside the images",
+                          f"data_root {str(self.data_root)!r}; their crop boxes are assumed to lie inside the images",
                           stacklevel=3)
         found = [sizes[source.rpartition("/")[0]] for source, *_ in self.rows.frames]
         return np.array([size for size, _ in found]), np.array([turned for _, turned in found])
@@ -195,7 +195,7 @@ class PennActionPairs(Dataset):
             try:
                 return frame_reading(image, size if len(shown) else None)
             except ValueError as problem:
-                raise self.rows.error(row, f"video {frame.parent.name}: {problem}; the poses would lie beside the people", 0) \
+                raise self.rows.error(row, f"video {frame.parent.name}: {problem}; the poses would not lie on the people", 0) \
                     from None
 
     def annotation(self, video):
@@ -219,7 +219,7 @@ class PennActionPairs(Dataset):
         return np.flatnonzero(np.abs(joints - source).max((1, 2)) < SAME_POSE)
 
     def _check_frames(self, row, frame, shown, poses):
-        """Raise unless the row's source frame shows one of the annotation's poses `shown` (numbers from 0; it has `poses`)."""
+        """Raise unless the row's source frame shows a pose in `shown`, numbers from 0 of the `poses` annotated ones."""
         try:
             files = frame_files(frame_names(frame.parent), poses)
         except OSError as error:

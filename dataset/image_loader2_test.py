@@ -1,4 +1,4 @@
-"""The test data: the training data's items, which here also tell the video and the frame that they start from."""
+"""The test data: items as in training, which also name the video and the frame that they start from."""
 from collections import Counter
 
 import torch
@@ -7,7 +7,7 @@ from dataset.image_loader2 import PennActionPairs
 
 
 class NamedRows:
-    """Base class, beside that of a layout, whose items also hold `video`, `frame` (number of the source) and `gap`, all int64.
+    """Mixin for the class of a layout: its items also hold `video`, `frame` (number of the source) and `gap`, all int64.
 
     For names without a number, `video` and `frame` are -1 and `gap` is 0.
     """
@@ -33,7 +33,7 @@ class NamedRows:
         return self._stems[row]
 
     def row_title(self, row):
-        """A row in words, for pages."""
+        """The title of a row on pages."""
         window = self.windows[row]
         return f"video {window.video}, frame {window.frame}, gap {window.numbers[2]}"
 

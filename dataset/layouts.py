@@ -1,13 +1,13 @@
-"""From the name of a data layout to the data. The key `layout` of a configuration, or of an entry of its `train_data`, names one.
+"""The registry of data layouts. The key `layout` of a configuration, or of an entry of its `train_data`, names one.
 
-A layout is a format of lists together with the folders that hold the frames. The one place to add another is this file: write a
-subclass of :class:`dataset.image_loader2.PennActionPairs` that overrides what differs,
+A layout is a format of lists together with the folders that hold the frames. To add one, write a subclass of
+:class:`dataset.image_loader2.PennActionPairs` that overrides what differs,
 
 - `read_rows(path, actions, by_name)`: the list as a :class:`dataset.pair_list.PairList`, which `PairList.of` makes of rows,
 - `frame_path(row, frame)`: the picture file of a frame,
 - `annotation(video)`: the frame size and the joints that the data set itself stores for a video, or None for both,
 
-and name it, with its test version, in `LAYOUTS`.
+and name it in `LAYOUTS`, with its test version `class MyTestPairs(NamedRows, MyPairs)`, see :mod:`dataset.image_loader2_test`.
 """
 from dataset.image_loader2 import PennActionPairs
 from dataset.image_loader2_test import PennActionTestPairs

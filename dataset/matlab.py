@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-HDF5 = b"\x89HDF\r\n"        # first bytes of such a file without a MATLAB header
+HDF5 = b"\x89HDF\r\n"        # first bytes of an HDF5 file without a MATLAB header
 HEADER = 128                  # bytes; the last two give the byte order
 MATRIX, COMPRESSED = 14, 15   # types of elements
 NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 TEXT = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16"}
 CHARACTERS, NUMERIC = 4, range(6, 16)                        # classes of matrices
 COMPLEX = 0x0800              # flag
-LARGEST = 64 << 20            # bytes of a matrix; annotations need about ten thousand
+LARGEST = 64 << 20            # most bytes of a matrix; annotations need about ten thousand
 
 
 def read_mat(path):

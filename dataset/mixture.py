@@ -1,7 +1,7 @@
-"""Training rows of several data sets: drawn by shares, as windows or as pairs from anywhere in a video, with random changes.
+"""Training rows of several data sets, mixed by shares: windows or pairs from anywhere in a video, with random changes.
 
-What a row of an iteration becomes follows from its number and a seed, which the sampler draws from the run's seed and the
-iteration. So a run can be resumed exactly, with any number of processes.
+The item of a row depends only on the row's number and on a seed, which the sampler draws from the run's seed and the iteration.
+So a run can be resumed exactly, with any number of processes.
 """
 import hashlib
 from typing import NamedTuple
@@ -25,11 +25,11 @@ class Draw(NamedTuple):
     """One row of an iteration."""
 
     row: int                   # its number, counted over all data sets
-    seed: int                  # of the choice of its pair and of its changes
+    seed: int                  # for the choice of its pair and for its changes
 
 
 class Rows(NamedTuple):
-    """The lists together, as messages and a run's log name them."""
+    """All lists together, for messages and the run's log."""
 
     path: str
     lines: np.ndarray          # (N,) line number of each row in its file
@@ -39,14 +39,14 @@ class Rows(NamedTuple):
 class TrainingPairs(Dataset):
     """The rows of several data sets, see :class:`dataset.image_loader2.PennActionPairs`.
 
-    An index is a row's number, whose item is the window as it stands in its list, or a :class:`Draw` or `(Draw, frame_indices)`,
-    whose item is what training uses: a window or, with `pairs="anywhere"`, a pair of frames, source first, with `poses`
-    (2, 13, 2), `images` (2, 3, S, S) and `masks` (1, 1, S, S). With `plate`, drawn items also have `plates` (3, S, S).
+    If the index is a row's number, the item is the window as it stands in its list. If it is a :class:`Draw` or
+    `(Draw, frame_indices)`, the item is what training uses: a window or, with `pairs="anywhere"`, a pair of frames, source first,
+    with `poses` (2, 13, 2), `images` (2, 3, S, S) and `masks` (1, 1, S, S). With `plate`, they also have `plates` (3, S, S).
     If one of the lists has rows that repeat their last frame, all windows have `valid_steps`.
 
     Args:
         sets: the data sets, all with the same imsize and number of targets.
-        shares: of each set, its share of the rows of an iteration; they add up to 1.
+        shares: for each set, its share of the rows of an iteration; they add up to 1.
         pairs: "windows" or "anywhere".
         near: share of pairs that are drawn at most `NEAR_FRAMES` apart.
         augment: whether drawn rows are changed, see :mod:`dataset.augment`.
@@ -78,9 +78,9 @@ class TrainingPairs(Dataset):
         return int(self.starts[-1])
 
     def draw(self, random, count):
-        """Draw `count` rows, sets by their shares and rows of a set with equal chances: a list of :class:`Draw`.
+        """Draw `count` rows with a numpy Generator: a list of :class:`Draw`.
 
-        `random` is a numpy Generator.
+        A set is drawn with the probability of its share, and each of its rows with equal probability.
         """
         chosen = np.minimum(np.searchsorted(self.shares, random.random(count), "right"), len(self.sets) - 1)
         rows = self.starts[chosen] + (random.random(count) * np.diff(self.starts)[chosen]).astype(int)
@@ -130,7 +130,7 @@ class TrainingPairs(Dataset):
     def _partners(self, frames, random):
         """Draw source and target, each (row, frame in it), among a video's frames, see :func:`_videos`.
 
-        A list has person boxes of targets only, so frames that it has as sources alone are never targets.
+        A list holds person boxes of targets only, so a frame that it holds only as a source is never drawn as a target.
         """
         source, targets = frames[random.integers(len(frames))], frames[frames[:, 2] > 0]
         near = targets[np.abs(targets[:, 0] - source[0]) <= NEAR_FRAMES]
@@ -163,7 +163,7 @@ class TrainingPairs(Dataset):
 def _videos(data):
     """For every row of a data set, the frames of its video that the list holds: (F, 3) number, row and frame in the row.
 
-    Of a frame that stands in several rows, one in which it is a target is taken if there is one.
+    If a frame stands in several rows, a row in which it is a target is preferred.
     """
     found, keys = {}, []
     for row, paths in enumerate(data.rows.frames):

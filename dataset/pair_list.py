@@ -1,4 +1,4 @@
-"""Penn Action pair lists: one training window a line, 33 + 31 T comma-separated fields for T targets (data_lists/README.md).
+"""Penn Action pair lists: one training window per line, 33 + 31 T comma-separated fields for T targets (data_lists/README.md).
 
 The published lists have T = 5 targets, so 188 fields; how many a list has is read from its rows.
 
@@ -23,7 +23,7 @@ COORDINATE_LIMIT = 1e6                        # pixels; anything larger is taken
 
 
 class Columns:
-    """The numbers of the fields in a row of `targets` targets."""
+    """Where the fields of a row with `targets` targets stand, counted from 0."""
 
     def __init__(self, targets):
         self.targets, self.action = targets, targets + 1
@@ -35,12 +35,12 @@ class Columns:
     @classmethod
     def of(cls, fields):
         """The columns of a row of `fields` fields, or None if no number of targets gives that many."""
-        per_target = cls(2).fields - cls(1).fields                           # 31, and 33 without any target
+        per_target = cls(2).fields - cls(1).fields                           # 31; a row without any target would have 33
         targets, rest = divmod(fields - cls(0).fields, per_target)
         return cls(targets) if targets > 0 and not rest else None
 
     def name(self, field):
-        """What field number `field`, counted from 0, holds, in words."""
+        """Describe what field number `field`, counted from 0, holds."""
         if field < self.action:
             return "source frame" if field == 0 else f"frame of target {field}"
         if field < self.persons:
@@ -129,7 +129,7 @@ class Window(NamedTuple):
 
     @classmethod
     def of(cls, source, target):
-        """The window with these paths of the source and the first target."""
+        """The window with these paths of the source's and the first target's frames."""
         (video, name), (_, other) = (re.split(r"[/\\]", path)[-2:] if re.search(r"[/\\]", path) else ("", path)
                                      for path in (source, target))
         number, following = (re.search(r"(\d{1,9})\D*$", re.sub(r"\.\w+$", "", frame)) for frame in (name, other))
@@ -144,7 +144,7 @@ def parse_row(text, path="<row>", line=None, actions=ACTIONS, by_name=False):
 
     Args:
         text: the line.
-        path, line: of the list and in it, for messages.
+        path, line: the list, and the number of the line in it, for messages.
         actions: action names by id.
         by_name: take the action from its name and ignore its id, as ids differ between sets of actions.
     Raises:
@@ -252,7 +252,7 @@ def check_rows(rows):
 
 
 def count_valid_steps(paths):
-    """The number of targets of a row before it repeats its last frame up to its end.
+    """The number of targets of a row before it begins to repeat its last frame.
 
     It is T for most rows, fewer for rows that go past the end of their video, and 0 for static rows (defect D9).
 

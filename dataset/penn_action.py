@@ -25,7 +25,7 @@ CLIP = 33                 # frames of a video's clip, as published
 HORIZON = 5               # targets of a window, as published
 MIN_VISIBLE = 10          # visible joints that a source frame needs
 MISSING = "frame missing on disk"
-EXAMPLES = 3              # videos that the summary names for a reason
+EXAMPLES = 3              # most videos that the summary names for one reason
 
 
 class Annotation(NamedTuple):
@@ -166,7 +166,7 @@ def frames_on_disk(root, annotation):
 
 
 class Dropped:
-    """What is left out of the lists: numbers by reason and action, and examples of videos with their problem."""
+    """Counts what is left out of the lists, by reason and action, with examples of videos and their problems."""
 
     def __init__(self):
         self.numbers, self.examples = {}, {}
@@ -186,7 +186,7 @@ class Dropped:
 
 
 def in_line(name):
-    """A name as it stands in a line of names: in quotes and with escapes if it would break the line."""
+    """A name for a line of names: in quotes and with escapes if it holds a comma, outer blanks or unprintable characters."""
     return name if name.isprintable() and name == name.strip() and "," not in name else repr(name)
 
 

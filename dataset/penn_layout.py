@@ -1,4 +1,7 @@
-"""Writing Penn Action's layout: `frames/NAME/NNNNNN.jpg`, counted from 1, and `labels/NAME.mat`."""
+"""Writing Penn Action's layout: `frames/NAME/NNNNNN.jpg`, counted from 1, and `labels/NAME.mat`.
+
+Beside them a data set may have `masks/NAME/NNNNNN.png`: grey, white where the annotated person is.
+"""
 import io
 
 import cv2
@@ -32,6 +35,11 @@ def label_bytes(action, view, joints, size, train, visible=None):
         "visibility": visible.astype(np.uint8), "train": 1 if train else -1, "bbox": box,
         "dimensions": np.array([[size[1], size[0], len(joints)]]), "nframes": len(joints)})
     return MAT_HEADER + content.getvalue()[len(MAT_HEADER):]
+
+
+def frame_mask(frame):
+    """The mask file of a frame: `masks/NAME/NNNNNN.png` for `frames/NAME/NNNNNN.jpg`."""
+    return frame.parents[2] / "masks" / frame.parent.name / f"{frame.stem}.png"
 
 
 def write_frame(folder, number, picture, quality=JPEG_QUALITY):

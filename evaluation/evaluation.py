@@ -44,7 +44,7 @@ class Evaluation:
     """Shows and measures what a module has learned. A subclass gives the attributes below and these methods:
 
     - `sheet(trainer, dataset, count)`: a picture of `count` rows of a list, (H, W, 3);
-    - `write_row(folder, row)`: what draws the files of a :class:`TestedRow`: (function, its arguments);
+    - `write_row(folder, row)`: the function that draws the files of a :class:`TestedRow`, followed by its arguments;
     - `cards(row, highlight)`: a row's gallery cards: (for the page of its action, for the first page or None);
     - `overview(row)`: an action's part of the overview: list of (caption, pictures (T', S, S, 3));
     - `report(metrics, log)`: logs the most important numbers of a test.
@@ -58,7 +58,7 @@ class Evaluation:
     quick_rows, quick_samples = 256, 5
     at_once = 64                        # rows that are sampled and painted together
     shown_futures = 0                   # futures of a row that the gallery's first page shows; 0: it shows other things
-    drawn_samples = 1                   # least number of samples of each row, where rows are drawn
+    drawn_samples = 1                   # least number of samples to predict for each row: so many are drawn
     subfolders = (REAL, FAKE)           # of a test's results
 
     def paint(self, trainer, dataset, rows, futures):
@@ -81,7 +81,7 @@ class Evaluation:
             samples, steps: K, T.
             scores: the rows are added to it.
             seed: of the noise.
-            drawn: samples that are drawn of each row, which may be more than are scored.
+            drawn: number of samples of each row that drawing needs, which may be more than are scored.
             progress: what the progress bar says; "": there is none.
         Yields:
             :class:`Chunk`.

@@ -69,7 +69,7 @@ def curve_chart(curves, width=620, height=260):
     for step in sorted({1, (steps + 1) // 2, steps}):
         parts.append(f'<text x="{place(step, 0).partition(",")[0]}" y="{bottom + 16}" text-anchor="middle" fill="#9aa4b2">'
                      f'{step}</text>')
-    return (f'<p>Distance to what happened over time: pixels by step.</p><svg viewBox="0 0 {width} {height}" width="{width}" '
+    return (f'<p>Distance to what happened, in pixels, at each step.</p><svg viewBox="0 0 {width} {height}" width="{width}" '
             f'fill="none" font-size="12" class="curve">{"".join(parts)}</svg>')
 
 

@@ -28,9 +28,9 @@ def metric(place, unit, better, **texts):
     """Decorator: registers a function under its own name; its docstring becomes the meaning.
 
     The function gets :class:`evaluation.motion_metrics.Futures` in the places `MOTION`, `CURVE` and `RATIOS`,
-    :class:`evaluation.picture_metrics.Videos` in `PICTURES`, and :class:`evaluation.scores.Scores` in the others. Of B rows it
-    returns (B,), NaN for rows that do not count; a metric with a curve returns (B, T), whose mean over the steps is the row's
-    number; in the last two places it returns the number itself. It returns None where it cannot be measured: the key is left out.
+    :class:`evaluation.picture_metrics.Videos` in `PICTURES`, and :class:`evaluation.scores.Scores` in the others. For B
+    rows it returns (B,), with NaN for rows that do not count. A metric with a curve returns (B, T), and a row's number is the
+    mean over its steps. In `CALIBRATION` and `RECOGNITION` it returns the number itself. If it returns None, the key is left out.
 
     Args:
         place, unit, better: see :class:`Metric`.

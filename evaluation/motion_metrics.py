@@ -47,12 +47,12 @@ class Futures:
 
     @cached_property
     def distance(self):
-        """Of each sample to the truth, (B, K, T)."""
+        """Distance of each sample to the truth, (B, K, T)."""
         return joint_distance(self.samples, self.truth[:, None])
 
     @cached_property
     def mean_distance(self):
-        """Of the mean of the samples to the truth, (B, T)."""
+        """Distance of the mean of the samples to the truth, (B, T)."""
         return joint_distance(self.samples.mean(1), self.truth)
 
     @cached_property

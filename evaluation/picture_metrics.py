@@ -13,8 +13,8 @@ import torch
 from evaluation.metric import HIGHER, LOWER, METRICS, NEAR_1, PICTURES, REFERENCE, Metric
 from networks.layers import at_least_float32
 
-BEST = 100.0              # dB, of pictures that are equal to the last bit; 8-bit pictures end near it
-NOTHING = 1e-12           # gradient energy or flicker below this is none: a picture of one colour, a video that stands still
+BEST = 100.0              # dB, for equal pictures
+NOTHING = 1e-12           # smaller gradient energy or flicker counts as 0: pictures of one colour, videos that stand still
 VIDEO_KINDS = {"sampled": "sampled poses", "true_poses": "true poses", "copy_source": "source copied"}
 DECIBEL, RATIO = "dB", "ratio"
 
@@ -45,10 +45,10 @@ def picture_metric(unit, better, kinds=("true_poses",), column="", key="{name}_{
     """Decorator: registers a function of :class:`Videos` for several kinds of video, see :func:`evaluation.metric.metric`.
 
     Args:
-        unit, better: see :class:`evaluation.metric.Metric`; of copies of the source each number is a reference.
+        unit, better: see :class:`evaluation.metric.Metric`; the numbers of the kind `copy_source` are references.
         kinds: which of the videos that :func:`evaluation.images.ImageEvaluation.paint` returns are measured.
-        column: of each kind, before the kind's name.
-        key: in `metrics.json`.
+        column: heading of its columns, before the kind's name; "": it has none.
+        key: pattern of its keys in `metrics.json`.
     """
     def register(function):
         for kind in kinds:

@@ -70,7 +70,7 @@ def find_classifier(read, steps, log, rows=slice(None)):
     """Train a classifier on a training list's true motions. Where that cannot be done, the result is None and the log says why.
 
     Args:
-        read: () -> the list's data, or None to do without a classifier.
+        read: function that returns the list's data; None: do without a classifier.
         steps: T; rows whose clip ends before are left out.
         log: logger.
         rows: numbers of the rows that may be used.

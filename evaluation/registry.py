@@ -1,8 +1,8 @@
 """Every number of `metrics.json`. `python -m evaluation.registry` prints it as Markdown, for docs/metrics.md.
 
 To add a metric, add a :class:`evaluation.metric.Metric` to METRICS in motion_metrics.py or recognition.py, or write a function
-with the decorator `metric` there or `picture_metric` in picture_metrics.py: both tests then measure it, and it appears in
-`metrics.json`, in the tables and here.
+with the decorator `metric` there or `picture_metric` in picture_metrics.py. The tests of both modules then measure it, and it
+appears in `metrics.json`, in the tables and here.
 """
 from evaluation import motion_metrics, picture_metrics, recognition  # noqa: F401 (their metrics register themselves)
 from evaluation.metric import CALIBRATION, CURVE, METRICS, MOTION, PICTURES, RATIOS, RECOGNITION

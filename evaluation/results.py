@@ -19,8 +19,8 @@ from utils.media import write_gif
 REAL, FAKE = "results_gif_real", "results_gif_fake"        # published names
 HIGHLIGHTS = 6            # rows of an action on the gallery's first page
 OVERVIEW_COLUMNS = 3      # actions beside each other in overview.gif
-OVERVIEW_FPS, OVERVIEW_HOLD = 10, 4
-WORTH_PROCESSES = 400     # rows to draw from which starting further processes pays
+OVERVIEW_FPS, OVERVIEW_HOLD = 10, 4           # frames a second; frames that are added to hold the last picture
+WORTH_PROCESSES = 400     # least number of drawn rows for which further processes are started
 
 
 class Request(NamedTuple):
@@ -33,7 +33,7 @@ class Request(NamedTuple):
     seed: int = 7                        # of the noise
     limit: int | None = None             # most rows, spread evenly over the list; None: all
     gifs: str = "gallery"                # `all` draws every row, as published; else those on the gallery's first page
-    read_training: Callable | None = None    # () -> the training list's data, for the classifier of motions; None: there is none
+    read_training: Callable | None = None    # returns the training list's data, for the classifier; None: no classifier
     choose: str = TYPICAL                # which futures the gallery shows, see :mod:`pose.medoids`
     save_poses: str | None = None        # NAME.npz for samples and truth, see :mod:`evaluation.row_files`; None: not kept
 

@@ -12,8 +12,8 @@ def evenly_spaced(count, limit):
 
 
 def valid_rows(dataset, steps):
-    """Numbers of the rows of a list whose next `steps` poses are known: their clip does not end before, so that its last pose
-    is not repeated. Static rows (defect D9) count, as in the published lists."""
+    """Numbers of the rows of a list that can be scored: their clip holds the next `steps` poses, so none of these is a repetition
+    of its last pose. Static rows (defect D9) count, as in the published lists."""
     return ((dataset.valid_steps >= steps) | (dataset.valid_steps == 0)).nonzero()[:, 0].numpy()
 
 
@@ -27,7 +27,7 @@ def scored_rows(dataset, steps, limit=None):
     """At most `limit` of :func:`valid_rows`, spread evenly over the list. Raises :class:`UserError` where there is none."""
     rows = valid_rows(dataset, steps)
     if not len(rows):
-        raise UserError(f"{dataset.rows.path}: no row holds {steps} targets, all repeat their clip's last frame before; ask for "
+        raise UserError(f"{dataset.rows.path}: no row holds {steps} targets, because the clips of all rows end before; ask for "
                         "fewer --steps")
     return rows[evenly_spaced(len(rows), limit)]
 

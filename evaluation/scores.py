@@ -19,7 +19,7 @@ class Scores:
     def __init__(self, classifier=None):
         self.classifier = classifier
         self.ranks = 0                       # (K + 1,), see :func:`evaluation.motion_metrics.rank_counts`
-        self.features = ([], [])             # of the classifier, of one sample of each row and of the truth: lists of (B, D)
+        self.features = ([], [])             # in the classifier: lists of (B, D) of one sample of each row, and of the truth
         self._parts, self._actions = {place: [] for place in ROW_PLACES}, []
 
     def add(self, futures, videos=None):

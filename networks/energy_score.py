@@ -1,6 +1,6 @@
 """The energy score of sampled motions as a loss.
 
-For m samples x^i of one row and its true motion y it is, without bias,
+Its unbiased estimate from m samples x^i of one row and the row's true motion y is
 
     ES = mean_i d(x^i, y) - 1/2 mean_{i != j} d(x^i, x^j).
 
@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 
 
 class EnergyScore(torch.autograd.Function):
-    """Energy score, summed over the members of an ensemble (N of them), which are scored separately.
+    """Energy score of each of the N members of an ensemble, summed over the members.
 
     The gradient is computed analytically in forward, to save memory: autograd would keep several copies of each of the
     m (m + 1) / 2 differences.

@@ -14,10 +14,10 @@ class Generator(nn.Module):
 
     Class attributes, which a subclass overrides where it differs:
         any_size: whether pictures of any side can be painted. Such a generator also has `prepare` and `paint`.
-        tells_colours: whether `forward` takes `tell_colours=True` and then returns a second tensor (B, 1, S, S): the share of
-            each pixel that is a colour of the network's own. `image_loss.colours` needs it.
+        tells_colours: whether `forward` takes `tell_colours=True` and then returns a second tensor (B, 1, S, S): the weight, from
+            0 to 1, of colours that the network paints itself instead of copying. `image_loss.colours` needs it.
         plate: None, or a function of pictures (B, 3, P, P) and poses (B, J, 2) that returns the pictures (B, 3, P, P) without
-            their person. Then `forward` and `prepare` take its result as `plate`, so that training computes it once per frame.
+            their person. Then `forward` and `prepare` accept its result as `plate`, so that training computes it once per frame.
         uses_mask: whether `prepare` also takes `mask` (B, 1, P, P), 1 where the source picture shows its person and 0 elsewhere.
         outer: names of the first and last layers (submodules), which the optimizer Muon leaves to Adam.
         stacked: whether one tensor holds the weights of several networks; Muon cannot train such tensors.

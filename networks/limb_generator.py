@@ -9,7 +9,7 @@ are warped at the picture's own resolution, and the logits, which are smooth, ar
 
     gate = 1 - exp(-(largest distance that a joint moves / STILL)^2)
 
-weighs plate, colours and shifts. If no joint moves, the result is therefore the source picture, up to rounding.
+scales the shifts and the unnormalised weights of plate and colours. If no joint moves, the result is the source, up to rounding.
 
 Sources: Balakrishnan et al., Synthesizing Images of Humans in Unseen Poses, CVPR 2018 (limb layers, background plate, soft
 masks); Siarohin et al., Deformable GANs for Pose-based Human Image Generation, CVPR 2018 (similarities of limbs);
@@ -37,7 +37,7 @@ SHIFT = 0.25                   # how far a limb's pixels may be shifted, normali
 FAINTEST = 1e-12               # is added to the gate before its logarithm is taken
 PLATE_SIZE = 128               # pixels of the picture that is inpainted
 PLATE_REACH = 0.9              # distance from a part, in its radii, up to which the plate is filled in
-BEYOND = 0.35                  # share by which forearms and shins are lengthened there, because hands and feet have no joints
+BEYOND = 0.35                  # share by which the plate lengthens forearms and shins: hands and feet have no joints
 PLATE_RADIUS = 3               # radius of Telea's method in pixels
 OUT_OF_REACH = -3.0            # lower bound of a limb's prior, before the sharpness
 FAINT = 1 / 4096               # limbs of smaller weight are not painted
@@ -45,7 +45,7 @@ ABSENT = -100.0                # logit of a layer that is switched off; finite, 
 
 
 class Prepared(NamedTuple):
-    """What all target poses of a source share."""
+    """What is computed once per source, for all its target poses."""
 
     source: torch.Tensor       # (B, 3, P, P)
     plate: torch.Tensor        # (B, 3, P, P)

@@ -47,7 +47,7 @@ def segments(pose):
 
 
 def similarities(source_pose, target_pose):
-    """Where each part's pixels come from.
+    """Compute the similarity of each part, from points of the target picture to points of the source picture.
 
     Args:
         source_pose, target_pose: (B, J, 2).
@@ -112,7 +112,7 @@ def torso_length(*poses):
 
 
 def warp(picture, transforms, size, offset=None):
-    """The whole source picture, moved as each part moves.
+    """Warp the whole source picture K times, each time as one part moves.
 
     Args:
         picture: (B, C, P, P).

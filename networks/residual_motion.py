@@ -8,13 +8,13 @@ where s is the person's size in the picture. The sines are the Karhunen-Loeve ba
 Probability Theory, 1978): they are 0 at the source and free at the horizon H, and the first ones are the slowest. A network
 gives the K coefficients c_k of every coordinate: its trunk sees (x_0, a), its smaller head also sees the noise.
 
-There is no posterior network as in a VAE. It is an implicit generative model, trained on the energy score of m samples per row
-(:mod:`networks.energy_score`), of the poses and of the changes from step to step; without the second, motion is too smooth.
+There is no posterior network as in a VAE. It is an implicit generative model, trained on energy scores of m samples each
+(:mod:`networks.energy_score`): of the poses, and of the changes from step to step, without which motion is too smooth.
 
-A few hundred training videos are soon learned by heart. Therefore rows are augmented (:mod:`training.augment`), and the model is
+A network soon memorises a few hundred training videos. Therefore rows are augmented (:mod:`training.augment`), and the model is
 an ensemble: N members that see the same rows but share no weights. Each pass of a sample uses one member, drawn at random. The
-score is convex, so the score of this mixture is better than the members' mean score, the more the members differ (for deep
-ensembles: Lakshminarayanan et al., NeurIPS 2017).
+score is convex, so this mixture scores better than its members do on average, and the gain grows with the differences between
+them (for deep ensembles: Lakshminarayanan et al., NeurIPS 2017).
 
 Axes, besides those of :mod:`network_actvae`: N members, m samples, D width, K terms of the basis, H horizon. Where many distances
 are computed, the two coordinates come before steps and joints. The argument `member` is the number of one member, and then
@@ -30,8 +30,8 @@ from networks.energy_score import EnergyScore
 from networks.interfaces import PoseModule
 from pose.skeleton import LIMBS, body_size, mirror_pose
 
-STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32)      # last steps of stretches; the loss uses one step of each
-SPEED_STEPS = 6                                                     # first steps, all in STEPS, whose changes are scored as well
+STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32)      # ends of stretches of steps; the loss uses one step of each
+SPEED_STEPS = 6                                                     # the first steps, all in STEPS: their changes are scored
 ALL = slice(None)                                                   # all members
 
 
@@ -128,7 +128,7 @@ class ResidualMotion(PoseModule):
         return -(-steps // self.horizon)
 
     def rollouts(self, targets):
-        """m samples of each member."""
+        """R = N * m."""
         return self.samples * self.networks
 
     def context(self, pose, action, member, before=None):

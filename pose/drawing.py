@@ -21,6 +21,7 @@ LIMB_WIDTH = 64           # the picture's side divided by a limb's thickness
 LIMB_LIGHT = 0.55         # brightness of a limb, as a share of its joints' brightness
 SUBPIXEL = 4              # bits of cv2's fixed-point coordinates
 OWN_RIGHT, OWN_LEFT, MIDDLE = (255, 138, 61), (76, 195, 255), (242, 242, 242)
+TINT, TINT_SHARE = (120, 230, 90), 0.4    # of a mask
 THICKNESS = 1 / 130       # of a skeleton's limb, as a share of the picture's longer side
 
 
@@ -81,6 +82,12 @@ def draw_skeleton(picture, joints, visible=None):
         radius = round((1.3 * thick + 0.5) * 2 ** SUBPIXEL)
         cv2.circle(picture, point, radius, _side(joint), -1 if visible[joint] else 1, cv2.LINE_AA, SUBPIXEL)
     return picture
+
+
+def draw_mask(picture, mask):
+    """A copy of a picture (h, w, 3) uint8, tinted where the mask (h, w) float32 is 1."""
+    share = TINT_SHARE * mask[..., None]
+    return np.rint(picture + share * (np.array(TINT, np.float32) - picture)).astype(np.uint8)
 
 
 def number_people(picture, people, ratio):

@@ -4,7 +4,7 @@ import numpy as np
 
 from pose.regions import Region
 
-MIN_SCORE = 0.5              # of the detector, that all looks at a person need together
+MIN_SCORE = 0.55             # of the detector, that one look at a person needs; rocks, cups and patterns stay below it
 SAME_CENTRE, SAME_SIZE = 0.4, 1.6        # detections of one person: distance in radii, ratio of the radii
 BRIGHTEST, DARK = 99, 128    # percentile of a photo's values that is called its brightest, and when that is dark
 
@@ -48,7 +48,7 @@ def grouped(found):
     Args:
         found: (circle (2, 2), score): middle of the hips and a point on the circle around the body, pixels.
     Returns:
-        (mean circle, sum of the scores) of those with MIN_SCORE or more, the highest sum first.
+        (mean circle, sum of the scores) of those that one look found with MIN_SCORE or more, the highest sum first.
     """
     groups = []
     for circle, score in sorted(found, key=lambda pair: -pair[1]):
@@ -59,8 +59,8 @@ def grouped(found):
         else:
             groups.append([(circle, score)])
     means = [(np.average([circle for circle, _ in group], axis=0, weights=[score for _, score in group]),
-              sum(score for _, score in group)) for group in groups]
-    return sorted((pair for pair in means if pair[1] >= MIN_SCORE), key=lambda pair: -pair[1])
+              sum(score for _, score in group)) for group in groups if group[0][1] >= MIN_SCORE]
+    return sorted(means, key=lambda pair: -pair[1])
 
 
 def same_circle(one, other):

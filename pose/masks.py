@@ -14,7 +14,7 @@ LARGEST_SIDE = 1024          # pixels of the person's box at which edges are ref
 RADIUS = 0.015               # of the guided filter, in longer sides of the box
 SMOOTHNESS = 1e-4            # of the guided filter, in squared brightness; smaller follows weaker edges of the picture
 BAND = 0.02                  # half width of the band around the edge that may change, in longer sides of the box
-MIN_SHARE = 1e-4             # of the photo that a mask must cover
+MIN_SHARE, MOST_ALPHA = 1e-4, 0.95       # shares of the photo that a mask must cover, and that an alpha channel may
 MIN_COVERED, REACH = 0.5, 0.05           # share of the visible joints that must lie this near to the mask, in sizes of the pose
 
 
@@ -62,23 +62,27 @@ def mask_of(photo, person, others=()):
 
     Args:
         photo: (h, w, 3) uint8 RGB.
-        person: :class:`pose.person.Person` with a mask.
-        others: the other persons of the photo, with masks.
+        person: :class:`pose.detector.Person`.
+        others: the other people of the photo, found by the same detector.
     Returns:
-        (h, w) float32.
+        (h, w) float32, or None if the person has no mask, or one that is empty or everything.
     """
     mask = person.mask(photo.shape[:2])
+    if mask is None:
+        return None
     for other in others:
         if (np.minimum(person.box[2:], other.box[2:]) > np.maximum(person.box[:2], other.box[:2])).all():
             mask *= np.clip(0.5 + 2 * (mask - other.mask(photo.shape[:2])), 0, 1)
-    return refine(photo, mask, person.box)
+    mask = refine(photo, mask, person.box)
+    return mask if MIN_SHARE <= (mask > 0.5).mean() < 1 else None
 
 
-def alpha_mask(picture):
-    """The alpha channel of a picture (h, w, 4) uint8 as a mask, or None if it has none or a constant one."""
-    if picture.ndim != 3 or picture.shape[2] != 4 or np.ptp(picture[..., 3]) == 0:
-        return None
-    return picture[..., 3].astype(np.float32) / 255
+def alpha_mask(alpha):
+    """An alpha channel (h, w) uint8 as a mask (h, w) float32.
+
+    None if it covers nothing, or so much that it cannot be a person's: opaque pictures, and those with rounded corners.
+    """
+    return alpha.astype(np.float32) / 255 if MIN_SHARE <= np.count_nonzero(alpha > 127) / alpha.size <= MOST_ALPHA else None
 
 
 def read_mask(path, size):
@@ -102,9 +106,9 @@ def read_mask(path, size):
         raise UserError(f"{path}: this mask is {picture.shape[1]} x {picture.shape[0]} pixels, the photo is {size[1]} x "
                         f"{size[0]}; save it at the photo's size")
     picture = picture.astype(np.float32) * (255 / np.iinfo(picture.dtype).max) if picture.dtype != np.uint8 else picture
-    mask = alpha_mask(picture)
+    mask = alpha_mask(picture[..., 3]) if picture.ndim == 3 and picture.shape[2] == 4 else None
     if mask is None:
-        mask = (picture if picture.ndim == 2 else picture[..., :3].mean(-1)).astype(np.float32) / 255
+        mask = (picture if picture.ndim == 2 else cv2.cvtColor(picture[..., :3], cv2.COLOR_BGR2GRAY)).astype(np.float32) / 255
     check_not_empty(mask, path)
     return mask
 
@@ -142,9 +146,11 @@ def check_near(mask, joints, visible, place):
                         "is it another photo's?")
 
 
+def mask_bytes(mask):
+    """A mask (h, w) float32 as a grey PNG."""
+    return cv2.imencode(".png", cv2.convertScaleAbs(mask, alpha=255))[1].tobytes()
+
+
 def write_mask(path, mask):
-    """Write a mask as a gray PNG, whole."""
-    done, data = cv2.imencode(".png", np.round(mask * 255).clip(0, 255).astype(np.uint8))
-    if not done:
-        raise UserError(f"{path}: this mask cannot be written as a PNG")
-    write_bytes(path, data.tobytes())
+    """Write a mask as a grey PNG, whole."""
+    write_bytes(path, mask_bytes(mask))

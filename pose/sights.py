@@ -4,14 +4,16 @@ from typing import NamedTuple
 import numpy as np
 
 from pose.blazepose_networks import BODY, LANDMARKED, sigmoid
-from pose.person import Person
+from pose.detector import Person
 from pose.regions import Region, around
+from pose.skeleton import HEAD, HIPS, MIRROR, SHOULDERS
 
-HEAD = [0, 7, 8]             # nose and ears; their mean is the middle of the head
+FACE = [0, 7, 8]             # nose and ears; their mean is the middle of the head
 # Penn Action's joints 1 to 12: its left is the person's own right, which has BlazePose's even numbers
 PENN = [12, 11, 14, 13, 16, 15, 24, 23, 26, 25, 28, 27]
 MIN_VISIBLE = 0.5            # probability
 SAME_POSE = 0.5              # two sights are of the same person below this mean distance of the joints, in torso lengths
+CROWN = 1.2                  # distance of the crown from the hips against that of the middle of the head
 UPRIGHT = 0.3                # radians: the box around the mask of a region that is turned further would be too large
 
 
@@ -28,12 +30,12 @@ class Sight(NamedTuple):
     @property
     def joints(self):
         """(13, 2) pixels, Penn Action's joints."""
-        return np.concatenate([self.points[HEAD].mean(0, keepdims=True), self.points[PENN]])
+        return np.concatenate([self.points[FACE].mean(0, keepdims=True), self.points[PENN]])
 
     @property
     def shown(self):
         """(13,) probabilities that the joints are visible."""
-        return np.concatenate([self.visible[HEAD].mean(keepdims=True), self.visible[PENN]])
+        return np.concatenate([self.visible[FACE].mean(keepdims=True), self.visible[PENN]])
 
     @property
     def covered(self):
@@ -64,6 +66,24 @@ def same_pose(one, other):
     return distance(one, other) < SAME_POSE * max(torso(one), torso(other))
 
 
+def region_of(joints):
+    """The region of a person whose joints (13, 2) are known: a circle around the middle of the hips that holds head and feet."""
+    centre = joints[list(HIPS)].mean(0)
+    up = joints[list(SHOULDERS)].mean(0) - centre
+    length = np.linalg.norm(up)
+    up = up / length if length > 0 else np.array([0.0, -1.0])
+    reach = np.linalg.norm(joints - centre, axis=1)
+    reach[HEAD] *= CROWN                                        # the joint is the middle of the head
+    return around(centre, centre + max(1.0, reach.max()) * up)
+
+
+def has_joints(sight, joints, visible):
+    """Whether a sight is of the person with these joints (13, 2), of which visible (13,) count; sides may be exchanged."""
+    counted = visible if visible.any() else ~visible
+    shift = min(np.linalg.norm(found - joints, axis=1)[counted].mean() for found in (sight.joints, sight.joints[list(MIRROR)]))
+    return shift < SAME_POSE * torso(sight)
+
+
 def prominence(sight, shape):
     """Pixels of the photo that the mask covers, less for joints outside of the photo or of the mask and for doubts."""
     inside = ((sight.joints >= 0) & (sight.joints < shape[1::-1])).all(1).mean()
@@ -71,7 +91,7 @@ def prominence(sight, shape):
 
 
 def as_person(sight, shape):
-    """A :class:`Sight` as :class:`pose.person.Person` of a photo of shape (h, w); the box is that of joints and mask."""
+    """A :class:`Sight` as :class:`pose.detector.Person` of a photo of shape (h, w); the box is that of joints and mask."""
     joints, (h, w) = sight.joints, shape
     rows, columns = (np.flatnonzero((sight.mask > 0).any(axis)) for axis in (1, 0))
     corners = joints

@@ -1,1 +1,1 @@
-"""Commands that nothing else imports: the benchmark and the ablation."""
+"""Commands that nothing else imports: benchmarks, the ablation, and the measurement of a detector."""

@@ -1,11 +1,11 @@
-"""How well people are found: BlazePose against a data set's own joints and masks.
+"""Measure how well BlazePose finds people, against a data set's own joints and masks.
 
     python -m tools.measure_detector --root DIR [--every 4] [--clips N] [--weights PATH]
 
-Single pictures are the first and the middle frame of every fourth clip; videos are whole clips, followed from frame to frame and
-smoothed as `dataset.from_video` does. Distances are in lengths of the annotated torso: the median of all visible joints, and
-median and 90 % quantile of the frames' means. Masks are compared at 0.5 where the data set has any (masks/NNNN/*.png beside
-frames/). Frames a second are those of one core's time.
+It measures single pictures, the first and the middle frame of every fourth clip, and videos, whole clips in which people are
+followed and smoothed as in `dataset.from_video`. Distances are divided by the length of the annotated torso; printed are the
+median over visible joints, and the median and the 90 % quantile of the frames' means. Masks are compared at a threshold of 0.5,
+if the data set has any (masks/NNNN/*.png beside frames/). Frames a second are counted in processor time.
 """
 import argparse
 import json
@@ -23,11 +23,11 @@ from pose.blazepose import BlazePose
 from pose.skeleton import HIPS, SHOULDERS
 from utils.errors import UserError, command
 
-FPS = 25                     # frames a second that videos are taken to have: smoothing then spans five frames
+FPS = 25                     # assumed frames a second of the videos: smoothing then spans five frames
 
 
 class Scores:
-    """What is collected frame by frame."""
+    """Measurements that are collected frame by frame."""
 
     def __init__(self):
         self.missed, self.joints, self.means, self.overlaps, self.seconds, self.frames = 0, [], [], [], 0.0, 0
@@ -47,7 +47,7 @@ class Scores:
             self.overlaps.append(float((one & other).sum() / max(1, (one | other).sum())))
 
     def summary(self):
-        """The figures, by name."""
+        """The results: name -> number."""
         def quantile(values, at):
             return round(float(np.quantile(values, at)), 4) if values else None
         return {"frames": self.frames, "missed": self.missed, "joint_median": quantile(self.joints, 0.5),
@@ -57,7 +57,7 @@ class Scores:
 
 
 def frame(root, name, number):
-    """A frame (h, w, 3) uint8 RGB of a clip, from 0, and its mask (h, w) float32 in [0, 1] or None."""
+    """Frame `number`, from 0, of a clip: (h, w, 3) uint8 RGB, and its mask (h, w) float32 in [0, 1] or None."""
     path = root / "frames" / name / f"{number + 1:06d}.jpg"
     picture = cv2.imread(str(path))
     if picture is None:
@@ -106,8 +106,8 @@ def measure_videos(root, clips, blazepose, bar):
 def main():
     parser = argparse.ArgumentParser(prog="python -m tools.measure_detector", description=__doc__.splitlines()[0])
     parser.add_argument("--root", required=True, help="data set in Penn Action's layout, with masks if there are any")
-    parser.add_argument("--every", type=int, default=4, help="of so many clips one is taken (default %(default)s)")
-    parser.add_argument("--clips", type=int, help="clips at most")
+    parser.add_argument("--every", type=int, default=4, help="measure every Nth clip (default: %(default)s)")
+    parser.add_argument("--clips", type=int, help="largest number of clips")
     parser.add_argument("--weights", help="wheel of mediapipe, or folder of its two files")
     options = parser.parse_args()
     if options.every < 1 or (options.clips is not None and options.clips < 1):

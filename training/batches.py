@@ -20,18 +20,17 @@ class EpochBatches:
     gets its share of every batch.
 
     Args:
-        rows: number of rows.
+        rows, epochs: numbers of rows and of epochs of the whole training.
         batch_size: of all processes together.
-        seed: of the run.
         draw_frame_indices: None, or function of a torch.Generator that returns frame indices. Then an entry of a batch is (row,
             frame indices), the same indices for the whole batch; they depend on seed and iteration.
-        epochs: number of epochs of the whole training.
     """
 
     def __init__(self, rows, batch_size, seed, draw_frame_indices=None, epochs=1):
         self.rows, self.batch_size, self.seed, self.draw_frame_indices = rows, batch_size, seed, draw_frame_indices
         self.per_epoch, self.epochs = rows // batch_size, epochs
         self.iteration, self.ahead = 0, 0    # the next iteration; how far its place in the epochs is ahead of its number
+        self._shuffled = None, ()            # an epoch and its batches
 
     @property
     def total(self):
@@ -58,21 +57,20 @@ class EpochBatches:
     def batch(self, iteration):
         """The row numbers of an iteration's batch, of all processes together."""
         epoch, number = self.epoch(iteration)
-        return self.order(epoch).split(self.batch_size)[number].tolist()
+        if epoch != self._shuffled[0]:
+            self._shuffled = epoch, self.order(epoch).split(self.batch_size)
+        return self._shuffled[1][number].tolist()
+
+    draws = batch                            # what the data set is asked for, here the row numbers themselves
 
     def __iter__(self):
-        own, ordered, order = processes.shard(self.batch_size), None, ()
+        own = processes.shard(self.batch_size)
         for iteration in range(self.iteration, self.total):
-            epoch, number = self.epoch(iteration)
-            if epoch != ordered:
-                ordered, order = epoch, self.order(epoch).split(self.batch_size)
-            yield self._with_frame_indices(order[number][own].tolist(), iteration)
-
-    def _with_frame_indices(self, rows, iteration):
-        if self.draw_frame_indices is None:
-            return rows
-        frame_indices = self.draw_frame_indices(torch.Generator().manual_seed(self.seed * 1_000_003 + iteration))
-        return [(row, frame_indices) for row in rows]
+            draws = self.draws(iteration)[own]
+            if self.draw_frame_indices:
+                frame_indices = self.draw_frame_indices(torch.Generator().manual_seed(self.seed * 1_000_003 + iteration))
+                draws = [(draw, frame_indices) for draw in draws]
+            yield draws
 
 
 class MixedBatches(EpochBatches):
@@ -92,11 +90,6 @@ class MixedBatches(EpochBatches):
 
     def batch(self, iteration):
         return [draw.row for draw in self.draws(iteration)]
-
-    def __iter__(self):
-        own = processes.shard(self.batch_size)
-        for iteration in range(self.iteration, self.total):
-            yield self._with_frame_indices(self.draws(iteration)[own], iteration)
 
 
 def training_batches(dataset, config, seed, draw_frame_indices=None):

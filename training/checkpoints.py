@@ -5,7 +5,6 @@ published `optimizer.pt` belongs to the newest snapshot. Two more files make res
 `<epoch:04d>_training_state_<iteration:08d>.pt` holds the optimizers, the seed and the random state of that snapshot, and
 `<epoch:04d>_networks_<iteration:08d>.json` the description of its networks, see :mod:`training.weights`.
 """
-import json
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -32,8 +31,6 @@ class Snapshot(NamedTuple):
 def load_part(path, module):
     """Fill `module` from a checkpoint file, strictly: the published `{'a': state_dict}`, or a bare state dict.
 
-    The prefix `module.`, which DistributedDataParallel puts before every name, is removed.
-
     Raises:
         UserError: other names, shapes or kinds of values than the module's.
     """
@@ -42,7 +39,7 @@ def load_part(path, module):
     if not isinstance(weights, dict) or not weights or not all(isinstance(name, str) and isinstance(tensor, torch.Tensor)
                                                                for name, tensor in weights.items()):
         raise UserError(f"{path}: expected the published format {{'a': state_dict}}")
-    if all(name.startswith("module.") for name in weights):
+    if all(name.startswith("module.") for name in weights):           # DistributedDataParallel puts it before every name
         weights = {name.removeprefix("module."): tensor for name, tensor in weights.items()}
     expected = module.state_dict()
     for name in sorted(expected.keys() | weights.keys()):
@@ -65,11 +62,10 @@ def _is_plain(tensor, like):
 
 
 def load_optimizer(path, optimizer, saved):
-    """Load the saved moments of an optimizer; its settings (`lr`, `betas`, ...) stay as they are.
+    """Load the saved moments of Adam, AdamW or Muon; the optimizer's settings (`lr`, `betas`, ...) stay as they are.
 
     Args:
         path: of the file, for messages.
-        optimizer: Adam, AdamW or Muon.
         saved: `state_dict()` of an optimizer for the same parameters, from any version of PyTorch.
     Raises:
         UserError: state of other parameters, or no such state.
@@ -110,22 +106,10 @@ def find_snapshots(folder, parts):
     return [Snapshot(*number, files) for number, files in _numbered_files(folder).items() if set(parts) <= set(files)]
 
 
-def read_networks(path):
-    """Read the description of a snapshot's networks. Raises :class:`UserError` if it is none."""
-    try:
-        value = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not the description of a snapshot's networks ({reason(error)})") from None
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: not the description of a snapshot's networks")
-    return value
-
-
 def save_snapshot(folder, iteration, epoch, parts, optimizers, state, networks, keep_last=0, keep_every=0):
     """Write one snapshot, then remove files that are no longer needed, see :func:`remove_old`.
 
     Args:
-        folder: the run's checkpoints folder.
         parts: published part name -> module.
         optimizers: published name -> optimizer.
         state: further training state (plain values and tensors).
@@ -136,16 +120,14 @@ def save_snapshot(folder, iteration, epoch, parts, optimizers, state, networks, 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     optimizer_states = {name: optimizer.state_dict() for name, optimizer in optimizers.items()}
-
-    def path(part, ending="pt"):
-        return folder / f"{epoch:04d}_{part}_{iteration:08d}.{ending}"
-
+    description = folder / f"{epoch:04d}_{NETWORKS}_{iteration:08d}.json"
+    with writing(description):
+        write_json(description, networks)
     # the parts last: a snapshot is complete as soon as it has all of them
-    with writing(path(NETWORKS, "json")):
-        write_json(path(NETWORKS, "json"), networks)
-    save_torch(path(STATE), {**state, "optimizers": optimizer_states})
-    for name, module in parts.items():
-        save_torch(path(name), {"a": module.state_dict()})
+    files = {STATE: {**state, "optimizers": optimizer_states}}
+    files |= {name: {"a": module.state_dict()} for name, module in parts.items()}
+    for name, value in files.items():
+        save_torch(folder / f"{epoch:04d}_{name}_{iteration:08d}.pt", value)
     save_torch(folder / "optimizer.pt", optimizer_states)
     remove_old(folder, parts, keep_last, keep_every)
 

@@ -14,7 +14,7 @@ class EMA:
 
     def __init__(self, decay):
         self.decay = decay
-        self.modules, self.averages = {}, {}               # part -> module; part -> name -> tensor
+        self.modules, self.averages = {}, {}               # part -> module; parameter -> its average
         self._depth = 0                                    # of nested `applied`
 
     def add(self, part, module):
@@ -26,24 +26,22 @@ class EMA:
     def reset(self, part):
         """Start the average of a part again from its weights, after they were loaded."""
         if part in self.modules:
-            self.averages[part] = self._weights(self.modules[part])
+            self.averages |= {value: value.detach().clone() for value in self.modules[part].parameters()}
 
     @torch.no_grad()
     def update(self, iteration):
         """Follow the weights after an iteration, numbered from 1."""
-        decay = min(self.decay, iteration / (iteration + 9))
-        for part, averages in self.averages.items():
-            weights = dict(self.modules[part].named_parameters())
-            torch._foreach_lerp_(list(averages.values()), [weights[name].detach() for name in averages], 1 - decay)
+        if self.averages:
+            decay = min(self.decay, iteration / (iteration + 9))
+            torch._foreach_lerp_(list(self.averages.values()), list(self.averages), 1 - decay)
 
     @contextmanager
     def applied(self):
         """Put the averages in place of the weights for the time of a `with` block."""
         kept = {}
         if not self._depth:
-            for part, averages in self.averages.items():
-                for name, value in self.modules[part].named_parameters():
-                    kept[value], value.data = value.data, averages[name]
+            for value, average in self.averages.items():
+                kept[value], value.data = value.data, average
         self._depth += 1
         try:
             yield
@@ -54,7 +52,8 @@ class EMA:
 
     def trained_weights(self):
         """Copies of the weights with which training goes on: part -> name -> tensor."""
-        return {part: self._weights(module) for part, module in self.modules.items()}
+        return {part: {name: value.detach().clone() for name, value in module.named_parameters()}
+                for part, module in self.modules.items()}
 
     @torch.no_grad()
     def load_trained_weights(self, trained):
@@ -62,7 +61,3 @@ class EMA:
         for part in self.modules.keys() & trained.keys():
             for name, value in self.modules[part].named_parameters():
                 value.copy_(trained[part][name])
-
-    @staticmethod
-    def _weights(module):
-        return {name: value.detach().clone() for name, value in module.named_parameters()}

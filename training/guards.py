@@ -117,7 +117,8 @@ class Guard:
             FailedRun: a loss or gradient is not finite.
         """
         skip = self.trainer.config.on_nan == "skip"
-        buffers = self.trainer.buffers() if skip else []
+        # a bad batch spoils the networks' buffers even if no optimizer steps
+        kept = [(buffer, buffer.clone()) for part in self.trainer.parts.values() for buffer in part.buffers()] if skip else []
         self.whole = False
         try:
             losses = self.trainer.update(batch)
@@ -128,7 +129,9 @@ class Guard:
                 raise FailedRun(f"{self._describe(bad)}. Training stopped; a lower lr may help"
                                 + ("" if skip else ", or on_nan: skip where single batches are to blame")) from None
             self.run.log.warning("%s; skipped", self._describe(bad))
-            self.trainer.skip(buffers)
+            for buffer, value in kept:
+                buffer.copy_(value)
+            self.trainer.end_iteration()
             losses = {}
         self.whole = True
         return losses

@@ -5,7 +5,9 @@ from contextlib import closing
 from tqdm import tqdm
 
 from training.guards import Guard, StopSignals
+from training.tensorboard import EventFile
 from utils import processes
+from utils.media import write_image
 
 
 def train(trainer, sampler, loader, run, evaluation, data, held_out):
@@ -22,9 +24,11 @@ def train(trainer, sampler, loader, run, evaluation, data, held_out):
     Raises:
         FailedRun: a loss or gradient is not finite, or a snapshot cannot be written.
     """
-    config, writer = trainer.config, run.tensorboard()
+    config, writer = trainer.config, EventFile(run.logs if processes.is_rank_zero() else None)
     stopped = 0
-    with StopSignals() as stop, progress(sampler) as bar:
+    bar = tqdm(total=sampler.total, initial=sampler.iteration, unit="it", dynamic_ncols=True,
+               disable=not processes.is_rank_zero())
+    with StopSignals() as stop, bar:
         guard = Guard(trainer, sampler, data.rows, run, stop)
         with guard.nothing_lost(), closing(guard.batches(loader)) as batches:
             for batch in batches:
@@ -49,12 +53,6 @@ def train(trainer, sampler, loader, run, evaluation, data, held_out):
     return 128 + stopped if stopped else 0
 
 
-def progress(sampler):
-    """The progress bar, shown by rank zero."""
-    return tqdm(total=sampler.total, initial=sampler.iteration, unit="it", dynamic_ncols=True,
-                disable=not processes.is_rank_zero())
-
-
 def log_losses(losses, trainer, run, writer, bar):
     """Write the losses, averaged over the processes, to the log file, TensorBoard and the progress bar."""
     values = dict(zip(losses, processes.all_reduce_mean(list(losses.values()))))
@@ -70,7 +68,9 @@ def log_losses(losses, trainer, run, writer, bar):
 def show(trainer, run, writer, evaluation, data, held_out):
     """Draw the sample sheets and measure some test rows."""
     for part, rows in (("train", data), ("test", held_out)):
-        run.add_sheet(part, evaluation.sheet(trainer, rows, trainer.config.display_size), trainer.iteration, writer)
+        sheet = evaluation.sheet(trainer, rows, trainer.config.display_size)
+        write_image(run.images / f"{part}_{trainer.iteration:08d}.jpg", sheet)
+        writer.add_image(part, sheet, trainer.iteration)
     metrics = evaluation.quick_metrics(trainer, held_out)
     for name, value in metrics.items():
         writer.add_scalar(f"test/{name}", value, trainer.iteration)

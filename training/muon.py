@@ -32,8 +32,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self, closure=None):
-        loss = None if closure is None else torch.enable_grad()(closure)()
+    def step(self):
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is None:
@@ -44,4 +43,3 @@ class Muon(torch.optim.Optimizer):
                 mean = state["momentum"].lerp_(weight.grad, 1 - group["momentum"])
                 step = orthogonalise(weight.grad.lerp(mean, group["momentum"]).flatten(1))
                 weight.add_(step.view(weight.shape), alpha=-group["lr"] * STEP * max(step.shape) ** 0.5)
-        return loss

@@ -19,9 +19,6 @@ def build_optimizers(part, module, config, outer=(), stacked=False):
     Muon trains the inner matrices and convolutions, see :mod:`training.muon`; Adam trains the rest.
 
     Args:
-        part: name of the part.
-        module: its network.
-        config: :class:`utils.schema.Config`.
         outer: names of the first and last layers, which Muon leaves to Adam.
         stacked: whether a tensor holds the weights of several networks.
     Returns:
@@ -29,17 +26,16 @@ def build_optimizers(part, module, config, outer=(), stacked=False):
     Raises:
         UserError: Muon with stacked weights.
     """
-    parameters, optimizers = list(module.parameters()), {}
+    parameters, inner, optimizers = dict(module.named_parameters()), {}, {}
     if config.optimizer == "muon":
         if stacked:
             raise UserError(f"optimizer: muon takes single matrices, and a tensor of {part} holds those of several networks; "
                             "write adamw")
-        inner = [value for name, value in module.named_parameters() if value.ndim > 1 and name.partition(".")[0] not in outer]
-        optimizers[f"{part}.muon"] = Muon(inner, config.lr)
-        parameters = [value for value in parameters if not any(value is other for other in inner)]
+        inner = {name: value for name, value in parameters.items() if value.ndim > 1 and name.partition(".")[0] not in outer}
+        optimizers[f"{part}.muon"] = Muon(inner.values(), config.lr)
     kind = AdamW if config.optimizer == "adamw" else Adam
-    optimizers[part] = kind(parameters, lr=config.lr, betas=(config.beta1, config.beta2), weight_decay=config.weight_decay,
-                            fused=True)
+    optimizers[part] = kind([value for name, value in parameters.items() if name not in inner], lr=config.lr,
+                            betas=(config.beta1, config.beta2), weight_decay=config.weight_decay, fused=True)
     return optimizers
 
 
@@ -48,8 +44,7 @@ def step(loss, optimizers, parameters, scaler, max_norm=0.0):
 
     Args:
         loss: 0-dim tensor.
-        optimizers: list.
-        parameters: list of all parameters that they train.
+        optimizers, parameters: lists of the optimizers and of all parameters that they train.
         scaler: `torch.amp.GradScaler`, enabled in fp16.
         max_norm: length to which longer gradients are shortened; 0 takes them as they are.
     Raises:

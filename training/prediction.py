@@ -38,17 +38,10 @@ def row_noise(seed, rows, samples, shape):
 
 
 def predict_poses(module, source, n, steps, seed, device):
-    """Predict `n` futures of every row with a pose module in eval mode.
+    """Predict `n` futures of T = `steps` steps for every row of a :class:`Source`, with a pose module in eval mode.
 
-    Rows are worked on in chunks, so memory grows with the result only.
+    Rows are worked on in chunks, so memory grows with the result only. `seed` is that of :func:`row_noise`.
 
-    Args:
-        module: :class:`networks.interfaces.PoseModule`.
-        source: :class:`Source` of B rows.
-        n: samples of each row.
-        steps: T.
-        seed: of the noise, see :func:`row_noise`.
-        device: of the module.
     Returns:
         (B, n, T, J, 2) normalised poses on the CPU.
     """

@@ -10,19 +10,12 @@ from training.ema import EMA
 from training.optimizers import build_optimizers, step
 from training.prediction import Prediction, Source, predict_poses
 from training.schedule import learning_rate
-from training.weights import INFERENCE_KEYS, adopt, describe, find_weights, part_names
+from training.weights import INFERENCE_KEYS, adopt, describe, find_weights
 from utils import processes
 from utils.errors import FailedRun, UserError
 from utils.torch_files import load_torch
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-def check_seed(seed):
-    """The seed of a checkpoint; raises ValueError if it is none."""
-    if not isinstance(seed, int) or not 0 <= seed < 2 ** 31:
-        raise ValueError("its seed is no number from 0 to 2147483647")
-    return seed
 
 
 def choose_device(name):
@@ -48,10 +41,14 @@ class BaseTrainer:
 
     A subclass sets `pose_module` and `parts` (checkpoint part -> module), calls :meth:`add_optimizer` for each part that it
     trains, has one method `update(batch)` -> losses by name, and overrides these class attributes where it differs.
+
+    Args:
+        config: :class:`utils.schema.Config`.
+        seed: of the initial weights, the training noise and the frame indices.
+        trains: whether it needs optimizers.
     """
 
     keys = ("actions", "imsize", "actvae")                 # of the configuration, which describe the networks of a snapshot
-    blocks = ("actvae",)                                   # of the configuration, whose parts a snapshot holds
     optional = ()                                          # parts that pretrained folders may lack
     paints = False                                         # whether it paints the poses of a given pose module
     plate = None                                           # see `networks.interfaces.Generator`
@@ -62,7 +59,6 @@ class BaseTrainer:
     def __init__(self, config, seed=7, trains=True):
         self.config, self.trains = config, trains
         self.device = choose_device(config.device)
-        self.autocast_type = AUTOCAST.get(config.precision)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "fp16")
         self.random = torch.Generator().manual_seed(seed)  # of all noise of training; on the CPU, so that it is the same
         self.parts, self.optimizers = {}, {}               # on every device
@@ -75,15 +71,13 @@ class BaseTrainer:
     @classmethod
     def find_weights(cls, folder, iteration=None):
         """Weights for this kind of trainer, see :func:`training.weights.find_weights`."""
-        return find_weights(folder, cls.keys, lambda networks: part_names(networks, cls.blocks), iteration, cls.optional)
+        return find_weights(folder, cls.keys, iteration, cls.optional)
 
     def check_targets(self, targets):
         """Raise :class:`UserError` if rows with so many targets cannot be used."""
         if self.pose_module.steps(targets) < 1:
             raise UserError(f"rows of {targets} target cannot be used with the pose module {self.config.actvae.kind}, which "
                             "wants one more than it predicts; write longer ones with `python -m dataset.penn_action --horizon`")
-
-    # ---------------------------------------------------------------------------------------------- training
 
     def add_optimizer(self, part, module, outer=(), stacked=False):
         """Train a part: its optimizers, see :func:`training.optimizers.build_optimizers`, and its EMA."""
@@ -93,7 +87,8 @@ class BaseTrainer:
 
     def autocast(self):
         """Context in which the networks run in the configured precision."""
-        return torch.autocast(self.device.type, self.autocast_type, enabled=self.autocast_type is not None)
+        dtype = AUTOCAST.get(self.config.precision)
+        return torch.autocast(self.device.type, dtype, enabled=dtype is not None)
 
     def step(self, loss, parts):
         """Back-propagate `loss` and step the optimizers of some parts, see :func:`training.optimizers.step`."""
@@ -122,18 +117,6 @@ class BaseTrainer:
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(self.config, self.iteration, self.total)
-
-    def buffers(self):
-        """Copies of the networks' buffers, which a bad batch spoils even if no optimizer steps; for :meth:`skip`."""
-        return [(buffer, buffer.clone()) for module in self.parts.values() for buffer in module.buffers()]
-
-    def skip(self, buffers):
-        """Leave out the rest of an iteration and put back what :meth:`buffers` kept."""
-        for buffer, value in buffers:
-            buffer.copy_(value)
-        self.end_iteration()
-
-    # -------------------------------------------------------------------------------------------- prediction
 
     @torch.no_grad()
     def predict(self, source, n, steps=None, seed=7, painted=None):
@@ -168,8 +151,6 @@ class BaseTrainer:
         found = self.predict(Source(poses[:, 0], batch["action"], torch.arange(len(poses)), image), n, steps, seed)
         return found.poses if found.videos is None else found
 
-    # ------------------------------------------------------------------------------------------- checkpoints
-
     def save(self, checkpoint_dir, iteration, epoch):
         """Write a snapshot: the published files and the training state. Raises :class:`FailedRun`."""
         for name, module in self.parts.items():
@@ -185,12 +166,9 @@ class BaseTrainer:
     def resume(self, checkpoint_dir, weights_only=False, iteration=None):
         """Go on from a snapshot of a folder: the newest complete one, or that of an iteration.
 
-        Folders of the published system, which lack the training state, resume with `optimizer.pt`.
+        Folders of the published system, which lack the training state, resume with `optimizer.pt`. `weights_only` leaves the
+        optimizers alone, for testing.
 
-        Args:
-            checkpoint_dir: the folder.
-            weights_only: leave the optimizers alone, for testing.
-            iteration: of the snapshot.
         Returns:
             the :class:`training.weights.Weights` that were loaded.
         Raises:
@@ -235,7 +213,9 @@ class BaseTrainer:
         try:
             saved = dict(state["optimizers"] if STATE in snapshot.files else state)
             if STATE in snapshot.files:
-                self.seed = check_seed(state["seed"])
+                self.seed = state["seed"]
+                if not isinstance(self.seed, int) or not 0 <= self.seed < 2 ** 31:
+                    raise ValueError("its seed is no number from 0 to 2147483647")
                 self.random.set_state(state["random"])
                 self.place = dict(state.get("place", {}))
                 self.ema.load_trained_weights(state.get("last", {}))

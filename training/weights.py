@@ -5,14 +5,17 @@ description: the keys of the configuration that say what the networks are (their
 size). A snapshot has it in its `networks` file; otherwise it is the `config.yaml` beside the weights.
 """
 import dataclasses
+import json
 from pathlib import Path
 from typing import NamedTuple
 
-from training.checkpoints import NETWORKS, Snapshot, find_snapshots, read_networks
+from training.checkpoints import NETWORKS, Snapshot, find_snapshots
 from utils.config import assign, flatten, load_config
 from utils.errors import UserError
 from utils.schema import NETWORK_KINDS, DiscriminatorConfig
+from utils.torch_files import reason
 
+NETWORK_BLOCKS = {**NETWORK_KINDS, "discriminator": {"": DiscriminatorConfig}}      # the published kind first
 # dotted keys, see `utils.schema.NetworkConfig`
 TUNABLE, INFERENCE_KEYS = ({f"{block}.{key}" for block, kinds in NETWORK_KINDS.items() for kind in kinds.values()
                             for key in getattr(kind, what)} for what in ("tunable", "inference"))
@@ -65,23 +68,21 @@ def adopt(config, description, origin, chosen=()):
     return changed
 
 
-def part_names(networks, blocks):
-    """The checkpoint parts of some blocks of a description; a block that it lacks is taken to be the published network."""
+def _part_names(networks, keys):
+    """The checkpoint parts of the networks among `keys`; what the description lacks is taken to be the published network."""
     names = []
-    for block in blocks:
-        kinds = NETWORK_KINDS.get(block, {None: DiscriminatorConfig})
-        kind = networks[block].get("kind") if isinstance(networks.get(block), dict) else None
-        names += kinds[kind if kind in kinds else next(iter(kinds))].parts
+    for kinds, network in ((NETWORK_BLOCKS[key], networks.get(key)) for key in keys if key in NETWORK_BLOCKS):
+        kind = network.get("kind") if isinstance(network, dict) else None
+        names += kinds.get(kind, next(iter(kinds.values()))).parts
     return names
 
 
-def find_weights(folder, keys, parts_of, iteration=None, optional=()):
+def find_weights(folder, keys, iteration=None, optional=()):
     """Find the newest complete weights in a folder.
 
     Args:
         folder: a checkpoints folder, a run's folder with `checkpoints/`, or one with `<part>.pt` for every part.
-        keys: the keys of the description that are wanted.
-        parts_of: function of a description that names the parts that are needed.
+        keys: the keys of the description that are wanted; all parts of the networks among them are needed.
         iteration: take the snapshot of this iteration instead of the newest.
         optional: parts that may be missing from a folder of `<part>.pt`.
     Returns:
@@ -92,65 +93,62 @@ def find_weights(folder, keys, parts_of, iteration=None, optional=()):
     folder = Path(folder)
     if not folder.is_dir() and folder.name != "checkpoints":
         raise UserError(f"{folder}: there is no such folder with pretrained weights")
-    places = [place for place in (folder, folder / "checkpoints") if find_snapshots(place, ())]
-    if not places:
-        return _published_weights(folder, keys, parts_of, optional)
+    place = next((place for place in (folder, folder / "checkpoints") if find_snapshots(place, ())), None)
+    if not place:
+        return _published_weights(folder, keys, optional)
     found = []
-    for snapshot in find_snapshots(places[0], ()):
-        networks, origin = _description(snapshot, places[0], keys)
-        parts = parts_of(networks)
+    for snapshot in find_snapshots(place, ()):
+        networks, origin = _description(snapshot, place, keys)
+        parts = _part_names(networks, keys)
         if set(parts) <= set(snapshot.files):
             found.append(Weights({name: snapshot.files[name] for name in parts}, networks, origin, snapshot.iteration, snapshot))
     if not found:
-        raise UserError(f"{places[0]}: {_no_checkpoint(parts_of)}")
+        raise UserError(f"{place}: {_no_checkpoint(keys)}")
     chosen = [weights for weights in found if iteration in (None, weights.iteration)]
     if not chosen:
-        raise UserError(f"{places[0]}: no complete checkpoint of iteration {iteration}; there are "
+        raise UserError(f"{place}: no complete checkpoint of iteration {iteration}; there are "
                         + ", ".join(str(weights.iteration) for weights in found))
     return chosen[-1]
 
 
-def _published_weights(folder, keys, parts_of, optional):
-    """The :class:`Weights` of a folder with `<part>.pt`; arguments as of :func:`find_weights`."""
+def _published_weights(folder, keys, optional):
+    """The :class:`Weights` of a folder with `<part>.pt`."""
     path = folder / "config.yaml"
     networks = describe(load_config(path), keys) if path.is_file() else {}
-    files = {name: folder / f"{name}.pt" for name in parts_of(networks)}
+    files = {name: folder / f"{name}.pt" for name in _part_names(networks, keys)}
     if not any(path.is_file() for path in files.values()):
-        raise UserError(f"{folder}: {_no_checkpoint(parts_of)}, and no pretrained {next(iter(files.values())).name}")
+        raise UserError(f"{folder}: {_no_checkpoint(keys)}, and no pretrained {next(iter(files.values())).name}")
     for name, file in files.items():
         if name not in optional and not file.is_file():
             raise UserError(f"{file}: this checkpoint file is missing")
     return Weights({name: file for name, file in files.items() if file.is_file()}, networks, path, 0, None)
 
 
-def _no_checkpoint(parts_of):
-    return f"no complete checkpoint here (needs <epoch>_<part>_<iteration>.pt for {' and '.join(parts_of({}))})"
+def _no_checkpoint(keys):
+    return f"no complete checkpoint here (needs <epoch>_<part>_<iteration>.pt for {' and '.join(_part_names({}, keys))})"
 
 
 def _description(snapshot, folder, keys):
     """(description, its file) of a snapshot's networks: from the snapshot itself, or else from the configuration of its run."""
     path, config = snapshot.files.get(NETWORKS), folder.parent / "config.yaml"
-    if path:
-        networks = read_networks(path)
-        return {key: networks[key] for key in keys if key in networks}, path
-    if folder.name == "checkpoints" and config.is_file():
-        return describe(load_config(config), keys), config
-    return {}, folder / "config.yaml"
+    if not path:
+        found = folder.name == "checkpoints" and config.is_file()
+        return (describe(load_config(config), keys), config) if found else ({}, folder / "config.yaml")
+    try:
+        networks = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(networks, dict):
+            raise ValueError("it is no table of keys")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not the description of a snapshot's networks ({reason(error)})") from None
+    return {key: networks[key] for key in keys if key in networks}, path
 
 
 def find_pose_module(folder, iteration=None):
-    """Find the trained pose module in the folder that `--vae_path` names: :class:`Weights`.
-
-    Args:
-        folder: as of :func:`find_weights`.
-        iteration: take the snapshot of this iteration instead of the newest.
-    Raises:
-        UserError: there is no trained pose module.
-    """
+    """Find the trained pose module in the folder that `--vae_path` names, see :func:`find_weights`: :class:`Weights`."""
     if not Path(folder).is_dir():
         raise UserError(f"--vae_path {folder}: there is no such folder")
     try:
-        return find_weights(folder, ("actions", "actvae"), lambda networks: part_names(networks, ("actvae",)), iteration)
+        return find_weights(folder, ("actions", "actvae"), iteration)
     except UserError as error:
         raise UserError(f"--vae_path {folder}: no trained ACT-VAE here; name the checkpoints folder of a train_actvae.py run, or "
                         f"a folder with published weights ({error})") from None

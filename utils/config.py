@@ -14,8 +14,8 @@ from utils.schema import NETWORK_KINDS, Config, TrainDataConfig
 PATHS = ("data_root", "train_data_list", "test_data_list", "cache_dir", "vgg_weights")
 # Keys of the authors' files that never had an effect, or that would undo what their code really does (defect D12:
 # `model.z_dim: 64` and `init: kaiming` while 512 and gaussian run). Of `dis`, two values are checked.
-WITHOUT_EFFECT = ("image_encode", "dec_im", "image_vae", "dis", "model", "init", "image_display_iter")
 BLOCKS = ("image_encode", "dec_im", "image_vae", "dis", "model")
+WITHOUT_EFFECT = (*BLOCKS, "init", "image_display_iter")
 
 
 def load_config(path, overrides=()):
@@ -41,9 +41,6 @@ def load_config(path, overrides=()):
         if unknown:
             raise UserError(f"{path}: train_data, {entry.data_list}: {', '.join(unknown)} is not among the actions of this "
                             f"configuration, {', '.join(config.actions)}")
-    for name in ("beta1", "beta2"):
-        if getattr(config, name) >= 1:
-            raise UserError(f"{path}: {name} must be under 1, it is {getattr(config, name)}")
     return config
 
 
@@ -60,11 +57,7 @@ def _parse_override(override):
 
 def overridden_keys(overrides):
     """The set of dotted keys that overrides set; `actvae={z_dim: 64}` sets the same key as `actvae.z_dim=64`."""
-    keys = set()
-    for override in overrides:
-        names, value = _parse_override(override)
-        keys |= flatten({".".join(names): value}).keys()
-    return keys
+    return {key for names, value in map(_parse_override, overrides) for key in flatten({".".join(names): value})}
 
 
 def dump_config(config):
@@ -98,23 +91,22 @@ def _apply_file(config, path, seen):
             raise UserError(f"{path}:{lines['base']}: 'base' names a YAML file")
         _apply_file(config, path.parent / values.pop("base"), (*seen, path.resolve()))
     idle = [key for key in values if key in WITHOUT_EFFECT]
-    for key in idle:
-        _check_idle(config, values, key, f"{path}:{lines[key]}")
     if idle:
         warnings.warn(f"{path}: keys without effect: {', '.join(idle)}", stacklevel=4)
-    for key in values:
-        if key not in idle:
-            assign(config, [key], values[key], f"{path}:{lines[key]}")
+    for key, value in values.items():
+        if key in idle:
+            _check_idle(config, values, key, f"{path}:{lines[key]}")
+        else:
+            assign(config, [key], value, f"{path}:{lines[key]}")
 
 
 def _read(path):
     """The keys of a YAML file with their values, and with their lines; raises :class:`UserError` if it holds anything else."""
     try:
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path}: cannot read this configuration ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: this configuration is not UTF-8 text") from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise UserError(f"{path}: cannot read this configuration ({reason})") from None
     try:
         values = yaml.safe_load(text)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -165,7 +157,11 @@ def assign(target, keys, value, where):
         values = {".".join(rest): value} if rest else {str(key): inner for key, inner in value.items()}
         where = where if rest else f"{where}, in {name!r}"
         if name in NETWORK_KINDS and "kind" in values:
-            _choose_kind(target, name, values.pop("kind"), where)
+            kind, kinds = values.pop("kind"), NETWORK_KINDS[name]
+            if not isinstance(kind, str) or kind not in kinds:
+                raise UserError(f"{where}: 'kind' must be one of {', '.join(kinds)}")
+            if getattr(target, name).kind != kind:
+                setattr(target, name, kinds[kind]())                    # with its defaults
         for key, inner in values.items():
             assign(getattr(target, name), key.split("."), inner, where)
         return None
@@ -175,17 +171,8 @@ def assign(target, keys, value, where):
     setattr(target, name, check(fields[name], value, where))
 
 
-def _choose_kind(config, name, kind, where):
-    """Give a block the keys of another kind, with their defaults; of the same kind it stays as it is."""
-    kinds = NETWORK_KINDS[name]
-    if not isinstance(kind, str) or kind not in kinds:
-        raise UserError(f"{where}: 'kind' must be one of {', '.join(kinds)}")
-    if getattr(config, name).kind != kind:
-        setattr(config, name, kinds[kind]())
-
-
 def _train_data(entry, value, where):
-    """The value of `train_data`, a list of :class:`TrainDataConfig`; arguments as of :func:`checked_value`."""
+    """The value of `train_data`, a list of :class:`TrainDataConfig`."""
     name = entry.name
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
         raise UserError(f"{where}: {name!r} must be a list of blocks with data_list, data_root and share")

@@ -1,6 +1,8 @@
 """Checks of single values of a configuration: their types and limits."""
 import math
+import operator
 import re
+from contextlib import suppress
 
 from utils.errors import UserError
 
@@ -10,9 +12,20 @@ def is_text(value):
     return isinstance(value, str) and value != "" and not re.search("[\0\ud800-\udfff]", value)
 
 
-def is_integer(value):
-    """Whether a value is an integer; true and false, which Python counts among the integers, are none."""
-    return isinstance(value, int) and not isinstance(value, bool)
+def _is_integer(value):
+    return isinstance(value, int) and not isinstance(value, bool)       # Python counts true and false among the integers
+
+
+# type or limit of a key -> the check of a value, and its name in messages
+TYPES = {float: (lambda value: isinstance(value, float) and math.isfinite(value), "a number"),
+         int: (_is_integer, "an integer"),
+         bool: (lambda value: isinstance(value, bool), "true or false"),
+         str: (is_text, "text"),
+         list[int]: (lambda value: isinstance(value, list) and all(map(_is_integer, value)), "a list of integers"),
+         list: (lambda value: isinstance(value, list) and all(map(is_text, value)) and len(set(value)) == len(value),
+                "a list of different names")}
+LIMITS = {"low": (operator.ge, "at least"), "above": (operator.gt, "more than"), "high": (operator.le, "at most"),
+          "below": (operator.lt, "under"), "choices": (lambda value, choices: value in choices, "one of")}
 
 
 def checked_value(entry, value, where):
@@ -27,39 +40,14 @@ def checked_value(entry, value, where):
     Raises:
         UserError: another type, or outside the limits.
     """
-    name, limits, values = entry.name, entry.metadata, [value]
-    if entry.type is float:
-        try:                                     # YAML reads 1e-4, without a dot, as text
-            value = float(value) if not isinstance(value, bool) else None
-        except (TypeError, ValueError, OverflowError):
-            value = None
-        if value is None or not math.isfinite(value):
-            raise UserError(f"{where}: {name!r} must be a number")
-        values = [value]
-    elif entry.type is int and not is_integer(value):
-        raise UserError(f"{where}: {name!r} must be an integer")
-    elif entry.type is bool and not isinstance(value, bool):
-        raise UserError(f"{where}: {name!r} must be true or false")
-    elif entry.type is str and not is_text(value):
-        raise UserError(f"{where}: {name!r} must be text")
-    elif entry.type == list[int]:
-        if not isinstance(value, list) or not value or not all(map(is_integer, value)):
-            raise UserError(f"{where}: {name!r} must be a list of integers")
-        values = value
-    elif entry.type is list and not (isinstance(value, list) and (value or limits.get("may_be_empty"))
-                                     and all(map(is_text, value)) and len(set(value)) == len(value)):
-        raise UserError(f"{where}: {name!r} must be a list of different names")
-    for one in values:
-        _check_limits(name, limits, one, where)
+    if entry.type is float and not isinstance(value, bool):
+        with suppress(TypeError, ValueError, OverflowError):            # YAML reads 1e-4, without a dot, as text
+            value = float(value)
+    fits, words = TYPES[entry.type]
+    if not fits(value) or value == [] and not entry.metadata.get("may_be_empty"):
+        raise UserError(f"{where}: {entry.name!r} must be {words}")
+    for kind, (fits, words) in LIMITS.items():
+        limit = entry.metadata.get(kind)
+        if limit is not None and not all(fits(one, limit) for one in (value if isinstance(value, list) else [value])):
+            raise UserError(f"{where}: {entry.name!r} must be {words} {', '.join(limit) if kind == 'choices' else limit}")
     return value
-
-
-def _check_limits(name, limits, value, where):
-    if limits.get("choices") and value not in limits["choices"]:
-        raise UserError(f"{where}: {name!r} must be one of {', '.join(limits['choices'])}")
-    if limits.get("low") is not None and value < limits["low"]:
-        raise UserError(f"{where}: {name!r} must be at least {limits['low']}")
-    if limits.get("above") is not None and value <= limits["above"]:
-        raise UserError(f"{where}: {name!r} must be more than {limits['above']}")
-    if limits.get("high") is not None and value > limits["high"]:
-        raise UserError(f"{where}: {name!r} must be at most {limits['high']}")

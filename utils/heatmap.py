@@ -5,7 +5,7 @@ INV_STD = 14.3          # published width; a joint's blob has a standard deviati
 
 
 def gaussian_maps(pose, size, inv_std=INV_STD):
-    """One map a joint, `exp(-((y - mu_y)^2 + (x - mu_x)^2) * inv_std^2)` on a grid `linspace(-1, 1, size)`.
+    """Make one heatmap per joint, `exp(-((y - mu_y)^2 + (x - mu_x)^2) * inv_std^2)` on a grid `linspace(-1, 1, size)`.
 
     Args:
         pose: (..., J, 2) x, y normalised.

@@ -6,7 +6,7 @@ from PIL import Image
 from utils.files import atomic_write
 
 GIF_FPS = 2               # published
-PALETTE_SIDE = 160        # pixels of a side from which the colours of a larger photo's GIF are chosen
+PALETTE_SIDE = 160        # pixels; the colours of a GIF of larger photos are chosen from pictures thinned out to about this side
 TWINS = 128               # most colours that are twice in the palette of a GIF, see `write_gif`
 
 

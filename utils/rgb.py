@@ -1,4 +1,4 @@
-"""Pictures of any kind of pixels as 8-bit RGB: one rule for photos and frames."""
+"""Convert pictures of any pixel format to 8-bit RGB, in the same way for photos and frames."""
 import numpy as np
 from PIL import Image
 
@@ -7,7 +7,7 @@ ROWS = 256                        # that are scaled at once, which limits memory
 
 
 def as_rgb(image):
-    """Pillow's picture of any mode as one of mode RGB that looks the same.
+    """Convert a Pillow picture of any mode to mode RGB, so that it looks the same.
 
     Grey of more than 8 bits is scaled, because `convert` would clip it at 255. Transparent pixels become white, because `convert`
     would show the colours that they hide.
@@ -23,7 +23,7 @@ def as_rgb(image):
 
 
 def _in_8_bits(image):
-    """Grey of more than 8 bits as grey of 8. Which value is white follows from the mode, or else from the brightest pixel."""
+    """Scale grey of more than 8 bits to 8 bits. The mode says which value is white, or else the brightest pixel does."""
     wide = np.asarray(image)
     top = float(wide.max())
     white = 65535 if top > 255 or image.mode.startswith("I;16") else 255 if top > 1 or image.mode != "F" else 1

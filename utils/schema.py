@@ -10,9 +10,9 @@ ACTIONS = ("tennis_serve", "pullup", "clean_and_jerk", "tennis_forehand", "baseb
            "golf_swing", "squat", "baseball_swing")
 
 
-def limited(default, low=None, above=None, high=None, choices=None):
-    """A field with a default and limits: `low <= value <= high`, `above < value`, or one of `choices`."""
-    return field(default=default, metadata={"low": low, "above": above, "high": high, "choices": choices})
+def limited(default, **limits):
+    """A field with a default and limits: `low <= value <= high`, `above < value < below`, or one of `choices`."""
+    return field(default=default, metadata=limits)
 
 
 class NetworkConfig:
@@ -196,8 +196,8 @@ class Config:
     cache: bool = True
     cache_dir: str = "data/cache"
     lr: float = limited(0.0002, above=0)
-    beta1: float = limited(0.5, low=0)
-    beta2: float = limited(0.999, low=0)
+    beta1: float = limited(0.5, low=0, below=1)
+    beta2: float = limited(0.999, low=0, below=1)
     weight_decay: float = limited(0.0001, low=0)
     optimizer: str = limited("adam", choices=("adam", "adamw", "muon"))
     lr_policy: str = limited("step", choices=("step", "constant", "cosine"))

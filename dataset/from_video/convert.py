@@ -4,12 +4,14 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from dataset.frames import read_frame
 from dataset.from_video.poses import read_given
 from dataset.from_video.reading import read_frames, read_index
 from dataset.from_video.tracking import MAX_GAP, Track, clean, interpolate, main_person, runs
 from dataset.penn_action import CLIP, HORIZON
-from dataset.penn_layout import label_bytes, write_frame
-from pose.drawing import draw_skeleton
+from dataset.penn_layout import frame_mask, label_bytes, write_frame
+from pose.drawing import draw_mask, draw_skeleton
+from pose.masks import mask_of, write_mask
 from utils.drawing import contact_sheet
 from utils.errors import UserError
 from utils.files import write_bytes
@@ -57,7 +59,9 @@ def plan(times, clip=CLIP, every_frame=False):
 
 
 def convert(clip, video, out, settings, detect, poses=None):
-    """Write `frames/NAME/`, `sheets/NAME.jpg` and finally `labels/NAME.mat` of a clip.
+    """Write `frames/NAME/`, `masks/NAME/`, `sheets/NAME.jpg` and finally `labels/NAME.mat` of a clip.
+
+    Frames get masks where the detector has found one for the main person, not where the person is filled in.
 
     Args:
         clip: :class:`dataset.from_video.actions.Clip`.
@@ -103,14 +107,16 @@ def convert(clip, video, out, settings, detect, poses=None):
         raise UserError(f"{clip.place}: {video}: not one of the frames needed can be decoded")
     looked = wanted if given is None else np.arange(todo.nframes)
     if given is None:
-        track = clean(main_person([found.get(number, []) for number in looked], times[looked]), times[looked])
+        persons = main_person([found.get(number, []) for number in looked], times[looked])
+        track = clean(persons, times[looked])
     else:
-        track = _given_track(given, ratio)
+        persons, track = [], _given_track(given, ratio)
     joints, visible, usable = _at_all_frames(track, looked, todo, set(found))
     notes = _check(clip, video, track.present, times[looked], todo, usable, settings)
     for path in folder.glob("[0-9]*.jpg"):
         if not usable[int(path.stem) - 1]:
             path.unlink()
+    masked = _write_masks(folder, {number: person for number, person in zip(looked, persons) if usable[number]}, found, cells)
     h, w = size
     visible &= ((joints >= 0) & (joints <= (w - 1, h - 1))).all(-1)
     (out / "sheets").mkdir(exist_ok=True)
@@ -120,8 +126,33 @@ def convert(clip, video, out, settings, detect, poses=None):
     (out / "labels").mkdir(exist_ok=True)
     write_bytes(out / "labels" / f"{clip.name}.mat", label_bytes(clip.action, "front", joints, (w, h), clip.train, visible))
     return notes, {"frames": todo.nframes, "gap": todo.gap, "looked": len(wanted), "kept": int(usable[todo.kept].sum()),
-                   "filled": int((track.present & ~track.visible.any(1)).sum()),
+                   "masks": masked, "filled": int((track.present & ~track.visible.any(1)).sum()),
                    "visible": round(float(visible[usable].mean()), 3)}
+
+
+def _write_masks(folder, persons, found, cells):
+    """Write the masks of a clip's frames, and tint the frames of the contact sheet; returns how many masks there are.
+
+    Args:
+        folder: of the frames, which are there.
+        persons: frame index -> main person, or None.
+        found: frame index -> everybody who was found.
+        cells: frame index -> picture of the contact sheet.
+    """
+    number = 0
+    for index, person in persons.items():
+        if person is None:
+            continue
+        frame = folder / f"{index + 1:06d}.jpg"
+        mask = mask_of(read_frame(frame, folder.name), person, [other for other in found[index] if other is not person])
+        if mask is None:
+            continue
+        frame_mask(frame).parent.mkdir(parents=True, exist_ok=True)
+        write_mask(frame_mask(frame), mask)
+        if index in cells:
+            cells[index] = draw_mask(cells[index], mask)
+        number += 1
+    return number
 
 
 def _given_track(given, ratio):

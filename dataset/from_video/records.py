@@ -1,14 +1,18 @@
 """Records in a data set's folder: the people that were found, one record for each finished clip, a report, and a page with the
 contact sheets. A stopped or changed run need not detect people again, which takes long."""
+import base64
 import json
 from html import escape
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from dataset.penn_action import read_annotation
 from dataset.penn_layout import label_bytes
 from pose.detector import Person
+from pose.masks import mask_bytes
+from pose.regions import Region
 from utils.errors import UserError
 from utils.files import write_bytes, write_json, write_text
 from utils.pages import image, page
@@ -71,12 +75,13 @@ class Records:
         """Remove all files of a clip, its record first."""
         for path in (self._path(clip), self.out / "labels" / f"{clip.name}.mat", self.out / "sheets" / f"{clip.name}.jpg"):
             path.unlink(missing_ok=True)
-        folder = self.out / "frames" / clip.name
-        if folder.is_dir():
-            for path in (*folder.glob("[0-9]*.jpg"), *folder.glob(".[0-9]*.jpg.*")):
-                path.unlink()
-            if not any(folder.iterdir()):
-                folder.rmdir()
+        for kind, ending in (("frames", "jpg"), ("masks", "png")):
+            folder = self.out / kind / clip.name
+            if folder.is_dir():
+                for path in (*folder.glob(f"[0-9]*.{ending}"), *folder.glob(f".[0-9]*.{ending}.*")):
+                    path.unlink()
+                if not any(folder.iterdir()):
+                    folder.rmdir()
 
     def others(self, clips):
         """Names of finished clips that are not among `clips`."""
@@ -100,7 +105,7 @@ class Records:
         bad = "".join(f"<li>{escape(problem)}</li>" for problem in problems)
         write_text(self.out / "index.html", page("own videos", (
             f"<h1>Own videos</h1><p>{len(results)} of {len(clips)} clips. Orange is the person's own right side (Penn Action's "
-            "left), blue the own left one; thin: not visible; dark: dropped.</p>"
+            "left), blue the own left one; thin: not visible; tinted: the mask; dark: dropped.</p>"
             + (f"<h2>not used</h2><ul>{bad}</ul>" if bad else "") + "".join(cards))))
 
 
@@ -147,12 +152,19 @@ class FoundPeople:
 
 
 def _as_list(person):
+    soft = [] if person.soft is None else [[round(value, 4) for value in person.region],
+                                           base64.b64encode(mask_bytes(person.soft)).decode("ascii")]
     return [person.box.round(DIGITS).tolist(), round(float(person.score), 4), person.joints.round(DIGITS).tolist(),
-            person.visible.tolist()]
+            person.visible.tolist(), *soft]
 
 
-def _person(box, score, joints, visible):
+def _person(box, score, joints, visible, region=None, soft=None):
     person = Person(np.array(box, np.float64), float(score), np.array(joints, np.float64), np.array(visible, bool))
     if person.box.shape != (4,) or person.joints.shape != (13, 2) or person.visible.shape != (13,):
         raise ValueError("not a person")
-    return person
+    if soft is None:
+        return person
+    picture = cv2.imdecode(np.frombuffer(base64.b64decode(soft), np.uint8), cv2.IMREAD_GRAYSCALE)
+    if picture is None or picture.shape[0] != picture.shape[1]:
+        raise ValueError("not a mask")
+    return person._replace(region=Region(*map(float, region)), soft=picture.astype(np.float32) / 255)

@@ -6,7 +6,9 @@ import numpy as np
 
 from dataset.image_loader2 import FrameError, read_frame
 from dataset.inspect.statistics import suspicious
-from pose.drawing import draw_skeleton
+from dataset.penn_layout import frame_mask
+from pose.drawing import draw_mask, draw_skeleton
+from pose.masks import read_mask
 from utils.drawing import grid
 from utils.files import write_text
 from utils.media import write_image
@@ -21,14 +23,17 @@ FASTEST = 0.12               # mean displacement per step, as share of the perso
 
 
 def strip(pairs, row):
-    """A window's frames in a row, cropped as in training and with their poses, and whether all frames were found."""
+    """A window's frames in a row, cropped as in training, with their poses and masks, and whether all frames were found."""
     frames = np.unique(np.linspace(0, pairs.targets, min(MOST_FRAMES, pairs.targets + 1)).round().astype(int))
     joints = to_pixels(pose_to_picture(pairs.rows.poses[row], pairs.crop[row], SIDE), SIDE)          # (T + 1, 13, 2)
     cells, complete = [], True
     for frame in frames:
         try:
-            picture = read_frame(pairs.frame_path(row, frame), pairs.row_name(row))
+            path = pairs.frame_path(row, frame)
+            picture = read_frame(path, pairs.row_name(row))
             h, w = picture.shape[:2]
+            if frame_mask(path).is_file():
+                picture = draw_mask(picture, read_mask(frame_mask(path), (h, w)))
             x1, y1, x2, y2 = np.minimum(pairs.crop[row], [w, h, w, h])
             picture = picture_from_frame(picture, (x1, y1, x2, y2), SIDE) if x1 < x2 and y1 < y2 else None
         except FrameError:
@@ -80,7 +85,7 @@ def write_page(out, pairs, findings, rows=12, seed=7):
     style = "<style>.cards { grid-template-columns: 1fr } .bars { height: 28px; width: 140px; fill: var(--accent) }</style>"
     write_text(out, page(title, (
         f"{style}<h1>{escape(title)}</h1><p>{escape(str(pairs.rows.path))}. Orange is the person's own right side (Penn Action's "
-        f"left), blue the own left one. Pictures are the crops that training sees.</p>{grey}"
+        f"left), blue the own left one, a tint the mask. Pictures are the crops that training sees.</p>{grey}"
         f"<h2>Actions</h2>{_action_table(pairs, findings, windows, odd)}"
         f"<h2>Suspicious rows</h2><table><thead><tr><th>what</th><th>rows</th><th>share</th></tr></thead>"
         f"<tbody>{told}</tbody></table>"

@@ -3,6 +3,7 @@ import struct
 import time
 
 import av
+import cv2
 import numpy as np
 import pytest
 import scipy.io
@@ -18,10 +19,13 @@ from dataset.from_video.reading import read_frames, read_index
 from dataset.from_video.tracking import MAX_GAP, clean, main_person, runs
 from dataset.image_loader2 import PennActionPairs
 from dataset.penn_action import build, read_annotation
+from dataset.penn_layout import frame_mask
 from dataset.synthetic.people import draw_video
 from pose import find_people
 from pose.detector import Detector, Person
+from pose.masks import read_mask
 from pose.pose_file import write_poses
+from pose.regions import Region
 from pose.skeleton import JOINTS
 from utils.errors import UserError
 from utils.media import write_mp4
@@ -141,6 +145,40 @@ def test_finished_videos_are_not_done_again_interrupted_ones_are(scene):
     assert len(scene.detector.calls) == done + 33 + NFRAMES - 33 + 40 - 33
 
 
+def test_masks_of_the_main_person_lie_beside_the_frames(scene):
+    ask = scene.detector.detect
+
+    def with_masks(picture):
+        """Everybody's mask fills the box of the joints."""
+        people = []
+        for person in ask(picture):
+            (x, y), half = (person.box[:2] + person.box[2:]) / 2, (person.box[2:] - person.box[:2]).max() / 2
+            share = np.round(32 * (person.box[2:] - person.box[:2]) / (2 * half)).astype(int)
+            soft = np.zeros((64, 64), np.float32)
+            soft[32 - share[1]:32 + share[1], 32 - share[0]:32 + share[0]] = 1
+            people.append(person._replace(region=Region(x, y, 2 * half), soft=soft))
+        return people
+
+    scene.detector.detect = with_masks
+    assert scene.run("file,action\none.mp4,hop\n").status == 0
+    frames, masks = ({path.stem: path for path in (scene.out / kind / "one").iterdir()} for kind in ("frames", "masks"))
+    assert set(masks) == set(frames) and all(path == frame_mask(frames[stem]) for stem, path in masks.items())
+    label, first = read_annotation(scene.out / "labels/one.mat"), {stem: path.read_bytes() for stem, path in masks.items()}
+    for stem, path in masks.items():
+        mask, joints = read_mask(path, label.size), label.joints[int(stem) - 1]
+        x, y = joints.mean(0).round().astype(int)
+        assert mask[y, x] > 0.9 and 0.5 < (mask > 0.5).sum() / np.prod(np.ptp(joints, axis=0)) < 2, "this person's only"
+    done = len(scene.detector.calls)
+    (scene.out / "clips/one.json").unlink()                           # what a killed run leaves
+    (scene.out / "masks/one/000099.png").write_bytes(b"")
+    assert scene.run("file,action\none.mp4,hop\n").status == 0 and len(scene.detector.calls) == done
+    again = {path.stem: path.read_bytes() for path in (scene.out / "masks/one").iterdir()}
+    assert set(again) == set(first)
+    for stem, data in again.items():                                  # boxes are kept with two decimals
+        one, other = (cv2.imdecode(np.frombuffer(content, np.uint8), 0).astype(int) for content in (data, first[stem]))
+        assert np.abs(one - other).mean() < 0.1
+
+
 def test_a_stopped_run_keeps_what_the_detector_found(scene):
     ask, calls = scene.detector.detect, scene.detector.calls
 
@@ -241,7 +279,7 @@ def test_somebody_elses_folder_is_left_alone(scene):
 def test_a_detector_that_cannot_be_had_ends_the_command(scene, monkeypatch):
     monkeypatch.setattr(program, "find_people", find_people)
     outcome = scene.run(BOTH, "--detector_weights", "none.pt")
-    assert outcome.status == 2 and outcome.err.splitlines()[-1].startswith("error: none.pt: there is no such file of detector")
+    assert outcome.status == 2 and outcome.err.splitlines()[-1].startswith("error: none.pt: there is no such file or folder of")
     assert "--poses DIR" in outcome.err
 
 

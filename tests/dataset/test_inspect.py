@@ -1,17 +1,22 @@
 """The look at a data set: what is odd is found, what is fine is not, and the page stands alone."""
 import re
+import shutil
 
 import numpy as np
 import pytest
 from helpers import Links
 from PIL import Image
 
+from dataset.image_loader2 import PennActionPairs
 from dataset.inspect.__main__ import actions_of, main
+from dataset.inspect.page import strip
 from dataset.inspect.statistics import measure, suspicious
 from dataset.pair_list import ACTIONS
 from dataset.penn_action import build
+from dataset.penn_layout import frame_mask
 from dataset.synthetic.layout import make
 from dataset.synthetic.people import draw_video
+from pose.masks import write_mask
 from pose.skeleton import ANKLES, ELBOWS, KNEES, MIRROR, WRISTS
 
 
@@ -85,6 +90,22 @@ def test_a_page_of_any_horizon(demo, tmp_path, run_script, horizon):
     assert "stand on grey" not in text
     width, height = Image.open(out.parent / links[0]).size
     assert height == 160 and width == min(horizon + 1, 9) * 162 - 2
+
+
+def test_masks_are_shown(demo, tmp_path):
+    root = tmp_path / "set"
+    shutil.copytree(demo, root)
+    pairs = PennActionPairs(root / "lists1/training_pair_penn5.txt", root, 160, images=False)
+    plain, complete = strip(pairs, 0)
+    frame = pairs.frame_path(0, 0)
+    h, w = np.asarray(Image.open(frame)).shape[:2]
+    mask = np.zeros((h, w), np.float32)
+    mask[:, :w // 2] = 1
+    frame_mask(frame).parent.mkdir(parents=True)
+    write_mask(frame_mask(frame), mask)
+    shown, _ = strip(pairs, 0)
+    changed = (shown != plain).any(-1)
+    assert complete and changed[:, :160].any() and not changed[:, 162:].any(), "only the first frame has a mask"
 
 
 def test_without_frames_poses_stand_on_grey_and_a_page_is_made_again(demo, tmp_path, run_script):

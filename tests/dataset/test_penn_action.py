@@ -55,7 +55,7 @@ def test_padded_windows_are_the_published_ones_to_the_end_of_the_video(nframes, 
         numbers = [int(path[-10:-4]) for path in row.frames]
         valid_steps = count_valid_steps(row.frames)
         assert len(numbers) == 33 and numbers[:valid_steps + 1] == [numbers[0] + gap * step for step in range(valid_steps + 1)]
-        assert min(5, valid_steps) == 5 and (valid_steps == 32 or numbers[valid_steps] + gap > nframes), "as many as the video has"
+        assert min(5, valid_steps) == 5 and (valid_steps == 32 or numbers[valid_steps] + gap > nframes), "all of the video"
         assert (row.poses[valid_steps:] == row.poses[valid_steps]).all() and len(row.persons) == 32
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from conftest import ROOT
@@ -22,8 +23,10 @@ from photo.margins import MARGINS, SIDES
 from photo.options import PhotoRequest
 from photo.pose_page import STANDING
 from pose import DETECTORS, keypoint_rcnn
-from pose.detector import DetectorError, Person
+from pose.detector import Detector, DetectorError, Person
+from pose.masks import read_mask, write_mask
 from pose.pose_file import read_poses, write_pose
+from pose.regions import Region
 from utils.torch_files import save_torch
 from utils.transform import pose_to_picture
 from utils_file import load_config
@@ -330,38 +333,70 @@ def test_of_several_photos_the_good_ones_are_finished(studio):
 
 # ---- nobody said where the person is ----
 
-def test_edit_writes_a_page(studio):
-    outcome = studio.run("--pose", "edit", pose=False, action=None)
+def test_edit_writes_a_page(studio, people):
+    people()
+    outcome = studio.run("--pose", "edit", "--detector", "stand_in", pose=False, action=None)
     assert outcome.status == 0, outcome.err
     assert [path.name for path in studio.out.iterdir()] == ["me_pose.html"]
     assert "save me.json there and give that file with --pose" in outcome.out
+
+
+def test_edit_begins_with_the_person_who_is_found(studio, people):
+    people(PEOPLE[1])
+    assert studio.run("--pose", "edit", "--detector", "stand_in", pose=False, action=None).status == 0
+    assert {path.name for path in studio.out.iterdir()} == {"me_pose.html", "me_mask.png"}
+    page = re.search(r'id="settings">(.*?)</script>', (studio.out / "me_pose.html").read_text())[1]
+    settings = json.loads(page)
+    expected = standing_in(np.array(PEOPLE[1]) * np.tile(SIZE[::-1], 2))
+    np.testing.assert_allclose([point[:2] for point in settings["pose"]], expected, atol=0.01)
+    assert settings["mask"].startswith("data:image/png")
 
 
 def test_without_a_detector_there_is_a_page(studio, monkeypatch):
     def no_weights():
         raise DetectorError(f"Keypoint R-CNN's weights could not be downloaded (no network); {keypoint_rcnn.REMEDY}")
     monkeypatch.setattr(keypoint_rcnn, "_coco_weights", no_weights)
-    outcome = studio.refused("could not be downloaded", pose=False)
+    outcome = studio.refused("could not be downloaded", "--detector", "keypoint_rcnn", pose=False)
     page = studio.out / "me_pose.html"
     assert page.exists() and str(page) in outcome.err and "--detector_weights" in outcome.err
 
 
 def test_detector_weights_that_are_none(studio):
     missing = studio.folder / "none.pth"
-    studio.refused(f"{missing}: there is no such file of detector weights", "--detector_weights", missing, pose=False)
+    for name, kind in (("keypoint_rcnn", "of detector weights"), ("blazepose", "or folder of BlazePose's weights")):
+        outcome = studio.refused(f"{missing}: there is no such file {kind}", "--detector_weights", missing, "--detector", name,
+                                 pose=False)
+        assert "--pose edit" in outcome.err
 
 
-class StandIn:
-    """A detector that finds the people it was made with, in order; boxes are shares of the picture's sides."""
+class StandIn(Detector):
+    """A detector that finds the people it was made with, in order; boxes are shares of the picture's sides, masks fill them."""
 
-    people = ()
+    people, finds_masks, known = (), True, []
 
     def __init__(self, weights, device):
         assert weights is None and str(device) == "cpu"
 
+    @classmethod
+    def at_hand(cls, weights=None):
+        return True
+
     def detect(self, picture):
         boxes = [np.array(box) * np.tile(picture.shape[1::-1], 2) for box in self.people]
-        return [Person(box, 0.9, standing_in(box), np.ones(13, bool)) for box in boxes]
+        return [self._person(box, standing_in(box)) for box in boxes]
+
+    def find_again(self, picture, joints, visible):
+        self.known.append(joints)
+        return self._person(pose_boxes(joints), joints) if self.people else None
+
+    @staticmethod
+    def _person(box, joints):
+        x, y = (box[:2] + box[2:]) / 2
+        side = 1.2 * (box[2:] - box[:2]).max()
+        soft = np.zeros((64, 64), np.float32)
+        w, h = np.round(32 * (box[2:] - box[:2]) / side).astype(int)
+        soft[32 - h:32 + h, 32 - w:32 + w] = 1
+        return Person(box, 0.9, joints, np.ones(13, bool), Region(x, y, side), soft)
 
 
 @pytest.fixture
@@ -394,6 +429,81 @@ def test_nobody_there_and_too_few(studio, people):
     studio.refused("me.png: no person was found in it; place the joints by hand", "--detector", "stand_in", pose=False)
     people(*PEOPLE)
     studio.refused("--person 3: only 2 found in it, see ", "--detector", "stand_in", "--person", 3, pose=False)
+
+
+# ---- the person's mask ----
+
+def box_mask(size=SIZE, box=(55, 20, 105, 100)):
+    mask = np.zeros(size, np.float32)
+    mask[box[1]:box[3], box[0]:box[2]] = 1
+    return mask
+
+
+def test_the_mask_of_the_person_is_found_and_written(studio, people):
+    people(*PEOPLE)
+    assert studio.run("--detector", "stand_in", "--samples", 1, pose=False).status == 0
+    mask = read_mask(studio.out / "me_mask.png", SIZE)
+    x1, y1, x2, y2 = (np.array(PEOPLE[0]) * np.tile(SIZE[::-1], 2)).round().astype(int)
+    assert mask[y1 + 8:y2 - 8, x1 + 8:x2 - 8].min() > 0.9 and mask[:, x2 + 12:].max() == 0, "only this person's"
+
+
+def test_a_mask_for_a_pose_of_ones_own(studio, people):
+    people(*PEOPLE)
+    StandIn.known.clear()
+    assert studio.run("--detector", "stand_in", "--samples", 1).status == 0
+    assert np.abs(StandIn.known[0] - pose_in(SIZE)).max() < 0.01 and read_mask(studio.out / "me_mask.png", SIZE)[60, 80] > 0.9
+    (studio.out / "me_mask.png").unlink()
+    people()                                                         # nobody is seen there: the pose is enough
+    assert studio.run("--detector", "stand_in", "--samples", 1).status == 0 and not (studio.out / "me_mask.png").exists()
+
+
+def test_a_mask_of_ones_own_overrules(studio, people, monkeypatch):
+    people(*PEOPLE)
+    monkeypatch.setattr(StandIn, "find_again", None)                 # nobody asks
+    mask = studio.folder / "mask.png"
+    write_mask(mask, box_mask())
+    assert studio.run("--detector", "stand_in", "--samples", 1, "--mask", mask).status == 0
+    np.testing.assert_array_equal(read_mask(studio.out / "me_mask.png", SIZE), box_mask())
+    alpha = studio.folder / "cut.png"
+    Image.fromarray(np.dstack([draw_photo(), np.uint8(255 * box_mask(box=(60, 10, 110, 110)))])).save(alpha)
+    assert studio.run("--detector", "stand_in", "--samples", 1, photos=[alpha]).status == 0
+    np.testing.assert_array_equal(read_mask(studio.out / "cut_mask.png", SIZE), box_mask(box=(60, 10, 110, 110)))
+    poses = studio.folder / "mended"
+    poses.mkdir()
+    for name in ("cut", "me"):
+        write_pose(poses / f"{name}.json", pose_in(SIZE))
+        write_mask(poses / f"{name}{'_mask' * (name == 'me')}.png", box_mask(box=(50, 10, 110, 110)))
+    assert studio.run("--samples", 1, "--pose", poses, "--mask", poses, pose=False, photos=[studio.photo, alpha]).status == 0
+    for name in ("cut", "me"):
+        np.testing.assert_array_equal(read_mask(studio.out / f"{name}_mask.png", SIZE), box_mask(box=(50, 10, 110, 110)))
+
+
+@pytest.mark.parametrize("mask, message", [
+    (box_mask((90, 100)), "mask.png: this mask is 100 x 90 pixels, the photo is 161 x 120"), (0 * box_mask(), "is empty"),
+    (box_mask(box=(0, 0, 20, 20)), "mask.png: this mask is not where the pose is"), (None, "mask.png: this mask cannot be read")])
+def test_bad_masks(studio, mask, message):
+    if mask is not None:
+        write_mask(studio.folder / "mask.png", mask)
+    studio.refused(message, "--mask", studio.folder / "mask.png")
+    assert not list(studio.out.iterdir())
+
+
+def test_masks_need_photos_and_a_folder_for_several(studio, run_script):
+    studio.refused("--mask mask.png: for 2 photos give a folder with a file for each, like me_mask.png", "--mask", "mask.png",
+                   photos=[studio.photo, studio.photo], pose=False)
+    outcome = run_script(train_actvae.main, "--config", "config/Penn_actvae.yaml", "--test", "--pretrain", "x", "--mask", "y.png")
+    assert outcome.status == 2 and "--mask needs --image" in outcome.err
+
+
+def test_a_crops_mask_is_letterboxed_like_its_picture():
+    photo, pose = draw_photo((480, 640)), pose_in((480, 640))
+    mask = cv2.GaussianBlur(box_mask((480, 640), (250, 100, 390, 380)), (0, 0), 3)
+    subject = Subject(photo, shown_whole(photo), subject_of(photo, pose).person, mask)
+    crop = crop_person(subject, pose, np.full(4, 0.3))
+    picture = crop_person(subject_of(np.repeat(np.uint8(255 * mask)[..., None], 3, 2), pose), pose, np.full(4, 0.3)).picture
+    assert crop.mask.dtype == np.float32 and crop.mask.shape == picture.shape[:2] and crop.mask.max() > 0.99
+    np.testing.assert_allclose(crop.inside(crop.mask[..., None]), crop.inside(picture)[..., :1] / 255, atol=0.02)
+    assert crop.mask[:, 0].max() == 0 and crop_person(subject_of(photo, pose), pose, np.full(4, 0.3)).mask is None
 
 
 # ---- memory ----

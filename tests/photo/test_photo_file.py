@@ -1,4 +1,6 @@
 """Photos of any kind of pixels, orientation and size are read as upright RGB, or refused in one line."""
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -6,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from photo import photo_file
-from photo.photo_file import read_photo
+from photo.photo_file import read_alpha, read_photo
 from utils.errors import UserError
 
 H, W = 40, 60
@@ -49,6 +51,35 @@ def test_what_is_transparent_becomes_white(tmp_path):
     photo = read_photo(tmp_path / "a.png")
     assert (photo[:, :30] == RGB[:, :30]).all() and (photo[:, 30:] == 255).all()
     assert (read_photo(tmp_path / "b.png") == 255).all(-1).sum() == H * W // 4
+
+
+def test_an_alpha_channel_is_read_upright_if_it_can_be_a_persons(tmp_path):
+    alpha = np.zeros((H, W), np.uint8)
+    alpha[5:30, 10:20] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.ascontiguousarray(np.rot90(np.dstack([RGB, alpha])))).save(tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(read_alpha(tmp_path / "a.png"), (alpha == 255).astype(np.float32))
+    Image.fromarray(np.dstack([RGB, np.full((H, W), 255, np.uint8)])).save(tmp_path / "opaque.png")
+    Image.fromarray(RGB).save(tmp_path / "rgb.jpg")
+    assert read_alpha(tmp_path / "opaque.png") is None and read_alpha(tmp_path / "rgb.jpg") is None
+
+
+def test_heic_photos_are_read_or_the_package_is_named(tmp_path, monkeypatch):
+    """A phone's file may have any name: the content counts."""
+    path = tmp_path / "phone.jpg"
+    path.write_bytes(b"\x00\x00\x00\x18ftypheic" + bytes(40))
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(UserError, match="phone.jpg: HEIC photos need a package more: pip install pillow-heif") as error:
+        read_photo(path)
+    assert "\n" not in str(error.value)
+    monkeypatch.undo()
+    heif = pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
+    with pytest.raises(UserError, match="not a photo that can be read"):
+        read_photo(path)
+    heif.from_pillow(Image.fromarray(np.repeat(np.repeat(RGB, 4, 0), 4, 1))).save(path, quality=95)
+    photo = read_photo(path)
+    assert photo.shape == (4 * H, 4 * W, 3) and np.abs(photo[40, 60].astype(int) - RGB[10, 15]).max() < 20
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -3,8 +3,8 @@ import cv2
 import numpy as np
 import pytest
 
+from pose.detector import Person
 from pose.masks import alpha_mask, check_near, mask_of, read_mask, refine, write_mask
-from pose.person import Person
 from pose.regions import Region
 from utils.errors import UserError
 
@@ -52,6 +52,7 @@ def test_what_belongs_more_to_another_is_left_out():
     right = right._replace(soft=0.9 * right.soft)
     alone, together = mask_of(photo, right), mask_of(photo, right, [left])
     assert alone[60, 80] > 0.9 and together[60, 80] < 0.5 and together[60, 115] > 0.9
+    assert mask_of(photo, right._replace(region=None, soft=None)) is None
     far = person((10, 10), 5)
     np.testing.assert_array_equal(mask_of(photo, right, [far]), alone)
 
@@ -74,8 +75,11 @@ def test_alpha_counts_unless_it_is_constant(tmp_path):
     white = np.dstack([*[np.uint8(mask * 255)] * 3, np.full(mask.shape, 255, np.uint8)])
     cv2.imwrite(str(tmp_path / "opaque.png"), white)
     np.testing.assert_array_equal(read_mask(tmp_path / "opaque.png", (120, 160)), mask)
-    assert alpha_mask(white) is None and alpha_mask(white[..., :3]) is None
-    np.testing.assert_array_equal(alpha_mask(picture), mask)
+    assert alpha_mask(white[..., 3]) is None and alpha_mask(0 * white[..., 3]) is None
+    corners = np.full(mask.shape, 255, np.uint8)
+    corners[:8, :8] = 0
+    assert alpha_mask(corners) is None, "rounded corners are no mask"
+    np.testing.assert_array_equal(alpha_mask(picture[..., 3]), mask)
 
 
 def test_bad_mask_files_are_told_in_one_line(tmp_path):

@@ -199,8 +199,8 @@ def test_videos_of_a_test(trained):
     folder = scene.run_folder / "test"
     stems = ["0003_0001", "0003_0002", "0003_0003", "0003_0004", "0004_0003", "0004_0004"]
     assert {path.name for path in folder.iterdir()} == {
-        "results_gif_real", "results_gif_fake", "strips", "metrics.json", "index.html", "action_00.html",
-        "action_01.html", "overview.gif"}
+        "results_gif_real", "results_gif_fake", "strips", "metrics.json", "rows.npz", "index.html",
+        "action_00.html", "action_01.html", "overview.gif"}
     for kind in ("real", "fake"):
         place = folder / f"results_gif_{kind}"
         assert {path.name for path in place.iterdir()} == {f"{stem}.{end}" for stem in stems for end in ("gif", "mp4")}

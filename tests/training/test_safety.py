@@ -1,6 +1,7 @@
 """Nothing is lost: numbers gone bad, full disks, what is kept of old snapshots, damaged files, killed runs."""
 import copy
 import errno
+import logging
 import os
 import random
 import re
@@ -130,17 +131,25 @@ def p2i_trainer(**changes):
     return P2ITrainer(config)
 
 
-def test_a_skipped_batch_leaves_no_trace_in_running_statistics():
+def skipping_guard(trainer, folder):
+    """A guard that skips bad batches, with as much of a run as its message needs."""
+    trainer.config.on_nan = "skip"
+    return guards.Guard(trainer, EpochBatches(4, 2, 7), SimpleNamespace(lines=range(1, 5), path="list.txt"),
+                        SimpleNamespace(checkpoints=folder, log=logging.getLogger("actvae")), None)
+
+
+def test_a_skipped_batch_leaves_no_trace_in_running_statistics(tmp_path):
     trainer = p2i_trainer()
     trainer.update(p2i_batch())
     state = copy.deepcopy({name: module.state_dict() for name, module in trainer.parts.items()})
-    buffers, batch = trainer.buffers(), p2i_batch()
+    batch = p2i_batch()
     batch["images"][:, 0] = float("inf")
     with pytest.raises(NotFinite, match="the loss is not finite"):
         trainer.update(batch)
     assert not all(value.isfinite().all() for value in trainer.generator.state_dict().values())
-    trainer.skip(buffers)
-    assert trainer.iteration == 2
+    for name, module in trainer.parts.items():
+        module.load_state_dict(state[name])
+    assert skipping_guard(trainer, tmp_path).update(batch) == {} and trainer.iteration == 2
     for name, module in trainer.parts.items():
         assert all(torch.equal(value, state[name][key]) for key, value in module.state_dict().items()), name
 
@@ -190,12 +199,9 @@ def test_weights_that_are_not_finite_are_not_saved(scene, monkeypatch):
 
 def test_the_learning_rate_follows_the_iteration_even_where_steps_are_left_out(tmp_path):
     trainer = Trainer(load_config(CONFIG, ["actvae.z_dim=8", "device=cpu", "step_size=2"]))
-    rates = []
-    for iteration in range(4):
-        if iteration == 0:
-            trainer.skip(trainer.buffers())
-        else:
-            trainer.update({"poses": torch.rand(2, 6, 13, 2), "action": torch.tensor([0, 1])})
+    guard, rates = skipping_guard(trainer, tmp_path), []
+    for bad in (float("nan"), 1, 1, 1):
+        guard.update({"poses": bad * torch.rand(2, 6, 13, 2), "action": torch.tensor([0, 1])})
         rates.append({optimizer.param_groups[0]["lr"] for optimizer in trainer.optimizers.values()})
     assert rates == [{2e-4}, {1e-4}, {1e-4}, {5e-5}]
 

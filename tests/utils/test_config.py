@@ -235,8 +235,8 @@ def test_bad_value_is_told_with_file_line_and_key(load, line, message):
 
 
 def test_betas_stay_under_one(load):
-    refused(load, "beta2: 1", "beta2 must be under 1")
-    refused(load, "", "beta1 must be under 1", "beta1=1.5")
+    refused(load, "beta2: 1", r"c\.yaml:1: 'beta2' must be under 1")
+    refused(load, "", "--set beta1=1.5: 'beta1' must be under 1", "beta1=1.5")
 
 
 @pytest.mark.parametrize("text, line", [("lr: 1\nimsize: 64\nlr: 2\n", 3), ("actvae:\n  z_dim: 3\n  z_dim: 4\n", 3)])
