@@ -6,7 +6,7 @@ from dataset.layouts import read_pairs
 from dataset.mixture import TrainingPairs, training_pairs
 from evaluation.results import Request, results_folder
 from photo.make_clips import make_clips, write_pose_pages
-from photo.margins import MARGINS, action_margins, read_margins
+from photo.margins import CROPS, nearest_crops, read_crops, write_crops
 from photo.options import EDIT, LIST, PHOTO_OPTIONS, asks_for_photos, photo_request
 from training.batches import training_batches
 from training.loop import train
@@ -14,7 +14,6 @@ from training.weights import adopt, adopt_pose_module, find_pose_module
 from utils import processes
 from utils.config import changes, load_config, overridden_keys
 from utils.errors import UserError
-from utils.files import write_json
 from utils.options import parse_options
 from utils_file import RunFolder
 
@@ -69,13 +68,15 @@ def train_module(options, config, run, trainer_class, evaluation):
     if trainer.paints and config.cache:
         for rows in (data, held_out):
             processes.rank_zero_first(partial(rows.use_cache, config.cache_dir))
+    if not trainer.paints:
+        vars(config.actvae).update(trainer.pose_module.prepare(data))
     run.lock("training")
     if options.iteration and options.resume:
         run.set_aside(trainer.iteration)
     run.create(config)
     if processes.is_rank_zero():                             # photos are cropped like the training rows
         sets = data.sets if isinstance(data, TrainingPairs) else [data]
-        write_json(run.path / MARGINS, action_margins(*(part.rows for part in sets)))
+        write_crops(run.path / CROPS, nearest_crops(*(part.rows for part in sets)))
     if trainer.seed != options.seed:
         run.log.info("going on with the run's own seed %d", trainer.seed)
     if trainer.place.get("sha256", data.rows.sha256) != data.rows.sha256:
@@ -119,7 +120,8 @@ def test_module(options, config, run, trainer_class, evaluation):
         data.use_cache(config.cache_dir)
     folder = results_folder(run, evaluation.module, options.limit)
     request = Request(folder, options.pretrain or run.checkpoints, options.samples or 20, options.steps, options.seed,
-                      options.limit, options.gifs or "gallery", partial(read_pairs, config, images=False))
+                      options.limit, options.gifs or "gallery", partial(read_pairs, config, images=False), options.choose,
+                      options.save_poses)
     evaluation.test(trainer, data, request, run.log)
     run.write_page(evaluation.sheet_caption)
     return 0
@@ -137,7 +139,7 @@ def photo_module(options, config, run, trainer_class, evaluation):
     if options.pose == EDIT:
         return write_pose_pages(request, run.log)
     trainer = make_trainer(options, config, run, trainer_class)
-    return make_clips(trainer, request, read_margins(options.pretrain or run.checkpoints), run.log)
+    return make_clips(trainer, request, read_crops(options.pretrain or run.checkpoints), run.log)
 
 
 def tested_config(options, config, run):

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from networks.interfaces import PoseModule
+from networks.mixture_motion import MixtureMotion
 from networks.residual_motion import ResidualMotion
 
 
@@ -134,7 +135,7 @@ class ActVAE(PoseModule):
         return Rollout(torch.stack(poses, 1), torch.stack(mus), torch.stack(logvars))
 
 
-POSE_MODULES = {"lstm_vae": ActVAE, "residual": ResidualMotion}
+POSE_MODULES = {"lstm_vae": ActVAE, "residual": ResidualMotion, "mixture": MixtureMotion}
 
 
 def build_pose_module(settings, num_actions):

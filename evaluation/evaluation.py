@@ -9,8 +9,10 @@ from evaluation.motion_metrics import Futures
 from evaluation.recognition import find_classifier
 from evaluation.registry import MOTION, PICTURES
 from evaluation.results import FAKE, REAL, drawing, highlights, metrics_file, units, write_overview
-from evaluation.sampling import evenly_spaced, sample_rows, scored_rows, valid_rows
+from evaluation.row_files import ROWS, write_poses, write_rows
+from evaluation.sampling import evenly_spaced, frozen_rows, sample_rows, scored_rows, valid_rows
 from evaluation.scores import Scores
+from pose.medoids import DRAWN, TYPICAL, shown_futures
 from utils.files import replaced_folder, write_json
 
 
@@ -33,6 +35,7 @@ class TestedRow(NamedTuple):
     poses: torch.Tensor         # (T + 1, J, 2) true poses, source first
     futures: torch.Tensor       # (K, T, J, 2)
     painted: dict | None        # kind of video -> (T, 3, S, S)
+    typical: list | None        # (future (T, J, 2), share) of the futures that the first page shows; None: the first drawn
     numbers: dict               # name -> number, of motion (normalised) and of pictures
     imsize: int
 
@@ -54,6 +57,7 @@ class Evaluation:
     quick = "pixels"                    # which numbers :meth:`quick_metrics` returns
     quick_rows, quick_samples = 256, 5
     at_once = 64                        # rows that are sampled and painted together
+    shown_futures = 0                   # futures of a row that the gallery's first page shows; 0: it shows other things
     drawn_samples = 1                   # least number of samples to predict for each row: so many are drawn
     subfolders = (REAL, FAKE)           # of a test's results
 
@@ -92,6 +96,22 @@ class Evaluation:
                 yield Chunk(first, some, futures, painted, numbers)
                 bar.update(len(some))
 
+    def typical(self, trainer, dataset, rows, shown, steps, request):
+        """The futures that the gallery's first page shows, where it does not show the first drawn.
+
+        Args:
+            rows: numbers of the rows that are scored.
+            shown: indices of some of them.
+            request: :class:`evaluation.results.Request`.
+        Returns:
+            dict from such an index to a list of (future (T, J, 2), share).
+        """
+        if not self.shown_futures or request.choose != TYPICAL:
+            return {}
+        drawn = sample_rows(trainer, dataset, rows[shown], DRAWN, steps, request.seed)
+        return {index: list(zip(*shown_futures(futures, dataset.poses[rows[index], 0], self.shown_futures, TYPICAL)))
+                for index, futures in zip(shown, drawn)}
+
     def quick_metrics(self, trainer, dataset):
         """Mean numbers of a few rows spread evenly over a list: name -> float."""
         steps = trainer.pose_module.steps(dataset.targets)
@@ -116,37 +136,49 @@ class Evaluation:
         shown, one_each = highlights(dataset.action[rows])
         drawn = set(range(len(rows))) if request.gifs == "all" else shown
         scores, cards, overview = Scores(find_classifier(request.read_training, steps, log)), [], {}
+        frozen, kept = frozen_rows(dataset, rows), []
+        typical = self.typical(trainer, dataset, rows, sorted({*shown, *one_each}), steps, request)
         with replaced_folder(request.folder) as part:
             for name in self.subfolders:
                 (part / name).mkdir()
             with drawing(len(drawn)) as draw:
                 for chunk in self.chunks(trainer, dataset, rows, request.samples, steps, scores, request.seed, self.drawn_samples,
                                          "testing"):
+                    if request.save_poses:
+                        kept.append(chunk.futures[:, :request.samples])
                     for index in sorted((drawn | set(one_each)) & set(range(chunk.first, chunk.first + len(chunk.rows)))):
-                        row = tested_row(dataset, chunk, index - chunk.first)
+                        row = tested_row(dataset, chunk, index - chunk.first, typical.get(index))
                         if index in drawn:
                             draw(*self.write_row(part, row))
                             cards.append(self.cards(row, index in shown))
                         if index in one_each:
                             overview[index] = self.overview(row)
             metrics = metrics_file(self.module, trainer, dataset, rows, steps, request,
-                                   scores.summary(dataset.rows.actions, units(dataset)))
+                                   scores.summary(dataset.rows.actions, units(dataset), frozen))
             write_json(part / "metrics.json", metrics)
+            write_rows(part / ROWS, dataset, rows, scores)
             write_overview(part / "overview.gif", [overview[index] for index in one_each])
             tables = [metric_table(metrics, place) for place in (PICTURES, MOTION) if scores.values(place)]
             write_gallery(part, self.title, f"{len(rows)} rows of {dataset.rows.path.name}, {request.samples} samples of each, "
                           f"from {request.origin} (iteration {trainer.iteration}). Distances are in pixels of the "
                           f"{dataset.imsize} px picture, PSNR is in dB.",
                           "".join(tables) + curve_chart(metrics["overall"]["curve"]["pixels"]), cards)
+        if request.save_poses:
+            write_poses(request.save_poses, dataset, rows, torch.cat(kept))
+            log.info("sampled and true poses: %s", request.save_poses)
         self.report(metrics, log)
+        if frozen.any():
+            group = metrics.get("without_frozen")
+            log.info("%d of the %d rows repeat one frame in every step%s", frozen.sum(), len(rows), group and
+                     f"; energy score without them {group['pixels']['energy_score']:.2f} px" or "")
         log.info("gallery: %s", request.folder / "index.html")
         return metrics
 
 
-def tested_row(dataset, chunk, offset):
+def tested_row(dataset, chunk, offset, typical):
     """The :class:`TestedRow` of a chunk's row."""
     row, painted = chunk.rows[offset], chunk.painted and {kind: video[offset] for kind, video in chunk.painted.items()}
     return TestedRow(dataset.rows.actions[dataset.action[row]], dataset.row_title(row), dataset.row_stem(row),
-                     dataset.poses[row, :chunk.futures.shape[2] + 1], chunk.futures[offset], painted,
+                     dataset.poses[row, :chunk.futures.shape[2] + 1], chunk.futures[offset], painted, typical,
                      {name: float(value[offset]) for place in (MOTION, PICTURES) for name, value in chunk.numbers[place].items()},
                      dataset.imsize)

@@ -4,16 +4,30 @@ Axes: B rows, K samples of each, T steps, J joints. Distances are Euclidean dist
 ([-1, 1] is the whole picture). Times S / 2 they are pixels of the letterboxed S x S crop.
 """
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
 
 import torch
 
-from evaluation.metric import CALIBRATION, CURVE, HIGHER, LOWER, METRICS, MOTION, NEAR_TRUE, RATIOS, REFERENCE, Metric, metric
-from pose.skeleton import LIMBS
+from evaluation.metric import (
+    CALIBRATION,
+    CURVE,
+    HIGHER,
+    LOWER,
+    METRICS,
+    MOTION,
+    NEAR_1,
+    NEAR_TRUE,
+    RATIOS,
+    REFERENCE,
+    Metric,
+    metric,
+)
+from pose.skeleton import JOINTS, LIMBS, WRISTS, body_size
 
 RECOGNISED = 4            # samples of a row that the classifier of motions sees
-LENGTH, ACCELERATION = "length", "length per step squared"
+LENGTH, SPEED, ACCELERATION = "length", "length per step", "length per step squared"
 BONES = "share of the source's mean bone length"
+ONSET = 0.15              # body units (about a person's height) that a wrist has moved when a motion has begun
 
 
 def joint_distance(a, b):
@@ -145,6 +159,92 @@ METRICS += [
     Metric("bone_drift_true", RATIOS, BONES, REFERENCE, "`bone_drift` of the true motion.",
            lambda futures: bone_change(futures.truth, futures.source)),
 ]
+
+
+# ---- wrists, whose motion people see first. True motion is smoothed: half of its acceleration is jitter of the annotation ----
+
+def of_wrists(function):
+    """Leave a metric out where the poses have other joints than Penn Action's."""
+    @wraps(function)
+    def measured(futures):
+        return function(futures) if futures.truth.shape[-2] == len(JOINTS) else None
+    return measured
+
+
+def smoothed(poses, source):
+    """Poses (..., T, J, 2), which follow source (..., J, 2), as weighted means (1 2 1) / 4 in time; the last pose stays."""
+    path = torch.cat([source[..., None, :, :], poses, poses[..., -1:, :, :]], -3)
+    inner = (path[..., :-2, :, :] + 2 * path[..., 1:-1, :, :] + path[..., 2:, :, :]) / 4
+    return torch.cat([inner[..., :-1, :, :], poses[..., -1:, :, :]], -3)
+
+
+def wrist_speeds(poses, source):
+    """Speeds of the wrists in poses (..., T, J, 2) that follow source (..., J, 2): (..., T, 2)."""
+    return torch.cat([source[..., None, :, :], poses], -3)[..., WRISTS, :].diff(dim=-3).norm(dim=-1)
+
+
+def amplitude(poses, source):
+    """The largest distance of a wrist from where it was in the source: (..., T, J, 2), (..., J, 2) -> (...)."""
+    return (poses - source[..., None, :, :])[..., WRISTS, :].norm(dim=-1).amax((-1, -2))
+
+
+def onset_step(poses, source):
+    """The first step at which a wrist has moved `ONSET` body units; T + 1 where none does. Shapes as of :func:`amplitude`."""
+    size = body_size(source.flatten(0, -3)).view(*source.shape[:-2], 1, 1)
+    moved = ((poses - source[..., None, :, :])[..., WRISTS, :].norm(dim=-1) > ONSET * size).any(-1)          # (..., T)
+    return (moved.cumsum(-1) == 0).sum(-1) + 1.0
+
+
+@metric(MOTION, SPEED, NEAR_TRUE)
+@of_wrists
+def peak_speed(futures):
+    """Largest distance that a wrist moves in one step, mean over wrists and samples."""
+    return wrist_speeds(futures.samples, futures.starts).amax(-2).mean((-1, -2))
+
+
+@metric(MOTION, SPEED, REFERENCE)
+@of_wrists
+def peak_speed_true(futures):
+    """`peak_speed` of the true motion, smoothed in time with the weights (1 2 1) / 4."""
+    return wrist_speeds(smoothed(futures.truth, futures.source), futures.source).amax(-2).mean(-1)
+
+
+@metric(MOTION, LENGTH, NEAR_TRUE)
+@of_wrists
+def path_length(futures):
+    """Length of the path of a wrist, mean over wrists and samples."""
+    return wrist_speeds(futures.samples, futures.starts).sum(-2).mean((-1, -2))
+
+
+@metric(MOTION, LENGTH, REFERENCE)
+@of_wrists
+def path_length_true(futures):
+    """`path_length` of the true motion, smoothed in time with the weights (1 2 1) / 4."""
+    return wrist_speeds(smoothed(futures.truth, futures.source), futures.source).sum(-2).mean(-1)
+
+
+@metric(RATIOS, "share", NEAR_1)
+@of_wrists
+def amplitude_in_range(futures):
+    """Share of rows whose true amplitude, the largest distance of a wrist from where it began, lies between the smallest and the
+    largest of the K samples; (K - 1) / (K + 1) for a calibrated forecast."""
+    samples, truth = amplitude(futures.samples, futures.starts), amplitude(futures.truth, futures.source)
+    return ((samples.amin(1) <= truth) & (truth <= samples.amax(1))).float()
+
+
+@metric(RATIOS, "steps", NEAR_TRUE)
+@of_wrists
+def onset(futures):
+    """First step at which a wrist has moved 0.15 body units (about a person's height), T + 1 where it never does: mean over the
+    samples."""
+    return onset_step(futures.samples, futures.starts).mean(1)
+
+
+@metric(RATIOS, "steps", REFERENCE)
+@of_wrists
+def onset_true(futures):
+    """`onset` of the true motion."""
+    return onset_step(futures.truth, futures.source)
 
 
 # ---- calibration ----

@@ -20,7 +20,7 @@ class PoseEvaluation(Evaluation):
     progress_message = ": ADE {ade:.2f} px, best of 5 {ade_best:.2f}, standing still {zero_velocity_ade:.2f}"
     sheet_caption = "Each line of a sheet: the source, what really happened in the next frames, and two sampled futures."
     title = "Sampled motion"
-    drawn_samples = GIF_SAMPLES
+    drawn_samples, shown_futures = GIF_SAMPLES, OVERVIEW_SAMPLES
 
     def sheet(self, trainer, dataset, count):
         """A picture of `count` rows of a list: source, true poses, two samples."""
@@ -42,13 +42,17 @@ class PoseEvaluation(Evaluation):
                     [(caption, image(path)) for caption, path in gif_paths(row.stem)])
         if not highlight:
             return card, None
-        fan = moving_figures(as_sequence(row.poses[0], row.futures[:FAN]), row.poses)
-        return card, card._replace(cells=[*card.cells, (f"{min(FAN, len(row.futures))} samples, truth in white", fan)])
+        groups = [(f"{min(FAN, len(row.futures))} samples, truth in white", row.futures[:FAN])]
+        groups += [(f"stands for {share:.0%} of the futures", future[None]) for future, share in row.typical or ()]
+        return card, card._replace(cells=[*card.cells, *((caption, moving_figures(as_sequence(row.poses[0], futures), row.poses))
+                                                         for caption, futures in groups)])
 
     def overview(self, row):
-        """See :class:`Evaluation`: the truth and some samples."""
-        motions = [row.poses, *(as_sequence(row.poses[0], future) for future in row.futures[:OVERVIEW_SAMPLES])]
-        captions = [row.action.replace("_", " "), *(f"sample {number + 1}" for number in range(OVERVIEW_SAMPLES))]
+        """See :class:`Evaluation`: the truth and some futures."""
+        shown = row.typical or [(future, None) for future in row.futures[:OVERVIEW_SAMPLES]]
+        motions = [row.poses, *(as_sequence(row.poses[0], future) for future, _ in shown)]
+        captions = [row.action.replace("_", " "), *(f"sample {number}" if share is None else f"{share:.0%}"
+                                                    for number, (_, share) in enumerate(shown, 1))]
         return [(caption, draw_poses(smooth(motion), OVERVIEW_SIZE)) for caption, motion in zip(captions, motions)]
 
     def report(self, metrics, log):

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from evaluation.sampling import evenly_spaced, valid_rows
+from evaluation.sampling import evenly_spaced, frozen_rows, valid_rows
+from pose.medoids import TYPICAL
 from utils.drawing import grid, label
 from utils.media import write_gif
 
@@ -33,6 +34,8 @@ class Request(NamedTuple):
     limit: int | None = None             # most rows, spread evenly over the list; None: all
     gifs: str = "gallery"                # `all` draws every row, as published; else those on the gallery's first page
     read_training: Callable | None = None    # returns the training list's data, for the classifier; None: no classifier
+    choose: str = TYPICAL                # which futures the gallery shows, see :mod:`pose.medoids`
+    save_poses: str | None = None        # NAME.npz for samples and truth, see :mod:`evaluation.row_files`; None: not kept
 
 
 def results_folder(run, module, limit):
@@ -58,7 +61,8 @@ def metrics_file(module, trainer, dataset, rows, steps, request, summary):
     """The content of `metrics.json`: what was tested, see `HEADER` of :mod:`evaluation.registry`, and the scores' summary."""
     return {"module": module, "weights": str(request.origin), "iteration": trainer.iteration, "list": str(dataset.rows.path),
             "list_sha256": dataset.rows.sha256, "rows": len(rows), "rows_in_list": len(dataset),
-            "rows_too_short": len(dataset) - len(valid_rows(dataset, steps)), "samples": request.samples,
+            "rows_too_short": len(dataset) - len(valid_rows(dataset, steps)),
+            "rows_frozen": int(frozen_rows(dataset, rows).sum()), "samples": request.samples,
             "seed": request.seed, "steps": steps, "imsize": dataset.imsize, **summary}
 
 

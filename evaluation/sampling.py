@@ -17,6 +17,12 @@ def valid_rows(dataset, steps):
     return ((dataset.valid_steps >= steps) | (dataset.valid_steps == 0)).nonzero()[:, 0].numpy()
 
 
+def frozen_rows(dataset, rows):
+    """Whether each of some rows repeats its source in every step: (len(rows),) bool. Published lists hold such rows, of videos
+    that are shorter than the clip (defect D9)."""
+    return dataset.valid_steps[rows] == 0
+
+
 def scored_rows(dataset, steps, limit=None):
     """At most `limit` of :func:`valid_rows`, spread evenly over the list. Raises :class:`UserError` where there is none."""
     rows = valid_rows(dataset, steps)

@@ -47,12 +47,13 @@ class Scores:
         parts = self._parts[place]
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
-    def summary(self, names, scales):
+    def summary(self, names, scales, frozen=None):
         """The scores of `metrics.json`.
 
         Args:
             names: of the actions, by id.
             scales: unit of length -> its factor.
+            frozen: (N,) bool, rows that repeat one frame; with such rows there is also a group `without_frozen`.
         Returns:
             `overall`, and `actions`, name -> such a group: `rows`, means in each unit, `ratios`, the `curve` in each unit and,
             with videos, `pictures`; `calibration`; with a classifier `recognition`. Rows whose number is NaN do not count, and a
@@ -69,6 +70,7 @@ class Scores:
             return found | ({"pictures": means(PICTURES, rows)} if values[PICTURES] else {})
 
         found = {"overall": group(torch.ones_like(action, dtype=torch.bool)),
+                 **({"without_frozen": group(~frozen)} if frozen is not None and 0 < frozen.sum() < len(frozen) else {}),
                  "actions": {names[number]: group(action == number) for number in action.unique().tolist()},
                  "calibration": measure(CALIBRATION, self)}
         return found | ({"recognition": measure(RECOGNITION, self)} if self.classifier is not None else {})

@@ -89,6 +89,16 @@ class PoseModule(nn.Module):
     outer = ()
     stacked = False
 
+    def prepare(self, data):
+        """Take from the training rows what training needs, once before it starts. By default that is nothing.
+
+        Args:
+            data: the rows, :class:`dataset.image_loader2.PennActionPairs` or :class:`dataset.mixture.TrainingPairs`.
+        Returns:
+            dict of keys of the configuration's block `actvae` that follow from the rows, such as sizes of the weights.
+        """
+        return {}
+
     def forward(self, poses, action, noise, valid_steps=None):
         """Compute the loss terms of a batch.
 

@@ -28,17 +28,11 @@ from torch import nn
 
 from networks.energy_score import EnergyScore
 from networks.interfaces import PoseModule
-from pose.skeleton import LIMBS, mirror_pose
+from pose.skeleton import LIMBS, body_size, mirror_pose
 
 STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32)      # ends of stretches of steps; the loss uses one step of each
 SPEED_STEPS = 6                                                     # the first steps, all in STEPS: their changes are scored
 ALL = slice(None)                                                   # all members
-BODY = 3                                                            # body_size is about a person's height in the picture
-
-
-def body_size(pose):
-    """The unit of displacements (B, 1, 1, 1) for poses (B, J, 2): `BODY` times the joints' mean distance from their mean."""
-    return BODY * (pose - pose.mean(1, keepdim=True)).norm(dim=-1).mean(1)[:, None, None, None]
 
 
 def rows_of(table, action):
@@ -103,18 +97,19 @@ class ResidualMotion(PoseModule):
         decay: the weight of step t in the loss is proportional to t^-decay.
         temperature: factor on the noise of predictions. A factor above 1 makes up for members that are too certain: predictions
             for unseen rows vary less than what really follows.
+        history: 1, or 2 for a network that also sees the pose one step before the source, the argument `before`.
     """
 
     random = stacked = True
 
     def __init__(self, num_actions=9, num_joints=13, networks=4, horizon=32, noise_dim=4, terms=32, trunk=256, head=128,
                  trunk_blocks=2, head_blocks=1, samples=4, dropout=0.2, jitter=0.03, path_weight=0.3, speed_weight=0.7,
-                 decay=0.8, temperature=1.0):
+                 decay=0.8, temperature=1.0, history=1):
         super().__init__()
         self.num_actions, self.num_joints, self.horizon, self.z_dim = num_actions, num_joints, horizon, noise_dim + 1
         self.networks, self.terms, self.samples, self.jitter, self.decay = networks, terms, samples, jitter, decay
         self.path_weight, self.speed_weight, self.temperature = path_weight, speed_weight, temperature
-        self.pose_in = EnsembleLinear(networks, 2 * num_joints + 3 * len(LIMBS), trunk)
+        self.pose_in = EnsembleLinear(networks, 2 * num_joints * history + 3 * len(LIMBS), trunk)
         self.action_in = nn.Parameter(torch.randn(networks, num_actions, trunk))
         self.trunk = nn.ModuleList(MotionBlock(networks, trunk, num_actions, dropout) for _ in range(trunk_blocks))
         self.between = EnsembleLinear(networks, trunk, head)
@@ -136,12 +131,14 @@ class ResidualMotion(PoseModule):
         """R = N * m."""
         return self.samples * self.networks
 
-    def context(self, pose, action, member):
-        """The trunk, which sees no noise: pose (B, J, 2), action (B,) -> (..., B, head)."""
+    def context(self, pose, action, member, before=None):
+        """The trunk, which sees no noise: pose and, with a history of 2, before (B, J, 2), action (B,) -> (..., B, head)."""
         start, end = map(list, zip(*LIMBS))
         limbs = pose[:, end] - pose[:, start]                                        # (B, limbs, 2)
         length = limbs.norm(dim=-1, keepdim=True)
         seen = torch.cat([pose.flatten(1), (limbs / (length + 0.02)).flatten(1), 3 * length.flatten(1)], 1)
+        if before is not None:
+            seen = torch.cat([seen, ((pose - before) / body_size(pose)[:, 0]).flatten(1)], 1)
         h = (self.pose_in(seen, member) + rows_of(self.action_in[member], action))[..., None, :, :]      # (..., 1, B, trunk)
         for block in self.trunk:
             h = block(h, action, member)
@@ -169,7 +166,7 @@ class ResidualMotion(PoseModule):
                         for value in (self.out.weight, self.out.bias))               # (..., head or 1, 2 * T * J)
         return (x @ weight + bias).unflatten(-1, (2, len(steps), self.num_joints)).unflatten(-4, rows)
 
-    def predict(self, pose, action, steps, noise):
+    def predict(self, pose, action, steps, noise, before=None):
         """See :class:`networks.interfaces.PoseModule`; the poses stay inside the picture, L is the number of passes.
 
         The last number of each noise vector chooses, with equal chances, the member that predicts, and whether it sees the row
@@ -181,13 +178,16 @@ class ResidualMotion(PoseModule):
             chosen, mirrored = choice // 2, (choice % 2 == 1)[:, None, None]
             ahead = torch.arange(1, min(self.horizon, steps - start) + 1, device=pose.device)
             seen, change = torch.where(mirrored, mirror_pose(pose), pose), pose.new_empty(len(pose), len(ahead), *pose.shape[1:])
+            last = None if before is None else torch.where(mirrored, mirror_pose(before), before)
             for member in chosen.unique().tolist():
                 rows = chosen == member                                              # (B,), B' of them true
                 warm = self.temperature * z[None, rows, :-1]
-                found = self.change(self.context(seen[rows], action[rows], member), action[rows], warm, ahead, member)[0]
+                context = self.context(seen[rows], action[rows], member, last if last is None else last[rows])
+                found = self.change(context, action[rows], warm, ahead, member)[0]
                 change[rows] = found.movedim(1, -1).to(change.dtype)                 # (B', <= H, J, 2)
             change = torch.where(mirrored[..., None], mirror_pose(change), change)
             poses.append((pose[:, None] + body_size(pose) * change).clamp(-1, 1))
+            before = before if before is None else torch.cat([pose[:, None], poses[-1]], 1)[:, -2]
             pose = poses[-1][:, -1]
         return torch.cat(poses, 1)
 
@@ -195,7 +195,7 @@ class ResidualMotion(PoseModule):
         """:class:`EnergyScore`, the mean over the members, with `weight` divided by its sum."""
         return EnergyScore.apply(samples, truth, weight / weight.sum().clamp(min=1e-8), rms) / self.networks
 
-    def forward(self, poses, action, noise, valid_steps=None):
+    def forward(self, poses, action, noise, valid_steps=None, before=None):
         """The loss terms, see :class:`networks.interfaces.PoseModule`: `poses`, the energy score of the poses, and `speed`, that
         of the changes from step to step, times its weight.
 
@@ -211,8 +211,9 @@ class ResidualMotion(PoseModule):
         valid_steps = torch.full_like(action, count) if valid_steps is None else valid_steps
         weight = (share * (steps <= valid_steps[:, None])).to(poses.dtype)                  # (B, T')
         seen = source + self.jitter * torch.randn_like(source) if self.training else source
+        before = before if before is None else before + seen - source
         noise = noise[:, 0, :, :-1].unflatten(0, (self.networks, self.samples))      # (N, m, B, Z - 1)
-        samples = body_size(source) * self.change(self.context(seen, action, ALL), action, noise, steps, ALL)
+        samples = body_size(source) * self.change(self.context(seen, action, ALL, before), action, noise, steps, ALL)
         samples = samples.to(poses.dtype)                                            # (N, m, B, 2, T', J)
         truth = (poses[:, steps] - source[:, None]).movedim(-1, 1)                   # (B, 2, T', J)
         losses = {"poses": self.score(samples, truth, weight, self.path_weight)}

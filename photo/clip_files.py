@@ -64,7 +64,12 @@ def write_clip(folder, photo, sample, pictures, whole):
     write_image(folder / f"{stem}.jpg", strip(pictures))
     links.append(("poses", f"{stem}.json"))
     played = [f"{stem}{view}.{next(iter(FORMATS))}" for view in views]
-    return Clip(photo.heading, sample.action, f"sample {sample.number}", played, f"{stem}.jpg", links)
+    return Clip(photo.heading, sample.action, title(sample), played, f"{stem}.jpg", links)
+
+
+def title(sample):
+    """What the page calls a sample."""
+    return f"sample {sample.number}" + (f", stands for {sample.share:.0%} of the futures" if sample.share is not None else "")
 
 
 def strip(pictures):

@@ -20,6 +20,7 @@ from photo.photo_file import read_photo
 from photo.pose_page import write_pose_page
 from pose.drawing import draw_mask, draw_skeleton
 from pose.masks import write_mask
+from pose.medoids import DRAWN, TYPICAL
 from pose.pose_file import write_pose
 from utils.errors import FailedRun, UserError
 from utils.media import write_image
@@ -47,7 +48,7 @@ def make_clips(trainer, request, margins, log):
     Args:
         trainer: with loaded weights.
         request: :class:`photo.options.PhotoRequest`.
-        margins: of the crops, see :func:`photo.margins.read_margins`.
+        margins: of the crops, see :func:`photo.margins.read_crops`.
         log: logger.
     Returns:
         exit status: 0; of several photos 1 if some could not be used and 2 if none could.
@@ -63,14 +64,15 @@ def make_clips(trainer, request, margins, log):
     finder, clips, shown = PersonFinder(request, trainer.device), [], {}
 
     def work(photo):
-        samples = find_motions(trainer, finder, photo, {action: margins.get(action) for action in actions}, request)
+        samples = find_motions(trainer, finder, photo, actions, margins, request)
         clips.extend(write_clips(trainer, photo, samples, folder, log))
         shown[photo.heading] = f"{photo.stem}_pose.jpg"
 
     status = work_on_each(photos, work)
+    how = f", chosen among {max(DRAWN, request.samples)}" if request.choose == TYPICAL else ""
     if clips:
-        write_clips_page(folder, f"{request.samples} samples of each action, seed {request.seed}. Orange is the person's own "
-                         "right side, blue the own left side.", clips, shown)
+        write_clips_page(folder, f"{request.samples} samples of each action{how}, seed {request.seed}. Orange is the person's "
+                         "own right side, blue the own left side.", clips, shown)
         log.info("all clips: %s", folder / "index.html")
     return status
 
@@ -93,19 +95,21 @@ def write_pose_pages(request, log):
     return work_on_each(photos, work)
 
 
-def find_motions(trainer, finder, photo, margins, request):
+def find_motions(trainer, finder, photo, actions, margins, request):
     """Find the person in a photo, sample motions, and write pose and mask: {action: list of :class:`photo.motions.Sample`}.
 
     Args:
         finder: :class:`photo.find_person.PersonFinder`.
-        margins: {action: margins of its crop, or None for the usual ones}.
+        actions: names.
+        margins: see :func:`make_clips`.
     """
     pixels = read_photo(photo.path)
     person, mask = finder.find(pixels, photo)
     whole = shown_whole(pixels)
     subject = Subject(pixels, whole, person, mask)
     try:
-        samples = {action: sample_motions(trainer, subject, action, around, request) for action, around in margins.items()}
+        samples = {action: sample_motions(trainer, subject, action, margins.of(action, person.joints), request)
+                   for action in actions}
     except UserError as error:
         raise UserError(f"{photo.path}: {error}") from None
     ratio = np.divide(whole.shape[1::-1], pixels.shape[1::-1])

@@ -1,83 +1,155 @@
-"""How far training crops reach beyond the source pose, for each action. Photos are cropped with the same margins.
+"""How far training crops reach beyond the source pose. Photos are cropped with the margins of the most similar training poses.
 
-A crop box holds the joints of a whole video, also of arms that are raised later. Margins are `left, top, right, bottom`, as
-shares of the longer side of the source pose's box.
+A crop box holds the joints of a whole video, also of arms that are raised later; so it tells how far a person will go, and the
+networks have learned to read it. Margins are `left, top, right, bottom`, as shares of the longer side of the source pose's box.
 
-    python -m photo.margins data_lists/training_pair_penn5.txt --out pretrain/people/margins.json
+    python -m photo.margins data_lists/training_pair_penn5.txt --out pretrain/people/crops.npz
+
+Axes: N rows, J = 13 joints.
 """
 import argparse
+import io
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 import utils.errors
 from dataset.pair_list import read_list
 from photo.crop import pose_boxes
+from pose.skeleton import mirror_pose
 from utils.config import load_config
 from utils.errors import UserError
-from utils.files import write_json
+from utils.files import write_bytes
 from utils.schema import Config
 
-MARGINS = "margins.json"  # beside a run's or a pretrained folder's config.yaml
+CROPS = "crops.npz"       # beside a run's or a pretrained folder's config.yaml
+MARGINS = "margins.json"  # in older folders: the medians of each action
 SIDES = ("left", "top", "right", "bottom")
-QUANTILE = 0.5            # of an action's rows; in wider crops than usual, predicted people drift to the usual size
+MIRRORED = (2, 1, 0, 3)   # the sides as a mirror shows them
+NEAREST = 10              # training poses whose median is taken
+MOST_ROWS = 1000          # of an action, spread evenly over its rows
 SMALLEST, LARGEST = 0.05, 5.0
 
 
-def action_margins(*lists):
-    """The margins of each action in some lists.
+class NearestCrops(NamedTuple):
+    """Source poses of training rows and the margins of their crops."""
 
-    Args:
-        lists: :class:`dataset.pair_list.PairList` s with the same action names.
-    Returns:
-        {action name: {side: share}} for the actions that have rows: how far the crop box reaches beyond the source pose's box, as
-        the QUANTILE over the action's rows, limited to SMALLEST..LARGEST.
+    actions: tuple           # names, by id
+    action: np.ndarray       # (N,) ids
+    poses: np.ndarray        # (N, J, 2) centred, their mean distance from the centre is 1
+    margins: np.ndarray      # (N, 4)
+
+    def of(self, action, joints):
+        """The margins for a pose: the medians of the nearest training poses of the action, which are also seen in a mirror.
+
+        Args:
+            action: name.
+            joints: (J, 2), in pixels or any other unit.
+        Returns:
+            (4,), or None where there are no rows of the action.
+        """
+        rows = self.action == self.actions.index(action) if action in self.actions else np.zeros(len(self.action), bool)
+        if not rows.any():
+            return None
+        known, margins = self.poses[rows].astype(np.float64), self.margins[rows].astype(np.float64)
+        known = np.concatenate([known, mirror_pose(known)])
+        margins = np.concatenate([margins, margins[:, MIRRORED]])
+        nearest = np.square(known - centred(joints[None])).sum((1, 2)).argsort(kind="stable")[:NEAREST]
+        return np.median(margins[nearest], axis=0)
+
+
+class ActionMargins(dict):
+    """The same for each pose of an action: name -> (4,)."""
+
+    def of(self, action, joints):
+        """See :meth:`NearestCrops.of`."""
+        return self.get(action)
+
+
+def centred(poses):
+    """Poses (N, J, 2) around their mean joint, divided by the mean distance from it."""
+    poses = poses - poses.mean(1, keepdims=True)
+    return poses / np.maximum(np.linalg.norm(poses, axis=-1).mean(1), 1e-6)[:, None, None]
+
+
+def nearest_crops(*lists):
+    """The :class:`NearestCrops` of some :class:`dataset.pair_list.PairList` s with the same action names.
+
+    Margins are limited to SMALLEST..LARGEST.
     """
     poses, crop, action = map(np.concatenate, zip(*((rows.poses[:, 0], rows.crop, rows.action) for rows in lists)))
+    rows = np.concatenate([some[np.linspace(0, len(some) - 1, min(len(some), MOST_ROWS)).round().astype(int)]
+                           for some in (np.flatnonzero(action == number) for number in np.unique(action))])
+    poses, crop = poses[rows], crop[rows]
     boxes = pose_boxes(poses)                                                    # (N, 4)
     longer = np.maximum(1, (boxes[:, 2:] - boxes[:, :2]).max(-1, keepdims=True))       # (N, 1) pixels
     beyond = (crop - boxes) * (-1, -1, 1, 1) / longer                                  # (N, 4)
-    return {name: dict(zip(SIDES, np.quantile(beyond[action == number], QUANTILE, axis=0)
-                           .clip(SMALLEST, LARGEST).round(4).tolist()))
-            for number, name in enumerate(lists[0].actions) if (action == number).any()}
+    return NearestCrops(tuple(lists[0].actions), action[rows], centred(poses).astype(np.float16),
+                        beyond.clip(SMALLEST, LARGEST).astype(np.float16))
 
 
-def read_margins(folder):
+def write_crops(path, crops):
+    """Write :class:`NearestCrops`; :func:`read_crops` reads them."""
+    content = io.BytesIO()
+    np.savez_compressed(content, **{**crops._asdict(), "actions": np.array(crops.actions)})
+    write_bytes(Path(path), content.getvalue())
+
+
+def read_crops(folder):
     """Read the margins beside trained weights.
 
     Args:
         folder: a run's folder, its checkpoints folder, or a pretrained folder.
     Returns:
-        {action name: (4,) left, top, right, bottom}; empty if there is no file.
+        :class:`NearestCrops`, or :class:`ActionMargins` of a folder with `margins.json`; empty ones if there is no file.
     Raises:
         UserError: the file does not hold margins.
     """
     folder = Path(folder)
-    path = (folder.resolve().parent if folder.name == "checkpoints" else folder) / MARGINS
+    folder = folder.resolve().parent if folder.name == "checkpoints" else folder
+    path = folder / CROPS
     if not path.is_file():
-        return {}
+        return read_margins(folder / MARGINS)
     try:
-        margins = {name: np.array([float(sides[side]) for side in SIDES])
-                   for name, sides in json.loads(path.read_text(encoding="utf-8")).items()}
+        with np.load(path, allow_pickle=False) as content:
+            crops = NearestCrops(*(content[name] for name in NearestCrops._fields))
+        count = len(crops.action)
+        if (crops.poses.shape != (count, 13, 2) or crops.margins.shape != (count, 4) or crops.actions.dtype.kind != "U"
+                or not np.isfinite(crops.poses).all() or not ((crops.margins >= 0) & (crops.margins <= LARGEST)).all()):
+            raise ValueError("out of range")
+    except (OSError, ValueError, KeyError, TypeError, EOFError):
+        raise UserError(f"{path}: not the margins of crops, as `python -m photo.margins` writes them") from None
+    return crops._replace(actions=tuple(crops.actions.tolist()))
+
+
+def read_margins(path):
+    """Read a `margins.json` of older weights: :class:`ActionMargins`, empty if there is no file; raises as :func:`read_crops`."""
+    if not path.is_file():
+        return ActionMargins()
+    try:
+        margins = ActionMargins((name, np.array([float(sides[side]) for side in SIDES]))
+                                for name, sides in json.loads(path.read_text(encoding="utf-8")).items())
         if not all(((values >= 0) & (values <= LARGEST)).all() for values in margins.values()):
             raise ValueError("out of range")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise UserError(f"{path}: not the margins of crops, as `python -m photo.margins` writes them") from None
+        raise UserError(f"{path}: not the margins of crops") from None
     return margins
 
 
 def main():
     parser = argparse.ArgumentParser(description="Measure the margins of a list's crops.")
     parser.add_argument("lists", nargs="+", metavar="LIST", help="training list")
-    parser.add_argument("--out", default=MARGINS, help="file to write (default: %(default)s)")
+    parser.add_argument("--out", default=CROPS, help="file to write (default: %(default)s)")
     parser.add_argument("--config", help="configuration with the lists' action names (default: the published ones)")
     options = parser.parse_args()
     config = load_config(options.config) if options.config else Config()
-    margins = action_margins(*(read_list(path, config.actions, config.actions_by == "name") for path in options.lists))
-    write_json(options.out, margins)
-    for name, sides in margins.items():
-        print(f"{name:20}" + "  ".join(f"{side} {share:.2f}" for side, share in sides.items()))
+    crops = nearest_crops(*(read_list(path, config.actions, config.actions_by == "name") for path in options.lists))
+    write_crops(options.out, crops)
+    for number in np.unique(crops.action):
+        medians = np.median(crops.margins[crops.action == number].astype(float), axis=0)
+        print(f"{crops.actions[number]:20}" + "  ".join(f"{side} {share:.2f}" for side, share in zip(SIDES, medians)))
     return 0
 
 

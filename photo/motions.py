@@ -9,6 +9,7 @@ import torch
 
 from photo.crop import DEFAULT_MARGIN, Crop, crop_person
 from pose.drawing import as_sequence, draw_skeleton
+from pose.medoids import DRAWN, TYPICAL, shown_futures
 from training.prediction import Source
 from utils.transform import as_image, as_pictures, pose_to_picture
 
@@ -24,6 +25,7 @@ class Sample(NamedTuple):
     number: int              # from 1
     motion: np.ndarray       # (T + 1, J, 2) float64 pixels of the photo
     crop: Crop               # holds all motions of the action
+    share: float | None      # of the futures that were drawn, for which this one stands; None: it was drawn at random
 
 
 def sample_motions(trainer, subject, action, margins, request):
@@ -44,10 +46,12 @@ def sample_motions(trainer, subject, action, margins, request):
     crop = crop_person(subject, joints, np.full(4, DEFAULT_MARGIN) if margins is None else margins)
     pose = torch.from_numpy(pose_to_picture(joints[None], crop.box, crop.size).astype(np.float32))               # (1, J, 2)
     ids = torch.tensor([trainer.config.actions.index(action)])
-    poses = trainer.predict(Source(pose, ids, ids), request.samples, request.steps, request.seed, painted=0).poses[0]
+    drawn = max(DRAWN, request.samples) if request.choose == TYPICAL else request.samples
+    poses = trainer.predict(Source(pose, ids, ids), drawn, request.steps, request.seed, painted=0).poses[0]
+    poses, shares = shown_futures(poses, pose[0], request.samples, request.choose)
     motions = crop.to_photo(as_sequence(pose[0], poses))                                                      # (n, T + 1, J, 2)
     painted = crop_person(subject, motions.reshape(-1, 2), np.full(4, AROUND))                # all motions fit into this crop
-    return [Sample(action, number, motion, painted) for number, motion in enumerate(motions, 1)]
+    return [Sample(action, number, motion, painted, share) for number, (motion, share) in enumerate(zip(motions, shares), 1)]
 
 
 def paint_motion(trainer, sample):

@@ -24,6 +24,7 @@ class PhotoRequest(NamedTuple):
     samples: int = 4                      # n, sampled motions of each action
     steps: int = 16                       # T, predicted steps of each motion
     seed: int = 7                         # of the noise, which follows from seed, action and sample alone
+    choose: str = "typical"               # which futures are shown, see :mod:`pose.medoids`; or "random", the first n drawn
 
 
 def add_photo_options(parser):
@@ -58,7 +59,7 @@ def check_photo_options(parser, options):
         parser.error(f"{given[0]} needs --image FILE")
     if options.image and not options.action and options.pose != EDIT:
         parser.error("--image needs --action NAME, several with commas between them, or all; --action list prints the names")
-    idle = given_options(options, "limit", "gifs") if asks_for_photos(options) else []
+    idle = given_options(options, "limit", "gifs", "save_poses") if asks_for_photos(options) else []
     idle += given_options(options, "person") if options.pose not in (None, EDIT) else []
     if idle:
         warnings.warn(f"without effect here: {', '.join(idle)}", stacklevel=3)
@@ -78,4 +79,5 @@ def photo_request(options, folder):
     pose = Path(options.pose) if options.pose and options.pose != EDIT else None
     mask = Path(options.mask) if options.mask else None
     return PhotoRequest([Path(path) for path in options.image], Path(options.out or folder), options.action or "all", pose, mask,
-                        options.person, options.detector, options.detector_weights, seed=options.seed, **chosen)
+                        options.person, options.detector, options.detector_weights, seed=options.seed, choose=options.choose,
+                        **chosen)

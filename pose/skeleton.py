@@ -11,7 +11,14 @@ MIRROR = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11)
 LIMBS = ((0, 1), (0, 2), (1, 2), (1, 3), (3, 5), (2, 4), (4, 6), (1, 7), (2, 8), (7, 8), (7, 9), (9, 11), (8, 10), (10, 12))
 # a figure in connected lines; NECK is the middle of the shoulders
 NECK = -1
+BODY = 3                  # body_size is about a person's height in the picture
 FIGURE = ((5, 3, 1, 2, 4, 6), (1, 7, 8, 2), (7, 9, 11), (8, 10, 12), (HEAD, NECK))
+
+
+def body_size(pose):
+    """The unit of displacements (B, 1, 1, 1) for poses (B, J, 2), a tensor: `BODY` times the joints' mean distance from their
+    mean."""
+    return BODY * (pose - pose.mean(1, keepdim=True)).norm(dim=-1).mean(1)[:, None, None, None]
 
 
 def mirror_pose(poses):

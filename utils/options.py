@@ -63,6 +63,11 @@ def _add_shared_options(parser):
     test.add_argument("--steps", type=int, metavar="T",
                       help="number of steps to predict (default: as many as in training; photos: 16)")
     test.add_argument("--limit", type=int, metavar="N", help="evaluate only N rows, evenly spaced over the list")
+    test.add_argument("--choose", choices=("typical", "random"), default="typical",
+                      help="which futures are shown in galleries and of photos: of 64 those that stand for most others, with "
+                           "their shares, or the first ones drawn; numbers are always those of the latter")
+    test.add_argument("--save_poses", metavar="FILE.npz", type=at_home,
+                      help="also write the samples, the true poses and what the rows are (docs/metrics.md)")
     test.add_argument("--gifs", choices=("gallery", "all"), help="which rows are drawn: those on the first page of the gallery, "
                                                                  "or all, as in the published system (default: gallery)")
 
@@ -77,6 +82,8 @@ def _check_shared_options(parser, options):
     at_least_one(parser, options, "samples", "limit", "steps", "iteration")
     if not 0 <= options.seed < 2 ** 31:
         parser.error("--seed must lie in 0..2147483647")
-    idle = given_options(options, "samples", "steps", "limit", "gifs")
+    if options.save_poses and not options.save_poses.endswith(".npz"):
+        parser.error(f"--save_poses {options.save_poses}: the name of the file must end with .npz")
+    idle = given_options(options, "samples", "steps", "limit", "gifs", "save_poses")
     if idle and not options.test:
         warnings.warn(f"without effect in training: {', '.join(idle)}", stacklevel=3)

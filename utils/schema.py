@@ -66,6 +66,18 @@ class ResidualMotionConfig(NetworkConfig):
 
 
 @dataclass
+class MixtureMotionConfig(ResidualMotionConfig):
+    """The pose module :class:`networks.mixture_motion.MixtureMotion`."""
+
+    parts = ("motion", "retrieval")
+    tunable = (*ResidualMotionConfig.tunable, "retrieval_rows")
+    kind: str = "mixture"
+    library: int = limited(0, low=0)
+    neighbours: int = limited(28, low=2)
+    retrieval_rows: int = limited(32, low=1)
+
+
+@dataclass
 class AugmentConfig:
     """Random changes of the pose module's training rows; none by default, as published."""
 
@@ -112,7 +124,8 @@ class LimbWarpConfig(NetworkConfig):
     limbs: bool = True
 
 
-NETWORK_KINDS = {"actvae": {"lstm_vae": LSTMVAEConfig, "residual": ResidualMotionConfig},
+NETWORK_KINDS = {"actvae": {"lstm_vae": LSTMVAEConfig, "residual": ResidualMotionConfig,
+                            "mixture": MixtureMotionConfig},
                  "generator": {"pose_attention": PoseAttentionConfig, "limb_warp": LimbWarpConfig}}
 
 

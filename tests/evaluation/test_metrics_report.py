@@ -13,6 +13,7 @@ from evaluation.gallery import Card, write_gallery
 from evaluation.poses import PoseEvaluation
 from evaluation.registry import MOTION, listed
 from evaluation.results import Request
+from evaluation.row_files import ROWS
 from pose.drawing import JOINT_COLOURS, draw_poses
 from trainer_actvae import Trainer
 from utils.drawing import grid
@@ -128,7 +129,9 @@ def test_test_mode_writes_published_gifs_numbers_and_a_gallery(tmp_path, tiny, w
     assert all(fake[f"{name}_0.gif"] != fake[f"{name}_1.gif"] for name in names), "a copy (defect D2)"
     assert metrics["rows"] == 8 and metrics["samples"] == 3 and metrics["list_sha256"] == data.rows.sha256
     assert set(metrics["overall"]["pixels"]) == {each.name for each in listed(MOTION)}
-    assert set(metrics["overall"]["ratios"]) == {"bone_drift", "bone_drift_true"} and "recognition" not in metrics
+    assert set(metrics["overall"]["ratios"]) == {"bone_drift", "bone_drift_true", "amplitude_in_range", "onset", "onset_true"}
+    assert "recognition" not in metrics and pages["index.html"].text.count("of the futures") == 8 * 4
+    assert (out / ROWS).is_file()
     for group in (metrics["overall"], *metrics["actions"].values()):
         for unit in ("normalised", "pixels"):
             assert np.mean(group["curve"][unit]["energy_score"]) == pytest.approx(group[unit]["energy_score"], rel=1e-5)

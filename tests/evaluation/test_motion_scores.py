@@ -1,6 +1,7 @@
 """Scores of sampled motions, on cases with a known answer."""
 import logging
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +13,7 @@ from dataset.image_loader2_test import PennActionTestPairs
 from dataset.pair_list import TEST_LIST
 from dataset.penn_action import build
 from evaluation import recognition
-from evaluation.metric import CALIBRATION, CURVE, MOTION
+from evaluation.metric import CALIBRATION, CURVE, MOTION, RATIOS
 from evaluation.motion_metrics import Futures, bone_change, mean_acceleration, rank_counts
 from evaluation.poses import PoseEvaluation
 from evaluation.recognition import find_classifier, gaussian_distance, train_classifier
@@ -45,6 +46,11 @@ def distance(a, b):
     return sum(float(np.hypot(*(a[joint] - b[joint]))) for joint in range(13)) / 13
 
 
+def wrist_steps(source, poses):
+    """How far each wrist moves in each step."""
+    return [[np.hypot(*(after[joint] - before[joint])) for before, after in zip([source, *poses], poses)] for joint in (5, 6)]
+
+
 def naive_metrics(samples, truth, source):
     """The registered meanings in loops, for one row."""
     count, steps = samples.shape[:2]
@@ -54,7 +60,13 @@ def naive_metrics(samples, truth, source):
     apart = [np.mean([distance(a[t], b[t]) for t in range(steps)]) for i, a in enumerate(samples)
              for j, b in enumerate(samples) if i != j]
     spread, middle = np.mean(apart) if count > 1 else 0.0, samples.mean(0)
-    return {"ade": np.mean(ades), "ade_best": min(ades), "fde": np.mean(fdes), "fde_best": min(fdes),
+    clean = [(a + 2 * b + c) / 4 for a, b, c in zip([source, *truth], truth, truth[1:])] + [truth[-1]]
+    true_speeds, speeds = wrist_steps(source, clean), [wrist_steps(source, sample) for sample in samples]
+    return {"peak_speed": np.mean([max(wrist) for sample in speeds for wrist in sample]),
+            "peak_speed_true": np.mean([max(wrist) for wrist in true_speeds]),
+            "path_length": np.mean([sum(wrist) for sample in speeds for wrist in sample]),
+            "path_length_true": np.mean([sum(wrist) for wrist in true_speeds]),
+            "ade": np.mean(ades), "ade_best": min(ades), "fde": np.mean(fdes), "fde_best": min(fdes),
             "ade_of_mean": np.mean([distance(middle[t], truth[t]) for t in range(steps)]),
             "fde_of_mean": distance(middle[-1], truth[-1]), "spread": spread, "energy_score": np.mean(ades) - spread / 2,
             "apd": np.mean(pairs) if count > 1 else 0.0,
@@ -79,9 +91,26 @@ def test_perfect_samples_have_no_error_and_no_diversity():
     truth = torch.rand(3, 4, 13, 2)
     values = motion(truth[:, None].repeat(1, 6, 1, 1, 1), truth, truth[:, 0])
     assert all(value.abs().max() < 1e-6 for name, value in values.items() if "zero_velocity" not in name and
-               "acceleration" not in name)
+               not name.startswith(("acceleration", "peak_speed", "path_length")))
     assert torch.allclose(values["acceleration"], values["acceleration_true"])
     assert values["zero_velocity_ade"].min() > 0
+
+
+def test_onset_and_amplitude():
+    """A person of body size 1 whose wrist moves 0.1 a step: 0.15 is passed in step 2; another one stands still."""
+    source = torch.zeros(13, 2)
+    source[[0, 11], 0] = torch.tensor([13.0, -13.0]) / 6
+    truth = source.repeat(4, 1, 1)
+    truth[:, 5, 1] = torch.arange(1, 5) / 10
+    futures = Futures(torch.stack([truth, source.repeat(4, 1, 1)])[None], truth[None], source[None])
+    found = measure(RATIOS, futures)
+    assert found["onset_true"].tolist() == [2] and found["onset"].tolist() == [(2 + 5) / 2]
+    assert found["amplitude_in_range"].tolist() == [1]
+    assert measure(RATIOS, replace(futures, truth=2 * truth[None]))["amplitude_in_range"].tolist() == [0]
+
+
+def test_poses_without_wrists_have_no_numbers_of_wrists():
+    assert "peak_speed" not in motion(torch.rand(2, 3, 4, 1, 2), torch.rand(2, 4, 1, 2), torch.rand(2, 1, 2))
 
 
 def test_one_perfect_sample_is_the_best_one():

@@ -10,6 +10,7 @@ import trainer_actvae
 import trainer_actvae_p2inetwork
 from dataset.image_loader2 import PennActionPairs
 from dataset.image_loader2_test import PennActionTestPairs
+from dataset.pair_list import Columns
 from evaluation import picture_metrics, recognition
 from evaluation.images import ImageEvaluation
 from evaluation.metric import BETTER, CALIBRATION, CURVE, METRICS, MOTION, PICTURES, RATIOS, RECOGNITION
@@ -25,8 +26,9 @@ def names(place):
 
 def check(metrics):
     """`metrics.json` has every registered metric of motion where it belongs, and nothing else."""
-    assert metrics.keys() == HEADER.keys()
-    for group in (metrics["overall"], *metrics["actions"].values()):
+    without = [metrics["without_frozen"]] if metrics["rows_frozen"] else []
+    assert metrics.keys() == HEADER.keys() - (set() if without else {"without_frozen"})
+    for group in (metrics["overall"], *without, *metrics["actions"].values()):
         assert group["normalised"].keys() == group["pixels"].keys() == names(MOTION) and group["ratios"].keys() == names(RATIOS)
         assert group["curve"]["normalised"].keys() == group["curve"]["pixels"].keys() == names(CURVE)
         assert all(len(curve) == metrics["steps"] for curve in group["curve"]["pixels"].values())
@@ -69,6 +71,24 @@ def test_the_pose_modules_test_has_every_metric_of_motion(scene, lists):
     check(found[0])
     assert found[0]["recognition"].keys() == names(RECOGNITION) and found[0]["rows"] == 168
     assert found[0] == found[1], "the same test gives the same numbers"
+
+
+def frozen(line):
+    """A row of a list of five targets that repeats its first frame."""
+    fields, columns = line.split(","), Columns(5)
+    fields[1:columns.action] = fields[:1] * 5
+    source = fields[columns.joints + 26 * 5:]
+    return ",".join([*fields[:columns.joints], *source * 6])
+
+
+def test_rows_that_repeat_one_frame_are_told_and_left_out_in_a_group_of_their_own(scene, lists):
+    lines = 3 * lists[1].read_text().splitlines()
+    plain = scene(trainer_actvae, "config/Penn_actvae.yaml", (), PoseEvaluation(), lines[:120])
+    mixed = scene(trainer_actvae, "config/Penn_actvae.yaml", (), PoseEvaluation(), [*lines[:120], *map(frozen, lines[120:150])])
+    check(mixed)
+    assert plain["rows_frozen"] == 0 and mixed["rows_frozen"] == 30 and mixed["without_frozen"]["rows"] == 120
+    assert mixed["overall"]["pixels"]["zero_velocity_ade"] == pytest.approx(0.8 * plain["overall"]["pixels"]["zero_velocity_ade"])
+    assert mixed["without_frozen"]["pixels"]["ade"] == pytest.approx(plain["overall"]["pixels"]["ade"])
 
 
 def test_p2is_test_has_them_too_and_every_metric_of_pictures(scene, lists, tmp_path):

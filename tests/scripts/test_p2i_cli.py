@@ -98,7 +98,7 @@ def names(epoch, iteration, state=True):
 def test_training_fills_the_run_folder(trained):
     scene, training, _ = trained
     assert training.status == 0, training.err
-    assert {path.name for path in scene.run_folder.iterdir()} == {"checkpoints", "images", "test", "config.yaml", "margins.json",
+    assert {path.name for path in scene.run_folder.iterdir()} == {"checkpoints", "images", "test", "config.yaml", "crops.npz",
                                                                   "index.html", "log.txt"}
     assert {path.name for path in scene.checkpoints.iterdir()} == names(1, 5) | names(1, 6) | {"optimizer.pt"}
     assert list(torch.load(scene.checkpoints / "optimizer.pt")) == ["generator", "classifier"]
@@ -199,8 +199,8 @@ def test_videos_of_a_test(trained):
     folder = scene.run_folder / "test"
     stems = ["0003_0001", "0003_0002", "0003_0003", "0003_0004", "0004_0003", "0004_0004"]
     assert {path.name for path in folder.iterdir()} == {
-        "results_gif_real", "results_gif_fake", "strips", "metrics.json", "index.html", "action_00.html",
-        "action_01.html", "overview.gif"}
+        "results_gif_real", "results_gif_fake", "strips", "metrics.json", "rows.npz", "index.html",
+        "action_00.html", "action_01.html", "overview.gif"}
     for kind in ("real", "fake"):
         place = folder / f"results_gif_{kind}"
         assert {path.name for path in place.iterdir()} == {f"{stem}.{end}" for stem in stems for end in ("gif", "mp4")}

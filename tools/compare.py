@@ -1,0 +1,148 @@
+"""Compare tests of the same rows: one table of their numbers, with differences and bootstrap intervals over videos.
+
+    python -m tools.compare outputs/RUN_A outputs/RUN_B [...] --out comparison
+
+Rows of one video are alike, so that intervals over rows would be too narrow. Therefore whole videos are drawn, with replacement
+(cluster bootstrap: Field and Welsh, "Bootstrapping clustered data", JRSS B 2007).
+
+Axes: N rows, V videos, D draws.
+"""
+import argparse
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+
+from evaluation.registry import MOTION, RATIOS, listed
+from evaluation.row_files import ROWS
+from utils.errors import UserError, command
+from utils.files import write_text
+
+KEYS = ("video", "frame", "row", "action")
+DRAWS = 1000
+SEED = 0
+METRICS = ("energy_score", "ade", "ade_of_mean", "ade_best", "fde", "peak_speed", "path_length", "acceleration", "onset",
+           "amplitude_in_range", "recognised")
+
+
+def read_rows(folder):
+    """The numbers of every row of a test, a dict of arrays (N,). `folder` is a run, or the results of a test.
+
+    Raises:
+        UserError: there is none.
+    """
+    path = next((path for path in (Path(folder) / ROWS, Path(folder) / "test" / ROWS) if path.is_file()), None)
+    if path is None:
+        raise UserError(f"{folder}: no {ROWS} here; name a run that was tested, or the folder of a test's results")
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            rows = dict(content)
+        if not {*KEYS} <= rows.keys() or len({len(value) for value in rows.values()}) != 1:
+            raise ValueError("columns are missing")
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path}: not the numbers of a test's rows ({error})") from None
+    return rows
+
+
+def check_same_rows(folders, tests):
+    """Raise :class:`UserError` unless all tests are of the same rows."""
+    for folder, rows in zip(folders[1:], tests[1:]):
+        if any(not np.array_equal(rows[key], tests[0][key]) for key in KEYS):
+            raise UserError(f"{folder}: it was tested on other rows than {folders[0]}; test both with the same list, --steps and "
+                            "--limit")
+
+
+def interval(values, video, share=0.95):
+    """The bootstrap interval of a mean over rows.
+
+    Args:
+        values: (N,); NaN does not count.
+        video: (N,) names.
+        share: of the draws that lie in the interval.
+    Returns:
+        (low, high).
+    """
+    _, number = np.unique(video, return_inverse=True)
+    sums, counts = (np.bincount(number, weights=weights) for weights in (np.nan_to_num(values), ~np.isnan(values)))      # (V,)
+    drawn = np.random.default_rng(SEED).integers(len(sums), size=(DRAWS, len(sums)))                                     # (D, V)
+    means = sums[drawn].sum(1) / np.maximum(1, counts[drawn].sum(1))
+    low, high = np.quantile(means, [(1 - share) / 2, (1 + share) / 2])
+    return float(low), float(high)
+
+
+def compare(names, tests, action=None):
+    """The table of some tests.
+
+    Args:
+        names: of the tests; the first is the one that the others are compared with.
+        tests: of each what :func:`read_rows` returned.
+        action: only rows of this action; None: all.
+    Returns:
+        list of dicts, one for each metric and test: `action`, `metric`, `test`, `mean`, and of all but the first `difference`,
+        `low`, `high`.
+    """
+    rows, first = slice(None) if action is None else tests[0]["action"] == action, tests[0]
+    lines = []
+    for metric in [each.name for place in (MOTION, RATIOS) for each in listed(place) if each.name in METRICS]:
+        for name, test in zip(names, tests):
+            if metric not in test:
+                continue
+            line = {"action": action or "all", "metric": metric, "test": name, "mean": float(np.nanmean(test[metric][rows]))}
+            if test is not first and metric in first:
+                difference = test[metric][rows] - first[metric][rows]
+                low, high = interval(difference, first["video"][rows])
+                line |= {"difference": float(np.nanmean(difference)), "low": low, "high": high}
+            lines.append(line)
+    return lines
+
+
+def as_markdown(lines, names):
+    """The table as Markdown: a line for each action and metric, columns for the tests and their differences from the first."""
+    head = ["action", "metric", names[0], *(text for name in names[1:] for text in (name, "difference (95 %)"))]
+    table = [head, ["---"] * len(head)]
+    for action, metric in dict.fromkeys((line["action"], line["metric"]) for line in lines):
+        found, cells = {line["test"]: line for line in lines if (line["action"], line["metric"]) == (action, metric)}, []
+        for name in names:
+            line = found.get(name)
+            cells.append("" if line is None else f"{line['mean']:.4f}")
+            if name != names[0]:
+                cells.append(f"{line['difference']:+.4f} ({line['low']:+.4f} .. {line['high']:+.4f})"
+                             if line and "difference" in line else "")
+        table.append([action, metric, *cells])
+    return "\n".join(f"| {' | '.join(row)} |" for row in table)
+
+
+def as_csv(lines):
+    """The table as CSV, one line for each action, metric and test."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["action", "metric", "test", "mean", "difference", "low", "high"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Compare tests of the same rows. Distances are normalised: [-1, 1] is the "
+                                                 "whole picture.")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="folder of a run, or of a test's results; the first is the one "
+                                                               "that the others are compared with")
+    parser.add_argument("--actions", action="store_true", help="also a table for each action")
+    parser.add_argument("--out", metavar="NAME", help="also write NAME.md and NAME.csv")
+    options = parser.parse_args()
+    tests = [read_rows(folder) for folder in options.runs]
+    check_same_rows(options.runs, tests)
+    names = [Path(folder).name if len({Path(each).name for each in options.runs}) == len(options.runs) else str(folder)
+             for folder in options.runs]
+    lines = compare(names, tests)
+    for action in np.unique(tests[0]["action"]) if options.actions else ():
+        lines += compare(names, tests, str(action))
+    print(as_markdown(lines, names))
+    if options.out:
+        write_text(Path(f"{options.out}.md"), as_markdown(lines, names) + "\n")
+        write_text(Path(f"{options.out}.csv"), as_csv(lines))
+    return 0
+
+
+if __name__ == "__main__":
+    command(main)
