@@ -40,6 +40,7 @@ bench: .venv/installed
 	$(PY) -m tools.benchmark pose
 	$(PY) -m tools.benchmark p2i
 	$(PY) -m tools.benchmark processes
+	$(PY) -m tools.benchmark waiting
 
 .venv/installed: requirements.txt
 	$(PYTHON) -m venv .venv

@@ -14,7 +14,6 @@ PENN = [12, 11, 14, 13, 16, 15, 24, 23, 26, 25, 28, 27]
 MIN_VISIBLE = 0.5            # probability
 SAME_POSE = 0.5              # two sights are of the same person below this mean distance of the joints, in torso lengths
 CROWN = 1.2                  # distance of the crown from the hips against that of the middle of the head
-UPRIGHT = 0.3                # radians: the box around the mask of a region that is turned further would be too large
 
 
 class Sight(NamedTuple):
@@ -90,17 +89,17 @@ def prominence(sight, shape):
     return float((sight.mask > 0).mean() * sight.region.side ** 2 * inside * sight.covered * sight.support)
 
 
+def outline(mask):
+    """Points (n, 2) around a mask (h, w) bool, in its pixels: the outer corners of the first and last pixel of each row."""
+    rows = np.flatnonzero(mask.any(1))
+    first, last = mask[rows].argmax(1), mask.shape[1] - mask[rows, ::-1].argmax(1)
+    return np.stack([np.concatenate([first, last, first, last]), np.concatenate([rows, rows, rows + 1, rows + 1])], 1)
+
+
 def as_person(sight, shape):
     """A :class:`Sight` as :class:`pose.detector.Person` of a photo of shape (h, w); the box is that of joints and mask."""
     joints, (h, w) = sight.joints, shape
-    rows, columns = (np.flatnonzero((sight.mask > 0).any(axis)) for axis in (1, 0))
-    corners = joints
-    if len(rows):
-        y1, y2, x1, x2 = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-        corners = sight.region.to_photo(np.array([[x1, y1], [x2, y1], [x1, y2], [x2, y2]]) / LANDMARKED)
-        if abs(sight.region.angle) > UPRIGHT:
-            corners = joints
-        corners = np.concatenate([corners, joints])
+    corners = np.concatenate([joints, sight.region.to_photo(outline(sight.mask > 0) / LANDMARKED)])
     box = np.concatenate([corners.min(0), corners.max(0)]).clip(0, (w, h, w, h))
     inside = ((joints >= 0) & (joints < (w, h))).all(1)
     return Person(box, float(sight.presence), joints, (sight.shown >= MIN_VISIBLE) & inside, sight.region,

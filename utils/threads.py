@@ -6,7 +6,7 @@ training becomes many times slower. `python -m tools.benchmark waiting` measures
 """
 import os
 
-SPINS = 10_000         # rounds of the loop before a thread sleeps; libgomp itself takes 300,000
+SPINS = 20_000         # rounds of the loop before a thread sleeps; libgomp itself takes 300,000
 
 if not os.environ.keys() & {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}:      # else the user has decided
     os.environ["GOMP_SPINCOUNT"] = str(SPINS)

@@ -14,7 +14,7 @@ from pose.blazepose_networks import BODY, Landmarks, anchors, decode, merge, ove
 from pose.blazepose_weights import FILES, INSIDE, read_weights
 from pose.looks import grouped, lit, parts, views
 from pose.regions import Region
-from pose.sights import Sight, as_person, has_joints, region_of, same_pose
+from pose.sights import Sight, as_person, has_joints, outline, region_of, same_pose
 from pose.skeleton import ANKLES, HEAD, JOINTS, MIRROR, SHOULDERS
 from utils.errors import UserError
 
@@ -84,6 +84,14 @@ def test_joints_are_penn_actions():
     cut_off = as_person(sight(Region(100, 100, 200)), (150, 200))
     assert [JOINTS[at] for at in np.flatnonzero(~cut_off.visible)] == ["left_ankle", "right_ankle"]
     assert (cut_off.box <= (200, 150, 200, 150)).all()
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.5, -2.0])
+def test_the_box_holds_the_whole_mask_of_a_turned_region(angle):
+    person = as_person(sight(Region(200, 200, 150, angle)), (400, 400))
+    covered = np.argwhere(person.mask((400, 400)) > 0.5)[:, ::-1]
+    np.testing.assert_allclose(person.box, [*covered.min(0), *covered.max(0) + 1], atol=2)
+    assert outline(np.zeros((4, 4), bool)).shape == (0, 2)
 
 
 def test_mirroring_twice_changes_nothing():
