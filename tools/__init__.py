@@ -1,2 +1,2 @@
-"""Commands that nothing else imports: benchmarks, the ablation, and the measurement of a detector."""
+"""Commands that nothing else imports: benchmarks, the ablation, forecasts, comparisons, the measurement of a detector."""
 import utils.threads  # noqa: F401  before torch is imported
