@@ -220,6 +220,23 @@ def test_a_large_photo_is_embedded_small_in_its_own_coordinates(browser, tmp_pat
     assert page.pose()[0][5][0] - joints[5][0] == pytest.approx(-20 / page.scale(), abs=0.6 / page.scale())
 
 
+def test_a_mask_tints_the_photo(browser, photo, tmp_path):
+    h, w = photo[0].shape[:2]
+    mask = np.zeros((h, w), np.float32)
+    mask[:, :w // 2] = 1
+    for shown in (None, mask):
+        write_page(tmp_path / "pose.html", *photo, mask=shown)
+        page = Page(browser, tmp_path / "pose.html")
+        assert ("The tint shows the mask" in page.find("aside").text) == (shown is not None)
+        box, tint = (browser.execute_script("const e = document.getElementById(arguments[0]); if (!e) return null;"
+                                            "const r = e.getBoundingClientRect(); return [r.x, r.y, r.width, r.height]", name)
+                     for name in ("photo", "mask"))
+        assert tint == (box if shown is not None else None)
+    before, _ = page.pose()
+    page.drag(page.place(5), (20, 0))
+    assert not np.array_equal(page.pose()[0], before), "joints can be dragged over it"
+
+
 @pytest.mark.parametrize("size", [(480, 640), (640, 200), (30, 3000), (1, 1)])
 def test_the_figure_stands_in_the_photo_facing_the_viewer(size):
     pose = standing_pose(size)
