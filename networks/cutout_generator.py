@@ -1,0 +1,269 @@
+"""The generator that cuts the person out: whole limbs in front of a clean background.
+
+Once for each photo, the network `own` looks at picture, mask and pose, and says for every pixel of the person which of ten
+parts it belongs to. What a part hides of another is filled from that part's own colours. The plate is the picture without the
+person. For each target pose the parts move to their places (networks.body_parts). The network `join` sees them there, decides
+which is in front, corrects the silhouette near its edge, shifts pixels a little, and adds a limited correction of colours:
+
+    picture = S * person + (1 - S) * plate,     person = sum_k w_k colour_k / sum_k w_k,     w_k = alpha_k * exp(order_k)
+
+Inside the silhouette S nothing shines through, and outside it the photo is never shown where the person was. Finally
+
+    gate = 1 - exp(-(farthest way of a joint / STILL)^2)
+
+mixes this picture with the photo, so that the pose of the photo gives the photo back exactly.
+
+The networks look at `size` pixels; parts, masks and plate keep the photo's resolution.
+
+Sources: Balakrishnan et al., Synthesizing Images of Humans in Unseen Poses, CVPR 2018 (moved layers, plate, masks); Gortler et
+al., The Lumigraph, SIGGRAPH 1996 (push-pull filling); Ronneberger et al., U-Net, 2015.
+
+Axes: as in networks.body_parts; s = `size`.
+"""
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from networks.body_parts import (
+    K, column, distances, full_precision, moved_grid, movement, part_maps, sample_parts, torso_length,
+)
+from networks.interfaces import Generator
+from networks.plate import background_plate, pose_mask
+from networks.unet import UNet
+from utils.errors import UserError
+
+STILL = 0.02                   # normalised; a person whose joints move less does not move
+SHIFT = 0.15                   # how far the network may shift a part's pixels, normalised
+RESIDUAL = 0.4                 # how far it may change a colour, of [-1, 1]
+BAND = 0.18                    # of the torso's length: how far from its edge the silhouette may be corrected
+BODY = 9.0                     # squared radii from every part: farther out is what the hands hold, which is left as it is
+FAINT = 1e-3                   # weight of a part where it has no pixels, so that every pixel of the silhouette has a colour
+HIDDEN = 1e-3                  # weight, in the filling of a part, of the person's pixels at its place
+NOTHING = 1e-6
+SURE = 4.0                     # logits of the silhouette where the moved mask is 0 or 1
+
+
+class Prepared(NamedTuple):
+    """What is the same for all target poses of a source."""
+
+    source: torch.Tensor       # (B, 3, P, P)
+    plate: torch.Tensor        # (B, 3, P, P)
+    layers: torch.Tensor       # (B, K, 4, P, P) completed colours of each part, and its alpha
+    small: torch.Tensor        # (B, K, 4, s, s) the same at the network's size
+    pose: torch.Tensor         # (B, J, 2)
+
+
+class Joined(NamedTuple):
+    """What the network says of a target pose, all at its own size."""
+
+    order: torch.Tensor        # (B, K, s, s) logarithms; parts with higher numbers lie in front
+    colours: torch.Tensor      # (B, 3, s, s) added to the person's colours
+    edge: torch.Tensor         # (B, 1, s, s) added to the logit of the silhouette
+    band: torch.Tensor         # (B, 1, s, s) 1 where the silhouette may be corrected
+    shifts: torch.Tensor       # (B, K, 2, s, s) of each part's pixels, normalised
+    maps: torch.Tensor         # (B, K, 2, 3) of the parts
+    gate: torch.Tensor         # (B, 1, 1, 1) 0 for the pose of the photo
+
+
+def resize(picture, size):
+    """(..., C, h, w) -> (..., C, size), by areas if smaller."""
+    if picture.shape[-2:] == tuple(size):
+        return picture
+    flat = picture.flatten(0, -4) if picture.ndim > 4 else picture
+    if min(size) < min(picture.shape[-2:]):
+        flat = F.interpolate(flat, size, mode="area")
+    else:
+        flat = F.interpolate(flat, size, mode="bilinear", align_corners=False)
+    return flat.view(*picture.shape[:-2], *size)
+
+
+def complete(picture, weight):
+    """Fill a picture in from where it is known, smoothly, with the mean of coarser and coarser levels (push-pull).
+
+    Args:
+        picture: (B, C, h, w).
+        weight: (B, 1, h, w) in [0, 1], how well each pixel is known; not 0 everywhere.
+    Returns:
+        (B, C, h, w).
+    """
+    sums, weights = [picture * weight], [weight]
+    while min(sums[-1].shape[-2:]) > 1:
+        half = [(side + 1) // 2 for side in sums[-1].shape[-2:]]
+        sums.append(F.interpolate(sums[-1], half, mode="area"))
+        weights.append(F.interpolate(weights[-1], half, mode="area"))
+    filled = sums[-1] / weights[-1].clamp(min=NOTHING)
+    for colour, known in zip(sums[-2::-1], weights[-2::-1]):
+        coarse = F.interpolate(filled, colour.shape[-2:], mode="bilinear", align_corners=False)
+        filled = torch.lerp(coarse, colour / known.clamp(min=NOTHING), (4 * known).clamp(max=1))
+    return filled
+
+
+def blurred(picture, radius):
+    """Mean of a square around each pixel; `radius` in pixels."""
+    return F.avg_pool2d(picture, 2 * radius + 1, stride=1, padding=radius, count_include_pad=False)
+
+
+class CutoutGenerator(Generator):
+    """Moves the parts of a cut-out person to a target pose, in front of a plate.
+
+    Args:
+        num_actions: accepted as for every generator; what is painted depends on the poses alone.
+        size: s, side of the pictures that the networks look at, divisible by 8.
+        own_widths, widths: of the U-Nets `own` and `join` at s, s/2, s/4 and s/8, multiples of 8.
+    Raises:
+        UserError: another size or other widths.
+    """
+
+    any_size = True
+    uses_mask = True
+    outer = ("own.stem", "own.head", "join.stem", "join.head")
+    plate = staticmethod(background_plate)
+
+    def __init__(self, num_actions=9, size=64, own_widths=(16, 32, 64, 96), widths=(24, 48, 96, 128)):
+        super().__init__()
+        if size % 8 or size < 16:
+            raise UserError(f"generator.size {size} must be a multiple of 8 from 16 on: the generator halves it three times")
+        for name, given in (("own_widths", own_widths), ("widths", widths)):
+            if len(given) != 4 or any(width % 8 or width < 8 for width in given):
+                raise UserError(f"generator.{name} {list(given)} must be four multiples of 8")
+        self.size = size
+        self.own = UNet(3 + 1 + K, K + K, own_widths)                       # picture, mask, places of parts
+        self.join = UNet(3 + 1 + K + K + K + 1, K + 3 + 1 + 2 * K, widths)   # picture, silhouette, alphas, places twice, gate
+        self.sharpness = nn.Parameter(torch.full((K,), 3.0))            # of the border between two parts
+        self.order = nn.Parameter(column(torch.zeros(1), "order"))
+
+    def prepare(self, source, pose, plate=None, mask=None):
+        """Cut the person out and take the parts apart.
+
+        Args:
+            source: (B, 3, P, P) pictures.
+            pose: (B, J, 2).
+            plate: (B, 3, P, P) of :func:`networks.plate.background_plate`, where it is at hand.
+            mask: (B, 1, P, P) in [0, 1], 1 where the person is; None: the surroundings of the pose's parts.
+        Returns:
+            :class:`Prepared`.
+        """
+        mask = pose_mask(pose, source) if mask is None else mask.to(source).nan_to_num(0).clamp(0, 1)
+        plate = background_plate(source, pose, mask) if plate is None else plate
+        share, reach = self.ownership(source, pose, mask)
+        layers = self.take_apart(source, pose, mask, share, reach)
+        return Prepared(source, plate, layers, resize(layers.detach(), (self.size,) * 2), pose)
+
+    def ownership(self, source, pose, mask):
+        """Whose each pixel is.
+
+        Returns:
+            (B, K, P, P) ownership of the pixel as a share of its first owner's, and (B, K, P, P), how much else of the
+            person a part may cover: behind others, and beside them where a joint bends.
+        """
+        size, side, scale = (self.size,) * 2, source.shape[-2:], torso_length(pose)
+        near = distances(pose, scale, size)                                                # (B, K, s, s)
+        told = torch.cat([resize(source, size), resize(mask, size), torch.exp(-near)], 1)
+        logits, reach = (resize(said, side) for said in self.own(told).split(K, 1))        # (B, K, P, P) each
+        near = distances(pose, scale, side)
+        share = (logits - F.softplus(self.sharpness)[:, None, None] * near).softmax(1)
+        share = share / share.amax(1, keepdim=True)
+        return share, torch.sigmoid(reach - 4 + 5 * torch.exp(-near))
+
+    def take_apart(self, source, pose, mask, share, reach):
+        """The layers (B, K, 4, P, P) of all parts: completed colours and alphas."""
+        alpha = mask * (share + (1 - share) * reach)                                       # (B, K, P, P)
+        return torch.cat([self.colours(source, pose, mask, share), alpha[:, :, None]], 2)
+
+    @torch.no_grad()
+    def colours(self, source, pose, mask, share):
+        """The colours (B, K, 3, P, P) of all parts, also where they are hidden. Carries no gradient."""
+        # pixels at the mask's edge are part background, and so their colours come from farther inside
+        sure = (2 * mask - 1).clamp(min=0) * share.square()                                # (B, K, P, P)
+        size = [min(self.size, side) for side in source.shape[-2:]]
+        known, picture = resize(sure, size), resize(source * mask, size)
+        near = torch.exp(-distances(pose, torso_length(pose), size))
+        floor = HIDDEN * resize(mask, size) * near + NOTHING                               # for a part that is hidden altogether
+        seen = picture / resize(mask, size).clamp(min=0.05)                                # a pixel's colours without background
+        filled = torch.stack([complete(seen, known[:, part:part + 1] + floor[:, part:part + 1]) for part in range(K)], 1)
+        return torch.lerp(resize(filled, source.shape[-2:]), source[:, None], sure[:, :, None])
+
+    def join_parts(self, prepared, target_pose):
+        """Look at the moved parts; returns :class:`Joined`."""
+        size, scale = (self.size,) * 2, torso_length(prepared.pose, target_pose)
+        maps, way = part_maps(prepared.pose, target_pose), movement(prepared.pose, target_pose)      # (B, K, 2, 3), (B, K)
+        gate = 1 - torch.exp(-(way / STILL).square())                                                # (B, K)
+        most = gate.amax(1)[:, None, None, None]                                                     # (B, 1, 1, 1)
+        grid = moved_grid(maps, size)
+        colours, alphas = self.moved(prepared.small, grid)
+        here, there = (distances(pose, scale, size) for pose in (prepared.pose, target_pose))        # (B, K, s, s)
+        silhouette = alphas.amax(1, keepdim=True)
+        person = self.person(colours, alphas, there, self.order[:, None, None])
+        told = torch.cat([person * silhouette, silhouette, alphas, torch.exp(-there), torch.exp(-here),
+                          most.expand(-1, 1, *size)], 1)
+        order, residual, edge, shifts = self.join(told).split((K, 3, 1, 2 * K), 1)
+        shifts = SHIFT * torch.tanh(shifts.unflatten(1, (K, 2))) * gate[..., None, None, None]
+        radius = max(1, round(BAND * self.size / 4))
+        soft = blurred(silhouette, radius)
+        band = (8 * soft * (1 - soft)).clamp(0, 1) * (there.amin(1, keepdim=True) < BODY)
+        return Joined(self.order[:, None, None] + order.clamp(-8, 8), RESIDUAL * most * torch.tanh(residual), most * edge,
+                      band, shifts, maps, most)
+
+    @staticmethod
+    def moved(layers, grid):
+        """Colours (B, K, 3, h, w) and alphas (B, K, h, w) of the parts in their places."""
+        layers = sample_parts(layers, grid)
+        inside = (grid.abs() <= 1).all(-1)
+        return layers[:, :, :3], layers[:, :, 3] * inside
+
+    @staticmethod
+    def person(colours, alphas, near, order):
+        """The colours (B, 3, h, w) of the parts, those in front first, without any background."""
+        weights = (alphas + FAINT * torch.exp(-near) + NOTHING) * torch.exp(order)         # (B, K, h, w)
+        return (colours * weights[:, :, None]).sum(1) / weights.sum(1, keepdim=True)
+
+    @staticmethod
+    def silhouette(alphas, joined, size):
+        """The person's share (B, 1, h, w) of each pixel: that of the moved parts, corrected near its edge."""
+        moved = alphas.amax(1, keepdim=True)
+        logit = (2 * moved - 1) * SURE + resize(joined.edge, size)
+        plain = torch.sigmoid((2 * moved - 1) * SURE)
+        band = resize(joined.band, size)
+        return (moved + band * (torch.sigmoid(logit) - plain)).clamp(0, 1)
+
+    def cut_out(self, prepared, target_pose, size=None):
+        """The person in the target pose, without a background.
+
+        Returns:
+            colours (B, 3, size, size) in [-1, 1], the silhouette (B, 1, size, size) and the gate (B, 1, 1, 1).
+        """
+        size = (size or prepared.source.shape[-1],) * 2
+        joined = self.join_parts(prepared, target_pose)
+        shifts = resize(joined.shifts, size)
+        colours, alphas = self.moved(prepared.layers, moved_grid(joined.maps, size, shifts))
+        near = distances(target_pose, torso_length(target_pose), size)
+        person = self.person(colours, alphas, near, resize(joined.order, size)) + resize(joined.colours, size)
+        return person.clamp(-1, 1), self.silhouette(alphas, joined, size), joined.gate
+
+    def forward(self, source, source_pose, target_pose, action, plate=None, mask=None):
+        """Paint the source person in the target pose.
+
+        Args:
+            source: (B, 3, P, P) pictures in [-1, 1].
+            source_pose, target_pose: (B, J, 2) normalised.
+            action: (B,) int64 ids; nothing depends on them.
+            plate, mask: as for :meth:`prepare`.
+        Returns:
+            (B, 3, P, P) pictures in [-1, 1] of the source's dtype.
+        """
+        prepared = self.prepare(source, source_pose, plate, mask)
+        return self.composite(prepared, *self.cut_out(prepared, target_pose))
+
+    @staticmethod
+    def composite(prepared, person, silhouette, gate):
+        """The picture (B, 3, size, size) of what :meth:`cut_out` returned."""
+        size = person.shape[-2:]
+        painted = torch.lerp(resize(prepared.plate, size), person, silhouette)
+        return torch.lerp(resize(prepared.source, size), painted, gate)
+
+    @torch.no_grad()
+    def paint(self, prepared, target_pose, action, size=None):
+        """Paint prepared pictures in target poses, see :class:`networks.interfaces.Generator`."""
+        return self.composite(prepared, *self.cut_out(prepared, target_pose, size))
