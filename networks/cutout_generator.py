@@ -26,9 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from networks.body_parts import (
-    K, column, distances, full_precision, moved_grid, movement, part_maps, sample_parts, torso_length,
-)
+from networks.body_parts import K, column, distances, moved_grid, movement, part_maps, sample_parts, torso_length
 from networks.interfaces import Generator
 from networks.plate import background_plate, pose_mask
 from networks.unet import UNet
@@ -165,7 +163,7 @@ class CutoutGenerator(Generator):
         near = distances(pose, scale, side)
         share = (logits - F.softplus(self.sharpness)[:, None, None] * near).softmax(1)
         share = share / share.amax(1, keepdim=True)
-        return share, torch.sigmoid(reach - 4 + 5 * torch.exp(-near))
+        return share, torch.sigmoid(reach + 5 * (torch.exp(-near) - 1))
 
     def take_apart(self, source, pose, mask, share, reach):
         """The layers (B, K, 4, P, P) of all parts: completed colours and alphas."""
@@ -216,7 +214,8 @@ class CutoutGenerator(Generator):
     @staticmethod
     def person(colours, alphas, near, order):
         """The colours (B, 3, h, w) of the parts, those in front first, without any background."""
-        weights = (alphas + FAINT * torch.exp(-near) + NOTHING) * torch.exp(order)         # (B, K, h, w)
+        # the fourth power: pixels that a part owns go before those that it only reaches
+        weights = (alphas ** 4 + FAINT * torch.exp(-near) + NOTHING) * torch.exp(order)    # (B, K, h, w)
         return (colours * weights[:, :, None]).sum(1) / weights.sum(1, keepdim=True)
 
     @staticmethod

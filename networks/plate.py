@@ -1,7 +1,8 @@
 """The plate: a picture without its person, filled in from the surroundings.
 
 The hole is filled with patches from elsewhere in the picture (shift map), which keeps grass and walls as sharp as they are;
-OpenCV's contrib module `xphoto` has it. Without that module, Telea's method fills the hole smoothly.
+OpenCV's contrib module `xphoto` has it. The coarse colours are half those of Telea's smooth method, so that no patch stands out.
+Without that module, Telea's method fills the hole alone.
 
 Sources: He, Sun: Statistics of Patch Offsets for Image Completion, ECCV 2012 (shift map); Telea: An Image Inpainting Technique
 Based on the Fast Marching Method, 2004.
@@ -20,6 +21,7 @@ SEEN = 0.1                     # a pixel of which the mask holds more belongs to
 GROWN = 0.035                  # of the picture's side: so much wider than the mask is the hole, for motion blur and shadows
 FEATHER = 0.01                 # of the picture's side: so wide is the seam between plate and picture
 RADIUS = 3                     # pixels, of Telea's method
+COARSE = 0.016                 # of the picture's side: coarser colours are half Telea's
 WHOLE = 0.97                   # of the picture; a larger hole leaves too little to fill it with
 
 
@@ -85,8 +87,15 @@ def inside_margins(picture):
 
 def fill(picture, hole):
     """Fill the pixels of `picture` (h, w, 3) uint8 RGB where `hole` (h, w) is 1."""
+    smooth = cv2.inpaint(np.ascontiguousarray(picture), hole, RADIUS, cv2.INPAINT_TELEA)
     if not hasattr(cv2, "xphoto"):
-        return cv2.inpaint(np.ascontiguousarray(picture), hole, RADIUS, cv2.INPAINT_TELEA)
-    lab, filled = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB), np.zeros_like(picture)
-    cv2.xphoto.inpaint(lab, (1 - hole) * 255, filled, cv2.xphoto.INPAINT_SHIFTMAP)
-    return cv2.cvtColor(filled, cv2.COLOR_LAB2RGB)
+        return smooth
+    lab, patches = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB), np.zeros_like(picture)
+    cv2.setRNGSeed(0)                  # its search is random
+    cv2.xphoto.inpaint(lab, (1 - hole) * 255, patches, cv2.xphoto.INPAINT_SHIFTMAP)
+    unfilled = ~patches.any(-1, keepdims=True)             # where it finds no patch it leaves zeros, which are no colour in Lab
+    patches = np.where(unfilled, smooth, cv2.cvtColor(patches, cv2.COLOR_LAB2RGB)).astype(np.float32)
+    # patches alone have hard borders where their brightness differs from the surroundings
+    coarse = cv2.GaussianBlur(smooth - patches, (0, 0), COARSE * max(hole.shape))
+    filled = (patches + coarse / 2).clip(0, 255)
+    return np.where(hole[..., None] == 1, np.rint(filled), picture).astype(np.uint8)
