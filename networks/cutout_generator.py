@@ -26,7 +26,19 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from networks.body_parts import K, column, distances, moved_grid, movement, part_maps, sample_parts, torso_length
+from networks.body_parts import (
+    FOREARMS,
+    K,
+    column,
+    distances,
+    moved_grid,
+    movement,
+    part_maps,
+    picture_points,
+    sample_parts,
+    segments,
+    torso_length,
+)
 from networks.interfaces import Generator
 from networks.plate import background_plate, pose_mask
 from networks.unet import UNet
@@ -36,9 +48,10 @@ STILL = 0.02                   # normalised; a person whose joints move less doe
 SHIFT = 0.15                   # how far the network may shift a part's pixels, normalised
 RESIDUAL = 0.4                 # how far it may change a colour, of [-1, 1]
 BAND = 0.18                    # of the torso's length: how far from its edge the silhouette may be corrected
-BODY = 9.0                     # squared radii from every part: farther out is what the hands hold, which is left as it is
+BODY = 4.0                     # squared radii from every part: farther out is what the hands hold, which is left as it is
 FAINT = 1e-3                   # weight of a part where it has no pixels, so that every pixel of the silhouette has a colour
 HIDDEN = 1e-3                  # weight, in the filling of a part, of the person's pixels at its place
+HELD = 30.0                    # logit that decides whose a held thing is
 NOTHING = 1e-6
 SURE = 4.0                     # logits of the silhouette where the moved mask is 0 or 1
 
@@ -103,6 +116,23 @@ def blurred(picture, radius):
     return F.avg_pool2d(picture, 2 * radius + 1, stride=1, padding=radius, count_include_pad=False)
 
 
+def held_by(pose, near):
+    """Logits (B, K, h, w) that give what is far beyond the body to the forearm whose hand is nearer.
+
+    Args:
+        pose: (B, J, 2).
+        near: (B, K, h, w) of :func:`networks.body_parts.distances`.
+    """
+    hands = segments(pose)[0][:, FOREARMS, 1]                                              # (B, 2, 2)
+    way = (picture_points(near.shape[-2:], near) - hands[:, :, None, None]).square().sum(-1)         # (B, 2, h, w)
+    far = (near.amin(1) > BODY).to(near)                                                   # (B, h, w)
+    right = (way[:, 1] < way[:, 0]).to(near)
+    logits = torch.zeros_like(near)
+    for part, share in zip(FOREARMS, (1 - right, right)):
+        logits[:, part] = HELD * far * share
+    return logits
+
+
 class CutoutGenerator(Generator):
     """Moves the parts of a cut-out person to a target pose, in front of a plate.
 
@@ -161,7 +191,8 @@ class CutoutGenerator(Generator):
         told = torch.cat([resize(source, size), resize(mask, size), torch.exp(-near)], 1)
         logits, reach = (resize(said, side) for said in self.own(told).split(K, 1))        # (B, K, P, P) each
         near = distances(pose, scale, side)
-        share = (logits - F.softplus(self.sharpness)[:, None, None] * near).softmax(1)
+        logits = logits - F.softplus(self.sharpness)[:, None, None] * near + held_by(pose, near)
+        share = logits.softmax(1)
         share = share / share.amax(1, keepdim=True)
         return share, torch.sigmoid(reach + 5 * (torch.exp(-near) - 1))
 

@@ -145,6 +145,20 @@ def test_every_weight_has_a_gradient(network):
     assert without == []
 
 
+def test_what_is_held_moves_with_the_forearm(network):
+    """A stick from the right hand far to the side, which the mask holds; the arm is raised."""
+    source, mask = scene(96)
+    stick = torch.zeros_like(mask)
+    stick[..., 50:54, 65:94] = 1                                       # the hand is at x 66, y 52
+    mask = torch.maximum(mask, stick)
+    share, _ = network.ownership(source, POSE, mask)
+    assert (share[0, :, 52, 88].argmax() == FOREARMS[1]) and share[0, :, 52, 88].sum() < 1.01
+    _, silhouette, _ = network.cut_out(network.prepare(source, POSE, source, mask), RAISED)
+    assert silhouette[0, 0, 46:56, 80:].max() < 0.05                   # it left its place
+    assert (silhouette[0, 0, :30] > 0.5).sum() > (network.cut_out(network.prepare(
+        source, POSE, source, person_mask(side=96)), RAISED)[1][0, 0, :30] > 0.5).sum()
+
+
 def test_parts_stretch_along_and_keep_their_width():
     maps, (source, _), (target, _) = part_maps(POSE, RAISED), segments(POSE), segments(RAISED)
     for end in (0, 1):
