@@ -159,19 +159,21 @@ def movement(source_pose, target_pose):
     return way[:, joints].amax(-1).sqrt()
 
 
-def moved_grid(maps, size, offset=None):
+def moved_grid(maps, size, offset=None, box=(slice(None), slice(None))):
     """Points of the source that a target picture shows, part by part.
 
     Args:
         maps: (B, K, 2, 3) of :func:`part_maps`.
         size: (height, width) of the target picture.
-        offset: None or (B, K, 2, height, width), added to the points.
+        offset: None or (B, K, 2, h, w), added to the points.
+        box: rows and columns of the target picture that are wanted, as slices; by default all.
     Returns:
-        (B, K, height, width, 2).
+        (B, K, h, w, 2).
     """
     with full_precision(maps):
-        points = F.pad(picture_points(size, maps).flatten(0, 1), (0, 1), value=1)           # (H W, 3) x, y, 1
-        grid = (points @ maps.mT).unflatten(2, size)                                        # (B, K, H, W, 2)
+        points = picture_points(size, maps)[box]                                            # (h, w, 2)
+        flat = F.pad(points.flatten(0, 1), (0, 1), value=1)                                 # (h w, 3) x, y, 1
+        grid = (flat @ maps.mT).unflatten(2, points.shape[:2])                              # (B, K, h, w, 2)
         return grid if offset is None else grid + offset.movedim(2, -1)
 
 

@@ -74,6 +74,8 @@ class Joined(NamedTuple):
     edge: torch.Tensor         # (B, 1, s, s) added to the logit of the silhouette
     band: torch.Tensor         # (B, 1, s, s) 1 where the silhouette may be corrected
     shifts: torch.Tensor       # (B, K, 2, s, s) of each part's pixels, normalised
+    faint: torch.Tensor        # (B, K, s, s) each part's weight where it has no pixels
+    seen: torch.Tensor         # (B, K, s, s) where a part may show
     maps: torch.Tensor         # (B, K, 2, 3) of the parts
     gate: torch.Tensor         # (B, 1, 1, 1) 0 for the pose of the photo
 
@@ -131,6 +133,12 @@ def held_by(pose, near):
     for part, share in zip(FOREARMS, (1 - right, right)):
         logits[:, part] = HELD * far * share
     return logits
+
+
+def part_weight(alpha, faint, order):
+    """How much of a pixel's colour a part gives, before all parts are weighed. Pixels that a part owns go before those that it
+    only reaches, therefore the fourth power."""
+    return (alpha ** 4 + faint) * torch.exp(order)
 
 
 class CutoutGenerator(Generator):
@@ -224,7 +232,8 @@ class CutoutGenerator(Generator):
         colours, alphas = self.moved(prepared.small, grid)
         here, there = (distances(pose, scale, size) for pose in (prepared.pose, target_pose))        # (B, K, s, s)
         silhouette = alphas.amax(1, keepdim=True)
-        person = self.person(colours, alphas, there, self.order[:, None, None])
+        faint = FAINT * torch.exp(-there) + NOTHING
+        person = self.person(colours, alphas, faint, self.order[:, None, None])
         told = torch.cat([person * silhouette, silhouette, alphas, torch.exp(-there), torch.exp(-here),
                           most.expand(-1, 1, *size)], 1)
         order, residual, edge, shifts = self.join(told).split((K, 3, 1, 2 * K), 1)
@@ -233,7 +242,7 @@ class CutoutGenerator(Generator):
         soft = blurred(silhouette, radius)
         band = (8 * soft * (1 - soft)).clamp(0, 1) * (there.amin(1, keepdim=True) < BODY)
         return Joined(self.order[:, None, None] + order.clamp(-8, 8), RESIDUAL * most * torch.tanh(residual), most * edge,
-                      band, shifts, maps, most)
+                      band, shifts, faint, (alphas > 0) | (there < BODY), maps, most)
 
     @staticmethod
     def moved(layers, grid):
@@ -243,16 +252,15 @@ class CutoutGenerator(Generator):
         return layers[:, :, :3], layers[:, :, 3] * inside
 
     @staticmethod
-    def person(colours, alphas, near, order):
+    def person(colours, alphas, faint, order):
         """The colours (B, 3, h, w) of the parts, those in front first, without any background."""
-        # the fourth power: pixels that a part owns go before those that it only reaches
-        weights = (alphas ** 4 + FAINT * torch.exp(-near) + NOTHING) * torch.exp(order)    # (B, K, h, w)
+        weights = part_weight(alphas, faint, order)                                        # (B, K, h, w)
         return (colours * weights[:, :, None]).sum(1) / weights.sum(1, keepdim=True)
 
     @staticmethod
-    def silhouette(alphas, joined, size):
+    def silhouette(moved, joined):
         """The person's share (B, 1, h, w) of each pixel: that of the moved parts, corrected near its edge."""
-        moved = alphas.amax(1, keepdim=True)
+        size = moved.shape[-2:]
         logit = (2 * moved - 1) * SURE + resize(joined.edge, size)
         plain = torch.sigmoid((2 * moved - 1) * SURE)
         band = resize(joined.band, size)
@@ -268,9 +276,9 @@ class CutoutGenerator(Generator):
         joined = self.join_parts(prepared, target_pose)
         shifts = resize(joined.shifts, size)
         colours, alphas = self.moved(prepared.layers, moved_grid(joined.maps, size, shifts))
-        near = distances(target_pose, torso_length(target_pose), size)
-        person = self.person(colours, alphas, near, resize(joined.order, size)) + resize(joined.colours, size)
-        return person.clamp(-1, 1), self.silhouette(alphas, joined, size), joined.gate
+        person = self.person(colours, alphas, resize(joined.faint, size), resize(joined.order, size))
+        person = (person + resize(joined.colours, size)).clamp(-1, 1)
+        return person, self.silhouette(alphas.amax(1, keepdim=True), joined), joined.gate
 
     def forward(self, source, source_pose, target_pose, action, plate=None, mask=None):
         """Paint the source person in the target pose.
@@ -295,5 +303,39 @@ class CutoutGenerator(Generator):
 
     @torch.no_grad()
     def paint(self, prepared, target_pose, action, size=None):
-        """Paint prepared pictures in target poses, see :class:`networks.interfaces.Generator`."""
-        return self.composite(prepared, *self.cut_out(prepared, target_pose, size))
+        """Paint prepared pictures in target poses, see :class:`networks.interfaces.Generator`.
+
+        The same as :meth:`cut_out` and :meth:`composite`, but parts are moved only where they may show. What is left out are
+        weights so faint that a pixel changes by less than a grey level of 8 bits.
+        """
+        size = (size or prepared.source.shape[-1],) * 2
+        joined = self.join_parts(prepared, target_pose)
+        total = prepared.source.new_zeros(len(target_pose), 3, *size)
+        weights, moved = torch.full_like(total[:, :1], NOTHING), torch.zeros_like(total[:, :1])
+        for part in range(K):
+            box = self.part_box(joined, part, size)
+            if box is None:
+                continue
+            one = slice(part, part + 1)
+            shift = resize(joined.shifts[:, part], size)[box][:, None]                     # (B, 1, 2, h, w)
+            grid = moved_grid(joined.maps[:, one], size, box=box[1:]) + shift.movedim(2, -1)
+            colours, alpha = self.moved(prepared.layers[:, one], grid)                     # (B, 1, 3, h, w), (B, 1, h, w)
+            weight = part_weight(alpha, *(resize(field[:, one], size)[box] for field in (joined.faint, joined.order)))
+            total[box] += weight * colours[:, 0]
+            weights[box] += weight
+            moved[box] = torch.maximum(moved[box], alpha)
+        person = (total / weights + resize(joined.colours, size)).clamp(-1, 1)
+        return self.composite(prepared, person, self.silhouette(moved, joined), joined.gate)
+
+    def part_box(self, joined, part, size):
+        """Where in a picture of `size` (h, w) a part may show in any row, as slices; None if nowhere."""
+        way = 1 + int(torch.ceil(joined.shifts[:, part].abs().amax() * self.size / 2))    # pixels of the network's
+        seen = joined.seen[:, part].any(0)                                                 # (s, s)
+        sides = []
+        for axis, side in zip((1, 0), size):
+            where = seen.any(axis).nonzero().flatten()
+            if not len(where):
+                return None
+            ratio = side / self.size
+            sides.append(slice(max(0, int((where[0] - way) * ratio)), min(side, int((where[-1] + 1 + way) * ratio + 1))))
+        return ..., *sides
