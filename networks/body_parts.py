@@ -177,15 +177,17 @@ def moved_grid(maps, size, offset=None, box=(slice(None), slice(None))):
         return grid if offset is None else grid + offset.movedim(2, -1)
 
 
-def sample_parts(layers, grid):
+def sample_parts(layers, grid, mode="bilinear"):
     """Look every part's layer up at its own points.
 
     Args:
         layers: (B, K, C, P, P), one picture for each part.
         grid: (B, K, height, width, 2) of :func:`moved_grid`.
+        mode: of torch's `grid_sample`; "bicubic" keeps more detail and takes longer.
     Returns:
         (B, K, C, height, width); points outside the picture show its border.
     """
     with full_precision(layers):
-        sampled = F.grid_sample(layers.flatten(0, 1), grid.flatten(0, 1), padding_mode="border", align_corners=False)
+        sampled = F.grid_sample(layers.flatten(0, 1), grid.flatten(0, 1), mode=mode, padding_mode="border",
+                                align_corners=False)
         return sampled.unflatten(0, grid.shape[:2])

@@ -245,11 +245,11 @@ class CutoutGenerator(Generator):
                       band, shifts, faint, (alphas > 0) | (there < BODY), maps, most)
 
     @staticmethod
-    def moved(layers, grid):
+    def moved(layers, grid, mode="bilinear"):
         """Colours (B, K, 3, h, w) and alphas (B, K, h, w) of the parts in their places."""
-        layers = sample_parts(layers, grid)
+        layers = sample_parts(layers, grid, mode)
         inside = (grid.abs() <= 1).all(-1)
-        return layers[:, :, :3], layers[:, :, 3] * inside
+        return layers[:, :, :3], layers[:, :, 3].clamp(0, 1) * inside
 
     @staticmethod
     def person(colours, alphas, faint, order):
@@ -266,8 +266,8 @@ class CutoutGenerator(Generator):
         band = resize(joined.band, size)
         return (moved + band * (torch.sigmoid(logit) - plain)).clamp(0, 1)
 
-    def cut_out(self, prepared, target_pose, size=None):
-        """The person in the target pose, without a background.
+    def cut_out(self, prepared, target_pose, size=None, mode="bilinear"):
+        """The person in the target pose, without a background; `mode` as for :func:`networks.body_parts.sample_parts`.
 
         Returns:
             colours (B, 3, size, size) in [-1, 1], the silhouette (B, 1, size, size) and the gate (B, 1, 1, 1).
@@ -275,7 +275,7 @@ class CutoutGenerator(Generator):
         size = (size or prepared.source.shape[-1],) * 2
         joined = self.join_parts(prepared, target_pose)
         shifts = resize(joined.shifts, size)
-        colours, alphas = self.moved(prepared.layers, moved_grid(joined.maps, size, shifts))
+        colours, alphas = self.moved(prepared.layers, moved_grid(joined.maps, size, shifts), mode)
         person = self.person(colours, alphas, resize(joined.faint, size), resize(joined.order, size))
         person = (person + resize(joined.colours, size)).clamp(-1, 1)
         return person, self.silhouette(alphas.amax(1, keepdim=True), joined), joined.gate
@@ -305,8 +305,9 @@ class CutoutGenerator(Generator):
     def paint(self, prepared, target_pose, action, size=None):
         """Paint prepared pictures in target poses, see :class:`networks.interfaces.Generator`.
 
-        The same as :meth:`cut_out` and :meth:`composite`, but parts are moved only where they may show. What is left out are
-        weights so faint that a pixel changes by less than a grey level of 8 bits.
+        The same as :meth:`cut_out` and :meth:`composite`, but the parts' pixels are looked up by bicubic interpolation, which
+        loses less detail, and only where a part may show. What is left out are weights so faint that a pixel changes by less
+        than a grey level of 8 bits.
         """
         size = (size or prepared.source.shape[-1],) * 2
         joined = self.join_parts(prepared, target_pose)
@@ -319,7 +320,7 @@ class CutoutGenerator(Generator):
             one = slice(part, part + 1)
             shift = resize(joined.shifts[:, part], size)[box][:, None]                     # (B, 1, 2, h, w)
             grid = moved_grid(joined.maps[:, one], size, box=box[1:]) + shift.movedim(2, -1)
-            colours, alpha = self.moved(prepared.layers[:, one], grid)                     # (B, 1, 3, h, w), (B, 1, h, w)
+            colours, alpha = self.moved(prepared.layers[:, one], grid, "bicubic")          # (B, 1, 3, h, w), (B, 1, h, w)
             weight = part_weight(alpha, *(resize(field[:, one], size)[box] for field in (joined.faint, joined.order)))
             total[box] += weight * colours[:, 0]
             weights[box] += weight

@@ -59,11 +59,19 @@ def test_prepared_once_paints_the_same(network):
     plate = background_plate(source, POSE, mask)
     prepared = network.prepare(source, POSE, plate, mask)
     for target in (RAISED, POSE * .9):
-        expected = network(source, POSE, target, ACTION, plate, mask)
+        expected = network.composite(prepared, *network.cut_out(prepared, target, mode="bicubic"))
         torch.testing.assert_close(network.paint(prepared, target, ACTION), expected, atol=1 / 255, rtol=0)
         pair = Prepared(*(tensor.expand(2, *tensor.shape[1:]) for tensor in prepared))
         both = network.paint(pair, torch.cat([POSE * .8, target]), ACTION.expand(2))
         torch.testing.assert_close(both[1:], expected, atol=1 / 255, rtol=0)
+
+
+def test_trained_pictures_are_nearly_those_that_are_painted(network):
+    source, mask = scene()
+    source = torch.nn.functional.avg_pool2d(source, 5, 1, 2)
+    prepared = network.prepare(source, POSE, mask=mask)
+    trained = network(source, POSE, RAISED, ACTION, prepared.plate, mask)
+    assert (trained - network.paint(prepared, RAISED, ACTION)).abs().mean() < 0.005
 
 
 def test_rows_of_a_batch_do_not_touch(network):
