@@ -98,7 +98,7 @@ def test_outside_the_silhouette_is_the_plate(network):
     plate = torch.rand_like(source)
     away = POSE + torch.tensor([0.9, 0.0])
     prepared = network.prepare(source, POSE, plate, mask)
-    _, silhouette, _ = network.cut_out(prepared, away)
+    _, silhouette, _ = network.cut_out(prepared, away, mode="bicubic")
     outside = (silhouette == 0).expand_as(source)
     assert outside[..., :24].float().mean() > 0.8                      # where the person was
     painted = network.paint(prepared, away, ACTION)
