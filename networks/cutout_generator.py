@@ -15,8 +15,8 @@ mixes this picture with the photo, so that the pose of the photo gives the photo
 
 The networks look at `size` pixels; parts, masks and plate keep the photo's resolution.
 
-Sources: Balakrishnan et al., Synthesizing Images of Humans in Unseen Poses, CVPR 2018 (moved layers, plate, masks); Gortler et
-al., The Lumigraph, SIGGRAPH 1996 (push-pull filling); Ronneberger et al., U-Net, 2015.
+Sources: Balakrishnan et al., Synthesizing Images of Humans in Unseen Poses, CVPR 2018 (moved layers, plate, masks);
+Ronneberger et al., U-Net, 2015.
 
 Axes: as in networks.body_parts; s = `size`.
 """
@@ -27,18 +27,16 @@ import torch.nn.functional as F
 from torch import nn
 
 from networks.body_parts import (
-    FOREARMS,
     K,
     column,
     distances,
     moved_grid,
     movement,
     part_maps,
-    picture_points,
     sample_parts,
-    segments,
     torso_length,
 )
+from networks.cutout_parts import BODY, NOTHING, held_by, part_colours, part_weight, resize
 from networks.interfaces import Generator
 from networks.plate import background_plate, pose_mask
 from networks.unet import UNet
@@ -48,11 +46,7 @@ STILL = 0.02                   # normalised; a person whose joints move less doe
 SHIFT = 0.15                   # how far the network may shift a part's pixels, normalised
 RESIDUAL = 0.4                 # how far it may change a colour, of [-1, 1]
 BAND = 0.18                    # of the torso's length: how far from its edge the silhouette may be corrected
-BODY = 4.0                     # squared radii from every part: farther out is what the hands hold, which is left as it is
 FAINT = 1e-3                   # weight of a part where it has no pixels, so that every pixel of the silhouette has a colour
-HIDDEN = 1e-3                  # weight, in the filling of a part, of the person's pixels at its place
-HELD = 30.0                    # logit that decides whose a held thing is
-NOTHING = 1e-6
 SURE = 4.0                     # logits of the silhouette where the moved mask is 0 or 1
 
 
@@ -80,65 +74,9 @@ class Joined(NamedTuple):
     gate: torch.Tensor         # (B, 1, 1, 1) 0 for the pose of the photo
 
 
-def resize(picture, size):
-    """(..., C, h, w) -> (..., C, size), by areas if smaller."""
-    if picture.shape[-2:] == tuple(size):
-        return picture
-    flat = picture.flatten(0, -4) if picture.ndim > 4 else picture
-    if min(size) < min(picture.shape[-2:]):
-        flat = F.interpolate(flat, size, mode="area")
-    else:
-        flat = F.interpolate(flat, size, mode="bilinear", align_corners=False)
-    return flat.view(*picture.shape[:-2], *size)
-
-
-def complete(picture, weight):
-    """Fill a picture in from where it is known, smoothly, with the mean of coarser and coarser levels (push-pull).
-
-    Args:
-        picture: (B, C, h, w).
-        weight: (B, 1, h, w) in [0, 1], how well each pixel is known; not 0 everywhere.
-    Returns:
-        (B, C, h, w).
-    """
-    sums, weights = [picture * weight], [weight]
-    while min(sums[-1].shape[-2:]) > 1:
-        half = [(side + 1) // 2 for side in sums[-1].shape[-2:]]
-        sums.append(F.interpolate(sums[-1], half, mode="area"))
-        weights.append(F.interpolate(weights[-1], half, mode="area"))
-    filled = sums[-1] / weights[-1].clamp(min=NOTHING)
-    for colour, known in zip(sums[-2::-1], weights[-2::-1]):
-        coarse = F.interpolate(filled, colour.shape[-2:], mode="bilinear", align_corners=False)
-        filled = torch.lerp(coarse, colour / known.clamp(min=NOTHING), (4 * known).clamp(max=1))
-    return filled
-
-
 def blurred(picture, radius):
     """Mean of a square around each pixel; `radius` in pixels."""
     return F.avg_pool2d(picture, 2 * radius + 1, stride=1, padding=radius, count_include_pad=False)
-
-
-def held_by(pose, near):
-    """Logits (B, K, h, w) that give what is far beyond the body to the forearm whose hand is nearer.
-
-    Args:
-        pose: (B, J, 2).
-        near: (B, K, h, w) of :func:`networks.body_parts.distances`.
-    """
-    hands = segments(pose)[0][:, FOREARMS, 1]                                              # (B, 2, 2)
-    way = (picture_points(near.shape[-2:], near) - hands[:, :, None, None]).square().sum(-1)         # (B, 2, h, w)
-    far = (near.amin(1) > BODY).to(near)                                                   # (B, h, w)
-    right = (way[:, 1] < way[:, 0]).to(near)
-    logits = torch.zeros_like(near)
-    for part, share in zip(FOREARMS, (1 - right, right)):
-        logits[:, part] = HELD * far * share
-    return logits
-
-
-def part_weight(alpha, faint, order):
-    """How much of a pixel's colour a part gives, before all parts are weighed. Pixels that a part owns go before those that it
-    only reaches, therefore the fourth power."""
-    return (alpha ** 4 + faint) * torch.exp(order)
 
 
 class CutoutGenerator(Generator):
@@ -184,7 +122,8 @@ class CutoutGenerator(Generator):
         mask = pose_mask(pose, source) if mask is None else mask.to(source).nan_to_num(0).clamp(0, 1)
         plate = background_plate(source, pose, mask) if plate is None else plate
         share, reach = self.ownership(source, pose, mask)
-        layers = self.take_apart(source, pose, mask, share, reach)
+        alpha = mask * (share + (1 - share) * reach)                                       # (B, K, P, P)
+        layers = torch.cat([part_colours(source, pose, mask, share, self.size), alpha[:, :, None]], 2)
         return Prepared(source, plate, layers, resize(layers.detach(), (self.size,) * 2), pose)
 
     def ownership(self, source, pose, mask):
@@ -203,24 +142,6 @@ class CutoutGenerator(Generator):
         share = logits.softmax(1)
         share = share / share.amax(1, keepdim=True)
         return share, torch.sigmoid(reach + 5 * (torch.exp(-near) - 1))
-
-    def take_apart(self, source, pose, mask, share, reach):
-        """The layers (B, K, 4, P, P) of all parts: completed colours and alphas."""
-        alpha = mask * (share + (1 - share) * reach)                                       # (B, K, P, P)
-        return torch.cat([self.colours(source, pose, mask, share), alpha[:, :, None]], 2)
-
-    @torch.no_grad()
-    def colours(self, source, pose, mask, share):
-        """The colours (B, K, 3, P, P) of all parts, also where they are hidden. Carries no gradient."""
-        # pixels at the mask's edge are part background, and so their colours come from farther inside
-        sure = (2 * mask - 1).clamp(min=0) * share.square()                                # (B, K, P, P)
-        size = [min(self.size, side) for side in source.shape[-2:]]
-        known, picture = resize(sure, size), resize(source * mask, size)
-        near = torch.exp(-distances(pose, torso_length(pose), size))
-        floor = HIDDEN * resize(mask, size) * near + NOTHING                               # for a part that is hidden altogether
-        seen = picture / resize(mask, size).clamp(min=0.05)                                # a pixel's colours without background
-        filled = torch.stack([complete(seen, known[:, part:part + 1] + floor[:, part:part + 1]) for part in range(K)], 1)
-        return torch.lerp(resize(filled, source.shape[-2:]), source[:, None], sure[:, :, None])
 
     def join_parts(self, prepared, target_pose):
         """Look at the moved parts; returns :class:`Joined`."""

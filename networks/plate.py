@@ -18,7 +18,7 @@ from utils.transform import PAD_RGB
 PLATE_SIZE = 160               # pixels of the picture that is filled; the time grows with their square
 MASK_REACH = 0.9               # radii around a part that count as the person where no mask is given
 SEEN = 0.1                     # a pixel of which the mask holds more belongs to the hole
-GROWN = 0.035                  # of the picture's side: so much wider than the mask is the hole, for motion blur and shadows
+GROWN = 0.018                  # of the picture's side: so much wider than the mask is the hole, for motion blur and shadows
 FEATHER = 0.01                 # of the picture's side: so wide is the seam between plate and picture
 RADIUS = 3                     # pixels, of Telea's method
 COARSE = 0.016                 # of the picture's side: coarser colours are half Telea's
@@ -55,8 +55,8 @@ def background_plate(source, pose, mask=None):
 def without_person(picture, mask):
     """A picture (h, w, 3) uint8 RGB whose person, as `mask` (h, w) in [0, 1] says, is filled in. Pixels away from it stay."""
     reach = max(1, round(GROWN * picture.shape[0]))
-    hole = cv2.dilate((np.nan_to_num(mask) > SEEN).astype(np.uint8), cv2.getStructuringElement(
-        cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1)))                                          # (h, w) of 0 and 1
+    person = (np.nan_to_num(mask) > SEEN).astype(np.uint8)                                           # (h, w) of 0 and 1
+    hole = cv2.dilate(person, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1)))
     top, bottom, left, right = inside_margins(picture)
     inner, inner_hole = picture[top:bottom, left:right], hole[top:bottom, left:right]
     if not inner_hole.any() or inner_hole.mean() > WHOLE:
@@ -68,9 +68,9 @@ def without_person(picture, mask):
     if small_hole.all():
         return picture
     filled = cv2.resize(fill(small, small_hole), inner.shape[1::-1], interpolation=cv2.INTER_CUBIC)
-    width = max(1, round(FEATHER * picture.shape[0]))
-    share = cv2.blur(cv2.erode(inner_hole, np.ones((2 * width + 1,) * 2, np.uint8)).astype(np.float32),
-                     (2 * width + 1,) * 2)[..., None]
+    width = 2 * max(1, round(FEATHER * picture.shape[0])) + 1
+    share = cv2.blur(cv2.erode(inner_hole, np.ones((width, width), np.uint8)).astype(np.float32), (width, width))
+    share = np.maximum(share, person[top:bottom, left:right])[..., None]               # the seam lies outside the person
     result = picture.copy()
     result[top:bottom, left:right] = np.rint(inner + share * (filled.astype(np.float32) - inner))
     return result

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from networks.body_parts import FOREARMS, TORSO, K, distances, part_maps, segments, torso_length
-from networks.cutout_generator import CutoutGenerator, Prepared, complete
+from networks.cutout_generator import CutoutGenerator, Prepared
+from networks.cutout_parts import complete
 from networks.plate import background_plate, pose_mask, without_person
 from utils.errors import UserError
 from utils.transform import PAD_RGB
