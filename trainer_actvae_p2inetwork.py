@@ -244,7 +244,23 @@ class Trainer(BaseTrainer):
 
     # ---------------------------------------------------------------------------------------------- sampling
 
-    def paint(self, source, source_pose, poses, action, size=None):
+    @contextmanager
+    def _painting(self):
+        """The generator in eval mode with its EMA's weights, for the time of a `with` block without gradients."""
+        with torch.no_grad(), self.ema.applied(), evaluating(self.generator) as generator, self.autocast():
+            yield generator
+
+    def _used_mask(self, mask):
+        return {"mask": mask.to(self.device)} if mask is not None and self.generator.uses_mask else {}
+
+    def prepare(self, source, source_pose, mask=None):
+        """What several calls of :meth:`paint` with the same sources can share; None for generators that prepare nothing."""
+        if not self.any_size:
+            return None
+        with self._painting() as generator:
+            return generator.prepare(source.to(self.device), source_pose.to(self.device), **self._used_mask(mask))
+
+    def paint(self, source, source_pose, poses, action, size=None, mask=None, prepared=None):
         """Paint poses with a source picture, with the generator in eval mode.
 
         Args:
@@ -253,6 +269,8 @@ class Trainer(BaseTrainer):
             poses: (B, T, J, 2) normalised.
             action: (B,) int64 ids.
             size: side of the result; None: that of the source.
+            mask: None or (B, 1, P, P) in [0, 1], 1 where the source shows its person; generators that use none ignore it.
+            prepared: of :meth:`prepare` for these sources, which then are not prepared again; None prepares them.
         Returns:
             (B, T, 3, size, size) pictures in [-1, 1].
         Raises:
@@ -262,8 +280,8 @@ class Trainer(BaseTrainer):
         if size != source.shape[-1]:
             self.check_paint_size(size)
         inputs = [value.to(self.device) for value in (source, source_pose, poses, action)]
-        with torch.no_grad(), self.ema.applied(), evaluating(self.generator) as generator, self.autocast():
-            return paint(generator, *inputs, size)
+        with self._painting() as generator:
+            return paint(generator, *inputs, size, **self._used_mask(mask), prepared=prepared)
 
     def predict(self, source, n, steps=None, seed=7, painted=None, size=None):
         """As :meth:`BaseTrainer.predict`, and paint the first `painted` samples of each row in `size`, see :meth:`paint`, which
