@@ -201,7 +201,7 @@ class CutoutGenerator(Generator):
         person = (person + resize(joined.colours, size)).clamp(-1, 1)
         return person, self.silhouette(alphas.amax(1, keepdim=True), joined), joined.gate
 
-    def forward(self, source, source_pose, target_pose, action, plate=None, mask=None):
+    def forward(self, source, source_pose, target_pose, action, plate=None, mask=None, tell_person=False):
         """Paint the source person in the target pose.
 
         Args:
@@ -209,11 +209,14 @@ class CutoutGenerator(Generator):
             source_pose, target_pose: (B, J, 2) normalised.
             action: (B,) int64 ids; nothing depends on them.
             plate, mask: as for :meth:`prepare`.
+            tell_person: whether the person's colours (B, 3, P, P) and silhouette (B, 1, P, P) are returned as well.
         Returns:
             (B, 3, P, P) pictures in [-1, 1] of the source's dtype.
         """
         prepared = self.prepare(source, source_pose, plate, mask)
-        return self.composite(prepared, *self.cut_out(prepared, target_pose))
+        person, silhouette, gate = self.cut_out(prepared, target_pose)
+        painted = self.composite(prepared, person, silhouette, gate)
+        return (painted, person, silhouette) if tell_person else painted
 
     @staticmethod
     def composite(prepared, person, silhouette, gate):

@@ -22,9 +22,11 @@ class NetworkConfig:
         parts: names of its checkpoint files.
         tunable: act in training only: the configuration's value counts, whatever that of the weights is.
         inference: inference settings, taken from the weights unless the user overrides them.
+        masks: whether the data's masks of people are read for it.
     """
 
     parts = tunable = inference = ()
+    masks = False
 
     def network(self):
         """The keyword arguments of the network's constructor, besides the number of actions."""
@@ -116,7 +118,7 @@ class LimbWarpConfig(NetworkConfig):
 class CutoutConfig(NetworkConfig):
     """The generator :class:`networks.cutout_generator.CutoutGenerator`."""
 
-    parts = ("generator",)
+    parts, masks = ("generator",), True
     kind: str = "cutout"
     size: int = limited(64, low=16)
     own_widths: list[int] = field(default_factory=lambda: [16, 32, 64, 96], metadata={"low": 8})
@@ -149,6 +151,9 @@ class ImageLossConfig:
     gradient: float = limited(0.0, low=0)
     ssim: float = limited(0.0, low=0)
     colours: float = limited(0.0, low=0)
+    person: float = limited(0.0, low=0)
+    silhouette: float = limited(0.0, low=0)
+    energy: float = limited(0.0, low=0)
     vgg: float = limited(5.0, low=0)
     features: float = limited(1.0, low=0)
 
