@@ -9,9 +9,10 @@ which is in front, corrects the silhouette near its edge, shifts pixels a little
 
 Inside the silhouette S nothing shines through, and outside it the photo is never shown where the person was. Finally
 
-    gate = 1 - exp(-(farthest way of a joint / STILL)^2)
+    gate = max_k near_k * (1 - exp(-(farthest way of a joint of part k / STILL)^2))
 
-mixes this picture with the photo, so that the pose of the photo gives the photo back exactly.
+mixes this picture with the photo, near_k being 1 where part k is in either pose and around it. So the photo stays where nothing
+moves, and the pose of the photo gives the photo back exactly.
 
 The networks look at `size` pixels; parts, masks and plate keep the photo's resolution.
 
@@ -43,6 +44,8 @@ from networks.unet import UNet
 from utils.errors import UserError
 
 STILL = 0.02                   # normalised; a person whose joints move less does not move
+STEADY = 0.03                  # normalised; shorter ways of a joint are shortened, because they are mostly errors of the pose
+AROUND = 2                     # pixels of the network's: so far around a moving part the photo changes
 SHIFT = 0.15                   # how far the network may shift a part's pixels, normalised
 RESIDUAL = 0.4                 # how far it may change a colour, of [-1, 1]
 BAND = 0.18                    # of the torso's length: how far from its edge the silhouette may be corrected
@@ -71,12 +74,19 @@ class Joined(NamedTuple):
     faint: torch.Tensor        # (B, K, s, s) each part's weight where it has no pixels
     seen: torch.Tensor         # (B, K, s, s) where a part may show
     maps: torch.Tensor         # (B, K, 2, 3) of the parts
-    gate: torch.Tensor         # (B, 1, 1, 1) 0 for the pose of the photo
+    gate: torch.Tensor         # (B, 1, s, s) 0 where nothing moves
 
 
 def blurred(picture, radius):
     """Mean of a square around each pixel; `radius` in pixels."""
     return F.avg_pool2d(picture, 2 * radius + 1, stride=1, padding=radius, count_include_pad=False)
+
+
+def steadied(pose, target):
+    """The target pose (B, J, 2) with shorter ways from `pose` for joints that move about as little as poses are wrong."""
+    way = target - pose
+    share = 1 - torch.exp(-way.square().sum(-1, keepdim=True) / STEADY ** 2)
+    return torch.where(share.isfinite(), pose + share * way, target)
 
 
 class CutoutGenerator(Generator):
@@ -145,6 +155,7 @@ class CutoutGenerator(Generator):
 
     def join_parts(self, prepared, target_pose):
         """Look at the moved parts; returns :class:`Joined`."""
+        target_pose = steadied(prepared.pose, target_pose)
         size, scale = (self.size,) * 2, torso_length(prepared.pose, target_pose)
         maps, way = part_maps(prepared.pose, target_pose), movement(prepared.pose, target_pose)      # (B, K, 2, 3), (B, K)
         gate = 1 - torch.exp(-(way / STILL).square())                                                # (B, K)
@@ -163,7 +174,13 @@ class CutoutGenerator(Generator):
         soft = blurred(silhouette, radius)
         band = (8 * soft * (1 - soft)).clamp(0, 1) * (there.amin(1, keepdim=True) < BODY)
         return Joined(self.order[:, None, None] + order.clamp(-8, 8), RESIDUAL * most * torch.tanh(residual), most * edge,
-                      band, shifts, faint, (alphas > 0) | (there < BODY), maps, most)
+                      band, shifts, faint, (alphas > 0) | (there < BODY), maps, self.gate(gate, prepared.small[:, :, 3], alphas))
+
+    @staticmethod
+    def gate(moving, here, there):
+        """Where the photo changes, (B, 1, s, s), if the parts with alphas (B, K, s, s) in either pose move as `moving` (B, K)."""
+        changed = (moving[..., None, None] * torch.maximum(here, there)).amax(1, keepdim=True)
+        return blurred(F.max_pool2d(changed, 2 * AROUND + 1, 1, AROUND), 1)
 
     @staticmethod
     def moved(layers, grid, mode="bilinear"):
@@ -191,7 +208,7 @@ class CutoutGenerator(Generator):
         """The person in the target pose, without a background; `mode` as for :func:`networks.body_parts.sample_parts`.
 
         Returns:
-            colours (B, 3, size, size) in [-1, 1], the silhouette (B, 1, size, size) and the gate (B, 1, 1, 1).
+            colours (B, 3, size, size) in [-1, 1], the silhouette (B, 1, size, size) and the gate (B, 1, s, s).
         """
         size = (size or prepared.source.shape[-1],) * 2
         joined = self.join_parts(prepared, target_pose)
@@ -223,7 +240,7 @@ class CutoutGenerator(Generator):
         """The picture (B, 3, size, size) of what :meth:`cut_out` returned."""
         size = person.shape[-2:]
         painted = torch.lerp(resize(prepared.plate, size), person, silhouette)
-        return torch.lerp(resize(prepared.source, size), painted, gate)
+        return torch.lerp(resize(prepared.source, size), painted, resize(gate, size))
 
     @torch.no_grad()
     def paint(self, prepared, target_pose, action, size=None):

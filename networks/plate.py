@@ -1,7 +1,7 @@
 """The plate: a picture without its person, filled in from the surroundings.
 
 The hole is filled with patches from elsewhere in the picture (shift map), which keeps grass and walls as sharp as they are;
-OpenCV's contrib module `xphoto` has it. The coarse colours are half those of Telea's smooth method, so that no patch stands out.
+OpenCV's contrib module `xphoto` has it. The coarse colours are those of Telea's smooth method, so that no patch stands out.
 Without that module, Telea's method fills the hole alone.
 
 Sources: He, Sun: Statistics of Patch Offsets for Image Completion, ECCV 2012 (shift map); Telea: An Image Inpainting Technique
@@ -21,7 +21,7 @@ SEEN = 0.1                     # a pixel of which the mask holds more belongs to
 GROWN = 0.018                  # of the picture's side: so much wider than the mask is the hole, for motion blur and shadows
 FEATHER = 0.01                 # of the picture's side: so wide is the seam between plate and picture
 RADIUS = 3                     # pixels, of Telea's method
-COARSE = 0.016                 # of the picture's side: coarser colours are half Telea's
+COARSE = 0.016                 # of the picture's side: coarser colours are Telea's
 WHOLE = 0.97                   # of the picture; a larger hole leaves too little to fill it with
 
 
@@ -97,5 +97,5 @@ def fill(picture, hole):
     patches = np.where(unfilled, smooth, cv2.cvtColor(patches, cv2.COLOR_LAB2RGB)).astype(np.float32)
     # patches alone have hard borders where their brightness differs from the surroundings
     coarse = cv2.GaussianBlur(smooth - patches, (0, 0), COARSE * max(hole.shape))
-    filled = (patches + coarse / 2).clip(0, 255)
+    filled = (patches + coarse).clip(0, 255)
     return np.where(hole[..., None] == 1, np.rint(filled), picture).astype(np.uint8)
