@@ -14,6 +14,7 @@ its side. The names of the submodules are those of the published checkpoints. Th
 import torch
 from torch import nn
 
+from networks.cutout_generator import CutoutGenerator
 from networks.interfaces import Generator
 from networks.layers import init_published, norm_relu, reflect_conv
 from networks.limb_generator import LimbWarpGenerator
@@ -122,7 +123,8 @@ class PoseAttentionGenerator(Generator):
         return torch.lerp(source, torch.tanh(colours), torch.sigmoid(mask))
 
 
-GENERATORS = {"pose_attention": PoseAttentionGenerator, "limb_warp": LimbWarpGenerator}
+GENERATORS = {"pose_attention": PoseAttentionGenerator, "limb_warp": LimbWarpGenerator,
+              "cutout": CutoutGenerator}
 
 
 def build_generator(settings, num_actions):

@@ -13,6 +13,10 @@ from networks.layers import at_least_float32, init_published, norm_relu, reflect
 from networks.limb_warp import nearness, torso_length
 from utils.errors import UserError
 
+FAINT_ENERGY = 1e-4            # of flat areas, whose root would otherwise have an infinite derivative
+MISSED = 0.2                   # weight of a person's pixel outside the painted silhouette
+CROSS_ENTROPY = 0.15           # of the silhouette, beside its L1 distance
+
 
 class ResidualBlock(nn.Module):
     """Residual block of two convolutions, without bias like all convolutions of the discriminator."""
@@ -128,6 +132,41 @@ def ssim_loss(fake, real):
     similar = ((2 * mean_fake * mean_real + c1) * (2 * covariance + c2)
                / ((mean_fake ** 2 + mean_real ** 2 + c1) * (var_fake + var_real + c2)))
     return 1 - similar.mean()
+
+
+def energy_loss(fake, real):
+    """L1 distance of the local gradient energies of pictures (B, 3, S, S), roots of means over 9 x 9 pixels: blur costs, and
+    detail at a slightly wrong place does not."""
+    def energy(x):
+        squares = F.pad(x.diff(dim=-1).square(), (0, 1)) + F.pad(x.diff(dim=-2).square(), (0, 0, 0, 1))
+        return (F.avg_pool2d(squares.mean(1, keepdim=True), 9, 1, 4) + FAINT_ENERGY).sqrt()
+
+    return (energy(at_least_float32(fake)) - energy(at_least_float32(real))).abs().mean()
+
+
+def person_loss(person, real, mask, silhouette):
+    """L1 distance of a cut-out person's colours from a picture, inside the person's mask.
+
+    Where the silhouette misses the person the colours hardly count. Its gradient must not flow here: a network that is not sure
+    of a colour would make the person transparent.
+
+    Args:
+        person, real: (B, 3, S, S).
+        mask: (B, 1, S, S) in [0, 1] of the person in `real`.
+        silhouette: (B, 1, S, S), detached.
+    """
+    weights = mask * (MISSED + (1 - MISSED) * at_least_float32(silhouette))
+    return (weights * (at_least_float32(person) - real).abs()).sum() / (3 * weights.sum()).clamp(min=1)
+
+
+def silhouette_loss(silhouette, mask):
+    """Distance of a silhouette from the person's mask, both (B, 1, S, S) in [0, 1]: their L1 distance divided by the mask's area,
+    and their cross entropy near either of them."""
+    silhouette = at_least_float32(silhouette)
+    near = F.max_pool2d(torch.maximum(mask, silhouette.detach()), 9, 1, 4)
+    entropy = F.binary_cross_entropy(silhouette.clamp(1e-3, 1 - 1e-3), mask, reduction="none")
+    return ((silhouette - mask).abs().sum() / mask.sum().clamp(min=1)
+            + CROSS_ENTROPY * (near * entropy).sum() / near.sum().clamp(min=1))
 
 
 def feature_loss(fake_features, real_features):

@@ -16,8 +16,8 @@ from utils.options import OptionGroup, at_home
 def add_options(parser):
     parser.add_argument("--vae_path", metavar="DIR", type=at_home,
                         help="trained pose module: a checkpoints folder, a run folder or pretrain/")
-    parser.add_argument("--paint_size", type=int, metavar="N", help="with --test, of the generator limb_warp: paint and "
-                                                                    "measure pictures of N pixels (default: imsize)")
+    parser.add_argument("--paint_size", type=int, metavar="N", help="with --test, of the generators cutout and "
+                        "limb_warp: paint and measure pictures of N pixels (default: imsize)")
 
 
 def check_options(parser, options):

@@ -8,10 +8,13 @@ from network_actvae import build_pose_module
 from network_actvae_p2inetwork import (
     PoseDiscriminator,
     adversarial_loss,
+    energy_loss,
     feature_loss,
     gradient_loss,
     near_weights,
+    person_loss,
     reconstruction_loss,
+    silhouette_loss,
     ssim_loss,
     weighted_l1,
 )
@@ -71,6 +74,9 @@ class Trainer(BaseTrainer):
         if weights.colours and not self.generator.tells_colours:
             raise UserError(f"image_loss.colours: the generator {config.generator.kind} does not tell its share of own colours; "
                             "leave it 0")
+        if (weights.person or weights.silhouette) and not self.generator.uses_mask:
+            raise UserError(f"image_loss.person, image_loss.silhouette: the generator {config.generator.kind} does not cut the "
+                            "person out; leave them 0")
         self.vgg_loss = None
         if weights.vgg:
             from vgg import VGGLoss  # torchvision is slow to import and not needed otherwise
@@ -119,7 +125,7 @@ class Trainer(BaseTrainer):
                 chose the frames already, it has `frame_indices` (B, 3), and `images` (B, 4, 3, S, S) and `masks` (B, 1, 1, S, S)
                 of these frames only, see :class:`dataset.image_loader2.PennActionPairs`. With pairs from anywhere in a video T
                 is 1, see :class:`dataset.mixture.TrainingPairs`. Optionally `plates` (B, 3, S, S), see
-                :class:`networks.interfaces.Generator`.
+                :class:`networks.interfaces.Generator`, and `person_masks`, one for each of the images.
             picks: frame indices (k1, r, k3), see :func:`draw_frame_indices`; None takes the batch's or draws them.
             noise: (2, L, B, Z) of the two roll-outs, or None to draw it.
         Returns:
@@ -135,12 +141,16 @@ class Trainer(BaseTrainer):
         source, *reals = images.contiguous().unbind(1)                                              # (B, 3, S, S) each
         sampled = self._rollouts(poses[:, 0], action, step, steps, noise)                           # (2, B, J, 2)
         source_pose, *real_poses = poses[:, frames].unbind(1)                                       # (B, J, 2) each
-        plate = {"plate": batch["plates"].to(self.device, non_blocking=True)} if "plates" in batch else {}
+        known = {"plate": batch["plates"].to(self.device, non_blocking=True)} if "plates" in batch else {}
+        if self.generator.uses_mask and "person_masks" in batch:
+            chosen = slice(None) if "frame_indices" in batch else frames
+            person_masks = batch["person_masks"][:, chosen].to(self.device, non_blocking=True)      # (B, 4, 1, S, S)
+            known["mask"] = person_masks[:, 0]
 
         def paint(pose, **options):
             generator = self.trained_generator if torch.is_grad_enabled() else self.generator
             with self.autocast():
-                return generator(source, source_pose, pose, action, **plate, **options)
+                return generator(source, source_pose, pose, action, **known, **options)
 
         def maps(pose):
             return gaussian_maps(pose, config.imsize)                                               # (B, J, S, S)
@@ -154,15 +164,19 @@ class Trainer(BaseTrainer):
                     fake = paint(fake_pose)
                 losses[name] = self._step_discriminator(fake, maps(fake_pose), real, maps(real_pose))
         with without_gradient(self.discriminator):
+            colours, cut_out = None, {}
             if weights.colours:
                 fake, colours = paint(real_poses[2], tell_colours=True)
+            elif weights.person or weights.silhouette:
+                _, person, silhouette = paint(real_poses[2], tell_person=True)
+                fake, cut_out = self._judge_cut_out(person, silhouette, reals[2], person_masks[:, 3])
             else:
-                fake, colours = paint(real_poses[2]), None
+                fake = paint(real_poses[2])
             if weights.near:
                 mask = near_weights(source_pose, real_poses[2], config.imsize, weights.near)
             else:
                 mask = masks[:, 0].to(source.dtype)
-            losses.update(self._step_generator(fake, reals[2], mask, maps(real_poses[2]), colours))
+            losses.update(self._step_generator(fake, reals[2], mask, maps(real_poses[2]), colours, cut_out))
             if weights.adversarial:
                 adversarial = self._generator_adversarial_loss(paint(sampled[1]), maps(sampled[1]))[0]
                 losses["g_sampled"] = weights.adversarial * adversarial
@@ -205,7 +219,22 @@ class Trainer(BaseTrainer):
             judged, features = self.discriminator(fake, maps)
         return adversarial_loss(judged, True), features
 
-    def _step_generator(self, fake, real, mask, maps, colours=None):
+    def _judge_cut_out(self, person, silhouette, real, mask):
+        """What the losses look at if the person is cut out.
+
+        Args:
+            person, real: (B, 3, S, S).
+            silhouette, mask: (B, 1, S, S).
+        Returns:
+            (B, 3, S, S), the person in front of the true surroundings, so that nothing but the person is judged; and the
+            weighted losses of the person alone. The silhouette learns from its own loss only, see :func:`person_loss`.
+        """
+        weights, share = self.config.image_loss, at_least_float32(silhouette).detach()
+        return torch.lerp(real, at_least_float32(person), share), {
+            "person": weights.person * person_loss(person, real, mask, share),
+            "silhouette": weights.silhouette * silhouette_loss(silhouette, mask)}
+
+    def _step_generator(self, fake, real, mask, maps, colours=None, others=None):
         """One step towards real pictures.
 
         Args:
@@ -213,6 +242,7 @@ class Trainer(BaseTrainer):
             mask: (B, 1, S, S): person boxes, or with `image_loss.near` the weights of the pixels.
             maps: (B, J, S, S) of the pose that both show.
             colours: (B, 1, S, S), the share of the generator's own colours, or None.
+            others: dict of further weighted losses.
         Returns:
             dict of the weighted losses.
         """
@@ -236,15 +266,34 @@ class Trainer(BaseTrainer):
             losses["gradient"] = weights.gradient * gradient_loss(fake, real)
         if weights.ssim:
             losses["ssim"] = weights.ssim * ssim_loss(fake, real)
+        if weights.energy:
+            losses["energy"] = weights.energy * energy_loss(fake, real)
         if weights.colours:
             pixel_weights = mask if weights.near else 1 + weights.mask * mask
             losses["colours"] = weights.colours * (pixel_weights * at_least_float32(colours)).mean()
+        losses |= others or {}
         self.step(sum(losses.values()), ["generator"])
         return losses
 
     # ---------------------------------------------------------------------------------------------- sampling
 
-    def paint(self, source, source_pose, poses, action, size=None):
+    @contextmanager
+    def _painting(self):
+        """The generator in eval mode with its EMA's weights, for the time of a `with` block without gradients."""
+        with torch.no_grad(), self.ema.applied(), evaluating(self.generator) as generator, self.autocast():
+            yield generator
+
+    def _used_mask(self, mask):
+        return {"mask": mask.to(self.device)} if mask is not None and self.generator.uses_mask else {}
+
+    def prepare(self, source, source_pose, mask=None):
+        """What several calls of :meth:`paint` with the same sources can share; None for generators that prepare nothing."""
+        if not self.any_size:
+            return None
+        with self._painting() as generator:
+            return generator.prepare(source.to(self.device), source_pose.to(self.device), **self._used_mask(mask))
+
+    def paint(self, source, source_pose, poses, action, size=None, mask=None, prepared=None):
         """Paint poses with a source picture, with the generator in eval mode.
 
         Args:
@@ -253,6 +302,8 @@ class Trainer(BaseTrainer):
             poses: (B, T, J, 2) normalised.
             action: (B,) int64 ids.
             size: side of the result; None: that of the source.
+            mask: None or (B, 1, P, P) in [0, 1], 1 where the source shows its person; generators that use none ignore it.
+            prepared: of :meth:`prepare` for these sources, which then are not prepared again; None prepares them.
         Returns:
             (B, T, 3, size, size) pictures in [-1, 1].
         Raises:
@@ -262,8 +313,8 @@ class Trainer(BaseTrainer):
         if size != source.shape[-1]:
             self.check_paint_size(size)
         inputs = [value.to(self.device) for value in (source, source_pose, poses, action)]
-        with torch.no_grad(), self.ema.applied(), evaluating(self.generator) as generator, self.autocast():
-            return paint(generator, *inputs, size)
+        with self._painting() as generator:
+            return paint(generator, *inputs, size, **self._used_mask(mask), prepared=prepared)
 
     def predict(self, source, n, steps=None, seed=7, painted=None, size=None):
         """As :meth:`BaseTrainer.predict`, and paint the first `painted` samples of each row in `size`, see :meth:`paint`, which

@@ -15,6 +15,8 @@ MIRRORED, PLAIN, SHUFFLED, MOVED = 0.5, 0.25, 0.3, 0.2
 GAIN, OFFSET = 0.12, 0.1                                   # standard deviations; drawn for each channel and once for all
 # what a moved picture shows: range of its scale, standard deviation of its rotation (radians), largest shift (normalised)
 SCALES, TURN, SHIFT = (0.8, 1.3), 0.12, 0.2
+ROUGH, SPOT, HOLE = 0.5, 0.15, 0.6                         # shares of masks: another width, a wrong spot, which is a hole
+SPOT_RADII = (0.015, 0.07)                                 # of the picture's side
 
 
 class Change(NamedTuple):
@@ -49,9 +51,27 @@ def change_pictures(pictures, change):
     return _moved(pictures.flip(-1) if change.mirror else pictures, change, "bilinear", "border").clamp(-1, 1)
 
 
-def change_masks(masks, change):
-    """Change masks (n, 1, S, S) of 0 and 1. Outside the picture, the mask is 0."""
-    return _moved(masks.flip(-1) if change.mirror else masks, change, "nearest", "zeros")
+def change_masks(masks, change, mode="nearest"):
+    """Change masks (n, 1, S, S) in [0, 1]. Outside the picture, the mask is 0. `mode` is torch's "nearest" or "bilinear"."""
+    return _moved(masks.flip(-1) if change.mirror else masks, change, mode, "zeros")
+
+
+def roughen(mask, random):
+    """Make a person's mask (1, S, S) about as wrong as found ones are: thinner or thicker by a pixel, with a hole or a patch.
+
+    `random` is a numpy Generator; the same number of random numbers is always taken.
+    """
+    width, spot, hole = random.random(3) < (ROUGH, SPOT, HOLE)
+    thicker, place, radius = random.random() < 0.5, random.random(), random.uniform(*SPOT_RADII)
+    if width:
+        mask = F.max_pool2d(mask, 3, 1, 1) if thicker else -F.max_pool2d(-mask, 3, 1, 1)
+    inside = (mask[0] > 0.5).nonzero()
+    if spot and len(inside):
+        rows, columns = (torch.arange(side) for side in mask.shape[1:])
+        row, column = inside[int(place * len(inside))]
+        near = (rows[:, None] - row).square() + (columns - column).square() <= (radius * mask.shape[-1]) ** 2
+        mask = torch.where(near, 0.0 if hole else 1.0, mask)
+    return mask
 
 
 def change_poses(poses, change):

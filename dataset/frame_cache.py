@@ -52,15 +52,16 @@ class FrameCache:
         crops: for each frame, the integers that its picture depends on besides the file: the clamped crop box, and whether
             the EXIF orientation is applied.
         size: S, side of the pictures in pixels.
-        prepare: function of an index 0..M-1 that decodes and letterboxes that frame to (S, S, 3) uint8.
+        prepare: function of an index 0..M-1 that decodes and letterboxes that frame to (S, S, channels) uint8.
+        channels: 3, or 1 for masks.
     Raises:
         FailedRun: the disk has too little room (before anything is written), or fills up while the cache is built.
         FrameError: from `prepare`.
     """
 
-    def __init__(self, folder, paths, crops, size, prepare):
+    def __init__(self, folder, paths, crops, size, prepare, channels=3):
         self.folder, self.count = Path(folder), len(paths)
-        self.type = np.dtype([("picture", np.uint8, (size, size, 3)), ("crc32", "<u4")])
+        self.type = np.dtype([("picture", np.uint8, (size, size, channels)), ("crc32", "<u4")])
         self.path = self.folder / f"frames_{size}_{self._hash(paths, crops, size)}.npy"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -118,7 +119,7 @@ class FrameCache:
             part.unlink(missing_ok=True)
 
     def __getitem__(self, indices):
-        """Pictures (..., S, S, 3) uint8 of one index or an array of them. Raises :class:`UserError` if one is damaged."""
+        """Pictures (..., S, S, channels) uint8 of one index or an array of them. Raises :class:`UserError` if one is damaged."""
         indices = np.asarray(indices)
         frames = np.empty(indices.size, self.type)
         for number, place in enumerate(indices.ravel().tolist()):
@@ -149,13 +150,15 @@ class PlateCache:
         frames: :class:`FrameCache`.
         poses: (M, J, 2) of its pictures.
         make: function that makes plates.
+        masks: :class:`FrameCache` of the masks that `make` uses, or None.
     Raises:
         FailedRun: the disk has too little room for all plates.
     """
 
-    def __init__(self, frames, poses, make):
+    def __init__(self, frames, poses, make, masks=None):
         self.type = frames.type
-        origin = repr((PLATE_VERSION, frames.path.name, make.__module__, make.__qualname__)).encode()
+        sources = [frames.path.name, *([masks.path.name] if masks else [])]
+        origin = repr((PLATE_VERSION, *sources, make.__module__, make.__qualname__)).encode()
         name = hashlib.sha256(origin + np.ascontiguousarray(poses).tobytes()).hexdigest()[:16]
         self.path = frames.folder / f"plates_{self.type['picture'].shape[0]}_{name}.bin"
         if not self.path.exists():

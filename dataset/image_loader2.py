@@ -15,6 +15,7 @@ from dataset.frame_cache import FrameCache
 from dataset.frames import FrameError, frame_files, frame_names, frame_reading, open_frame, read_frame, unusable
 from dataset.matlab import read_mat
 from dataset.pair_list import ACTIONS, count_valid_steps, read_list, resolve_frame
+from pose.masks import read_mask
 from utils import transform
 from utils.transform import as_image
 
@@ -37,6 +38,7 @@ class PennActionPairs(Dataset):
         extent: (2,) float32, width and height of the crop divided by the longer of them; only without images.
         images: (T + 1, 3, S, S) float32 in [-1, 1], source first; only with images.
         masks: (T, 1, S, S) float32, 1 inside the person boxes of the targets; only with images.
+        person_masks: (T + 1, 1, S, S) float32 in [0, 1], 1 where the person is, source first; only if they are `masked`.
 
     Another layout is a subclass, see :mod:`dataset.layouts`.
 
@@ -48,17 +50,21 @@ class PennActionPairs(Dataset):
         actions: action names by id.
         by_name: take a row's action from its name and ignore its id.
         list_actions: action names by the ids that the list uses, if they differ from `actions`, which must contain them.
+        masks: whether masks of people are read, with images. They lie in `masks/` beside `frames/`, under the names of the
+            frames and as PNG, as pose.masks.write_mask writes them. A data set without this folder has none.
     Raises:
         ListError: a bad list, or a crop box outside its frame.
         FrameError: a frame that is missing, or frames that do not fit their annotation; only with images.
     """
 
-    def __init__(self, data_list, data_root, imsize, images=True, actions=ACTIONS, by_name=False, list_actions=None):
+    def __init__(self, data_list, data_root, imsize, images=True, actions=ACTIONS, by_name=False, list_actions=None,
+                 masks=False):
         self.rows = self.read_rows(data_list, list_actions or actions, by_name and not list_actions)
         if list_actions:
             ids = np.array([actions.index(name) for name in list_actions])
             self.rows = self.rows._replace(actions=tuple(actions), action=ids[self.rows.action])
         self.data_root, self.imsize, self.images = os.path.expanduser(data_root), imsize, images
+        self.masked = masks and images and self.mask_path(0, 0).parents[1].is_dir()
         if images:
             self._check_frames_exist()
         self.image_size, self.turned = self._image_sizes()
@@ -76,7 +82,7 @@ class PennActionPairs(Dataset):
         self.extent = torch.from_numpy(side / side.max(-1, keepdims=True))
         self.valid_steps = torch.tensor([count_valid_steps(paths) for paths in self.rows.frames])
         self.padded = bool((self.valid_steps < self.targets).any())
-        self.cache = None
+        self.cache = self.mask_cache = None
 
     def __len__(self):
         return len(self.action)
@@ -96,7 +102,8 @@ class PennActionPairs(Dataset):
 
         An index `(row, (k1, r, k3))` also holds the frame indices, counted from 0, of the targets that one iteration of the
         pose-to-image module uses. Then only these are loaded: `images` (4, 3, S, S) are the source and the three targets,
-        `masks` (1, 1, S, S) is that of k3, and `frame_indices` (3,) is added.
+        `masks` (1, 1, S, S) is that of k3, `person_masks` (4, 1, S, S) are those of the images, and `frame_indices` (3,) is
+        added.
         """
         row, frame_indices = index if isinstance(index, tuple) else (index, None)
         item = {"poses": self.poses[row], "action": self.action[row]}
@@ -106,7 +113,10 @@ class PennActionPairs(Dataset):
             item["extent"] = self.extent[row]
         else:
             targets = range(self.targets) if frame_indices is None else frame_indices
-            item["images"] = as_image(self.pictures(row, [0, *(target + 1 for target in targets)]))
+            frames = [0, *(target + 1 for target in targets)]
+            item["images"] = as_image(self.pictures(row, frames))
+            if self.masked:
+                item["person_masks"] = self.person_masks(row, frames)
             item["masks"] = self.masks(row, targets if frame_indices is None else frame_indices[-1:])
             if frame_indices is not None:
                 item["frame_indices"] = torch.tensor(frame_indices)
@@ -122,6 +132,17 @@ class PennActionPairs(Dataset):
         if self.cache is not None:
             return self.cache[self.cached[row, frames]]
         return np.stack([self._prepare(row, frame) for frame in frames])
+
+    def person_masks(self, row, frames):
+        """Where the person is in some frames (0 = source) of a row: (len(frames), 1, S, S) float32 in [0, 1]."""
+        masks = (np.stack([self._prepare_mask(row, frame) for frame in frames]) if self.mask_cache is None else
+                 self.mask_cache[self.cached[row, frames]])                                          # (frames, S, S, 1) uint8
+        return torch.from_numpy(masks).movedim(-1, 1).float() / 255
+
+    def mask_path(self, row, frame):
+        """The file of the person's mask in a frame."""
+        path = Path(self.frame_path(row, frame))
+        return path.parents[2] / "masks" / path.parent.name / f"{path.stem}.png"
 
     def frame_path(self, row, frame):
         """The picture file of frame `frame` (0 = source) of row `row` on this machine."""
@@ -140,6 +161,11 @@ class PennActionPairs(Dataset):
                              f"of its video are {size[1]} x {size[0]}")
         return transform.picture_from_frame(picture, self.crop[row], self.imsize)
 
+    def _prepare_mask(self, row, frame):
+        """Decode and letterbox the mask of one frame of a row: (S, S, 1) uint8."""
+        mask = read_mask(self.mask_path(row, frame), self.image_size[row])
+        return transform.letterboxed(np.rint(mask * 255).astype(np.uint8)[..., None], self.crop[row], self.imsize)
+
     @functools.cached_property
     def cached(self):
         """(N, T + 1) int64: each frame's number among the distinct pairs of frame and crop, in the order of first use."""
@@ -148,11 +174,14 @@ class PennActionPairs(Dataset):
                          for row, paths in enumerate(self.rows.frames)])
 
     def use_cache(self, folder):
-        """Read the pictures from a :class:`dataset.frame_cache.FrameCache` in `folder`, which is built if it does not exist."""
+        """Read pictures and masks from a :class:`dataset.frame_cache.FrameCache` each in `folder`, built if it does not exist."""
         first_use = [divmod(int(use), self.targets + 1) for use in np.unique(self.cached, return_index=True)[1]]
-        self.cache = FrameCache(folder, [self.frame_path(*use) for use in first_use],
-                                [(*self.crop[row], self.turned[row]) for row, _ in first_use], self.imsize,
+        crops = [(*self.crop[row], self.turned[row]) for row, _ in first_use]
+        self.cache = FrameCache(folder, [self.frame_path(*use) for use in first_use], crops, self.imsize,
                                 lambda place: self._prepare(*first_use[place]))
+        if self.masked:
+            self.mask_cache = FrameCache(folder, [self.mask_path(*use) for use in first_use], crops, self.imsize,
+                                         lambda place: self._prepare_mask(*first_use[place]), channels=1)
 
     def _check_frames_exist(self):
         seen = set()

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from dataset.augment import change_masks, change_pictures, change_poses, draw_change
+from dataset.augment import change_masks, change_pictures, change_poses, draw_change, roughen
 from dataset.frame_cache import PlateCache
 from dataset.layouts import read_pairs
 from dataset.pair_list import Window
@@ -41,7 +41,8 @@ class TrainingPairs(Dataset):
 
     If the index is a row's number, the item is the window as it stands in its list. If it is a :class:`Draw` or
     `(Draw, frame_indices)`, the item is what training uses: a window or, with `pairs="anywhere"`, a pair of frames, source first,
-    with `poses` (2, 13, 2), `images` (2, 3, S, S) and `masks` (1, 1, S, S). With `plate`, they also have `plates` (3, S, S).
+    with `poses` (2, 13, 2), `images` (2, 3, S, S), `masks` (1, 1, S, S) and, if the sets are masked, `person_masks`
+    (2, 1, S, S). With `plate`, they also have `plates` (3, S, S).
     If one of the lists has rows that repeat their last frame, all windows have `valid_steps`.
 
     Args:
@@ -50,10 +51,11 @@ class TrainingPairs(Dataset):
         pairs: "windows" or "anywhere".
         near: share of pairs that are drawn at most `NEAR_FRAMES` apart.
         augment: whether drawn rows are changed, see :mod:`dataset.augment`.
-        plate: None, or a function of pictures (1, 3, S, S) and poses (1, J, 2) that returns the pictures without their person.
-            With a frame cache its results are kept on disk, else they are computed each time.
+        plate: None, or a function of pictures (1, 3, S, S), poses (1, J, 2) and, if the sets are masked, `mask` (1, 1, S, S)
+            that returns the pictures without their person. With a frame cache its results are kept on disk, else they are
+            computed each time.
     Raises:
-        UserError: lists of different numbers of targets.
+        UserError: lists of different numbers of targets, or masks for some of the sets only.
     """
 
     def __init__(self, sets, shares=(1.0,), pairs="windows", near=0.5, augment=False, plate=None):
@@ -64,6 +66,11 @@ class TrainingPairs(Dataset):
             if data.targets != first.targets:
                 raise UserError(f"{data.rows.path}: its rows have {data.targets} targets, those of {first.rows.path} "
                                 f"{first.targets}; lists that are mixed keep to one number")
+            if data.masked != first.masked:
+                with_masks, without = (data, first) if data.masked else (first, data)
+                raise UserError(f"{without.rows.path}: its frames have no masks of people, those of {with_masks.rows.path} have; "
+                                "make a folder masks beside every folder frames, or take all away")
+        self.masked = first.masked
         self.starts = np.cumsum([0, *map(len, self.sets)])
         self.imsize, self.images, self.targets = first.imsize, first.images, first.targets
         self.actions = len(first.rows.actions)
@@ -92,12 +99,17 @@ class TrainingPairs(Dataset):
             data.use_cache(folder)
         if self.plate:
             self.plates = [PlateCache(data.cache, data.poses.flatten(0, 1)[np.unique(data.cached, return_index=True)[1]],
-                                      self.plate) for data in self.sets]
+                                      self.plate, data.mask_cache) for data in self.sets]
 
     def pictures(self, row, frames):
         """As :meth:`dataset.image_loader2.PennActionPairs.pictures`."""
         which, row = self._place(row)
         return self.sets[which].pictures(row, frames)
+
+    def person_masks(self, row, frames):
+        """As :meth:`dataset.image_loader2.PennActionPairs.person_masks`."""
+        which, row = self._place(row)
+        return self.sets[which].person_masks(row, frames)
 
     def __getitem__(self, index):
         frame_indices = None
@@ -142,7 +154,8 @@ class TrainingPairs(Dataset):
         data = self.sets[which]
 
         def compute():
-            return as_pictures(self.plate(as_image(data.pictures(row, [frame])), data.poses[row, [frame]]))[0]
+            mask = {"mask": data.person_masks(row, [frame])} if self.masked else {}
+            return as_pictures(self.plate(as_image(data.pictures(row, [frame])), data.poses[row, [frame]], **mask))[0]
 
         return self.plates[which].get(int(data.cached[row, frame]), compute) if self.plates else compute()
 
@@ -157,6 +170,9 @@ class TrainingPairs(Dataset):
             item["images"], item["masks"] = pictures[:len(item["images"])], change_masks(item["masks"], change)
             if plates:
                 item["plates"] = pictures[-1]
+            if self.masked:                      # the source's mask is rough, as a found one; the losses need the true target's
+                masks = change_masks(item["person_masks"], change, "bilinear")
+                item["person_masks"] = torch.cat([roughen(masks[0], random)[None], masks[1:]])
         return item
 
 
@@ -188,6 +204,8 @@ def _pair(data, source, target):
     if data.images:
         item["images"] = as_image(np.concatenate([data.pictures(row, [frame]) for row, frame in places]))
         item["masks"] = data.masks(target[0], [target[1] - 1])                              # (1, 1, S, S)
+        if data.masked:
+            item["person_masks"] = torch.cat([data.person_masks(row, [frame]) for row, frame in places])
     return item
 
 
@@ -200,6 +218,10 @@ def training_pairs(config, images, plate=None):
         plate: see :class:`TrainingPairs`.
     """
     sets = [read_pairs(config, entry, images) for entry in config.train_data or [None]]
+    unmasked = next((data for data in sets if images and not data.masked), None)
+    if unmasked and (config.image_loss.person or config.image_loss.silhouette):
+        raise UserError(f"{unmasked.rows.path}: image_loss.person and image_loss.silhouette need masks of the people, "
+                        f"{unmasked.mask_path(0, 0)} and so on")
     if not config.train_data and (not images or (config.pairs == "windows" and not config.augment_pictures)):
         return sets[0]
     return TrainingPairs(sets, [entry.share for entry in config.train_data] or [1.0], config.pairs if images else "windows",

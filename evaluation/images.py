@@ -57,7 +57,8 @@ class ImageEvaluation(Evaluation):
         images = torch.stack([as_image(dataset.pictures(row, range(steps + 1))) for row in rows])
         poses, action = dataset.poses[rows], dataset.action[rows]
         wanted = torch.cat([futures, poses[:, 1:steps + 1], poses[:, :1]], 1)                       # (B, 2T + 1, J, 2)
-        painted = trainer.paint(images[:, 0], poses[:, 0], wanted, action).float().cpu()
+        mask = torch.cat([dataset.person_masks(row, [0]) for row in rows]) if dataset.masked else None
+        painted = trainer.paint(images[:, 0], poses[:, 0], wanted, action, mask=mask).float().cpu()
         return {"truth": images[:, 1:], "sampled": painted[:, :steps], "true_poses": painted[:, steps:-1],
                 "source_pose": painted[:, -1:], "copy_source": images[:, :1].expand(-1, steps, -1, -1, -1)}
 

@@ -18,7 +18,10 @@ class Generator(nn.Module):
             0 to 1, of colours that the network paints itself instead of copying. `image_loss.colours` needs it.
         plate: None, or a function of pictures (B, 3, P, P) and poses (B, J, 2) that returns the pictures (B, 3, P, P) without
             their person. Then `forward` and `prepare` accept its result as `plate`, so that training computes it once per frame.
-        uses_mask: whether `prepare` also takes `mask` (B, 1, P, P), 1 where the source picture shows its person and 0 elsewhere.
+        uses_mask: whether `plate`, `prepare` and `forward` also take `mask`, None or (B, 1, P, P) in [0, 1]: 1 where the source
+            picture shows its person. Such a generator cuts the person out: with `tell_person=True`, `forward` also returns the
+            person's colours (B, 3, S, S) and silhouette (B, 1, S, S) in the target pose. `image_loss.person` and
+            `image_loss.silhouette` need them.
         outer: names of the first and last layers (submodules), which the optimizer Muon leaves to Adam.
         stacked: whether one tensor holds the weights of several networks; Muon cannot train such tensors.
     """

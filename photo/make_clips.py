@@ -15,7 +15,7 @@ import numpy as np
 from photo.clip_files import write_clip, write_clips_page
 from photo.crop import Subject, shown_whole
 from photo.find_person import PersonFinder
-from photo.motions import draw_motion, paint_motion, sample_motions
+from photo.motions import draw_motion, paint_motions, sample_motions
 from photo.photo_file import read_photo
 from photo.pose_page import write_pose_page
 from pose.drawing import draw_mask, draw_skeleton
@@ -59,7 +59,7 @@ def make_clips(trainer, request, margins, log):
     actions = choose_actions(request.actions, config.actions)
     photos = name_photos(request)
     if trainer.paints and not trainer.any_size:
-        log.info("the generator %s paints %d x %d pixels, which are enlarged; limb_warp paints in the photo's own resolution",
+        log.info("the generator %s paints %d x %d pixels, which are enlarged; cutout paints in the photo's own resolution",
                  config.generator.kind, config.imsize, config.imsize)
     finder, clips, shown = PersonFinder(request, trainer.device), [], {}
 
@@ -126,8 +126,8 @@ def write_clips(trainer, photo, samples, folder, log):
     clips = []
     with ThreadPoolExecutor(QUEUE) as writers:
         for action, several in samples.items():
-            for sample in several:
-                pictures = paint_motion(trainer, sample) if trainer.paints else draw_motion(sample)
+            motions = paint_motions(trainer, several) if trainer.paints else map(draw_motion, several)
+            for sample, pictures in zip(several, motions):
                 if len(clips) >= QUEUE:
                     clips[-QUEUE].result()
                 clips.append(writers.submit(write_clip, folder, photo, sample, pictures, trainer.paints))

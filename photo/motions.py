@@ -54,19 +54,28 @@ def sample_motions(trainer, subject, action, margins, request):
     return [Sample(action, number, motion, painted, share) for number, (motion, share) in enumerate(zip(motions, shares), 1)]
 
 
-def paint_motion(trainer, sample):
-    """Pictures of a motion: (T + 1, h, w, 3) uint8, the crop of the photo first.
+def paint_motions(trainer, samples):
+    """Paint the motions of one action.
 
     A generator that only paints pictures of `imsize` pixels paints these, and they are enlarged.
+
+    Args:
+        trainer: with loaded weights.
+        samples: list of :class:`Sample` that share one crop.
+    Yields:
+        for each of them (T + 1, h, w, 3) uint8, the crop of the photo first.
     """
-    crop = sample.crop
+    crop = samples[0].crop
     picture = crop.picture if trainer.any_size else crop.picture_at(trainer.config.imsize)
-    poses = torch.from_numpy(pose_to_picture(sample.motion, crop.box, crop.size).astype(np.float32))
-    source, action = as_image(picture[None]), torch.tensor([trainer.config.actions.index(sample.action)])
-    painted = [as_pictures(trainer.paint(source, poses[None, 0], some[None], action)[0])                         # (t, S, S, 3)
-               for some in poses[1:].split(max(1, PIXELS_AT_ONCE // len(picture) ** 2))]
-    pictures = np.concatenate([picture[None], *painted])
-    return crop.inside(pictures) if trainer.any_size else crop.enlarge(pictures)
+    motions = [torch.from_numpy(pose_to_picture(sample.motion, crop.box, crop.size).astype(np.float32)) for sample in samples]
+    source, action = as_image(picture[None]), torch.tensor([trainer.config.actions.index(samples[0].action)])
+    start, mask = motions[0][None, 0], None if crop.mask is None else torch.from_numpy(crop.mask)[None, None]
+    prepared = trainer.prepare(source, start, mask)
+    for poses in motions:
+        painted = [as_pictures(trainer.paint(source, start, some[None], action, prepared=prepared)[0])           # (t, S, S, 3)
+                   for some in poses[1:].split(max(1, PIXELS_AT_ONCE // len(picture) ** 2))]
+        pictures = np.concatenate([picture[None], *painted])
+        yield crop.inside(pictures) if trainer.any_size else crop.enlarge(pictures)
 
 
 def draw_motion(sample):

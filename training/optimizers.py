@@ -31,7 +31,8 @@ def build_optimizers(part, module, config, outer=(), stacked=False):
         if stacked:
             raise UserError(f"optimizer: muon takes single matrices, and a tensor of {part} holds those of several networks; "
                             "write adamw")
-        inner = {name: value for name, value in parameters.items() if value.ndim > 1 and name.partition(".")[0] not in outer}
+        outer = tuple(f"{layer}." for layer in outer)
+        inner = {name: value for name, value in parameters.items() if value.ndim > 1 and not name.startswith(outer)}
         optimizers[f"{part}.muon"] = Muon(inner.values(), config.lr)
     kind = AdamW if config.optimizer == "adamw" else Adam
     optimizers[part] = kind([value for name, value in parameters.items() if name not in inner], lr=config.lr,

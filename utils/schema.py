@@ -1,8 +1,8 @@
 """The keys of a configuration: their types, published defaults and limits. The YAML files in config/ explain what each key does.
 
-`Penn_actvae.yaml` and `Penn_actvae_p2inetwork.yaml` hold the published keys, `motion.yaml` those of the pose module `residual`
-and `people_p2i.yaml` those of the generator `limb_warp`. The blocks `actvae` and `generator` have the keys of the network that
-their `kind` names.
+`Penn_actvae.yaml` and `Penn_actvae_p2inetwork.yaml` hold the published keys, `motion.yaml` those of the pose module `residual`,
+`people_p2i.yaml` those of the generator `limb_warp` and `people_cutout.yaml` those of `cutout`. The blocks `actvae` and
+`generator` have the keys of the network that their `kind` names.
 """
 from dataclasses import dataclass, field
 
@@ -22,9 +22,11 @@ class NetworkConfig:
         parts: names of its checkpoint files.
         tunable: act in training only: the configuration's value counts, whatever that of the weights is.
         inference: inference settings, taken from the weights unless the user overrides them.
+        masks: whether the data's masks of people are read for it.
     """
 
     parts = tunable = inference = ()
+    masks = False
 
     def network(self):
         """The keyword arguments of the network's constructor, besides the number of actions."""
@@ -124,9 +126,21 @@ class LimbWarpConfig(NetworkConfig):
     limbs: bool = True
 
 
+@dataclass
+class CutoutConfig(NetworkConfig):
+    """The generator :class:`networks.cutout_generator.CutoutGenerator`."""
+
+    parts, masks = ("generator",), True
+    kind: str = "cutout"
+    size: int = limited(64, low=16)
+    own_widths: list[int] = field(default_factory=lambda: [16, 32, 64, 96], metadata={"low": 8})
+    widths: list[int] = field(default_factory=lambda: [24, 48, 96, 128], metadata={"low": 8})
+
+
 NETWORK_KINDS = {"actvae": {"lstm_vae": LSTMVAEConfig, "residual": ResidualMotionConfig,
                             "mixture": MixtureMotionConfig},
-                 "generator": {"pose_attention": PoseAttentionConfig, "limb_warp": LimbWarpConfig}}
+                 "generator": {"pose_attention": PoseAttentionConfig, "limb_warp": LimbWarpConfig,
+                               "cutout": CutoutConfig}}
 
 
 @dataclass
@@ -150,6 +164,9 @@ class ImageLossConfig:
     gradient: float = limited(0.0, low=0)
     ssim: float = limited(0.0, low=0)
     colours: float = limited(0.0, low=0)
+    person: float = limited(0.0, low=0)
+    silhouette: float = limited(0.0, low=0)
+    energy: float = limited(0.0, low=0)
     vgg: float = limited(5.0, low=0)
     features: float = limited(1.0, low=0)
 

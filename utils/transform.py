@@ -72,11 +72,16 @@ def picture_from_frame(frame, crop, size):
     Returns:
         (S, S, 3) uint8.
     """
+    return letterboxed(frame, crop, size, np.round(PAD_RGB))
+
+
+def letterboxed(frame, crop, size, fill=0):
+    """As :func:`picture_from_frame`, of a frame (h, w, C) with any number of channels, padded with `fill`."""
     x1, y1, x2, y2 = crop
     box = letterbox(y2 - y1, x2 - x1, size)
-    picture = np.full((size, size, 3), np.round(PAD_RGB), np.uint8)
+    picture = np.full((size, size, frame.shape[2]), fill, np.uint8)
     picture[box.top:box.top + box.height, box.left:box.left + box.width] = cv2.resize(
-        frame[y1:y2, x1:x2], (int(box.width), int(box.height)), interpolation=cv2.INTER_AREA)
+        frame[y1:y2, x1:x2], (int(box.width), int(box.height)), interpolation=cv2.INTER_AREA).reshape(box.height, box.width, -1)
     return picture
 
 

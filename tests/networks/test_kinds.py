@@ -15,8 +15,8 @@ from utils.schema import NETWORK_KINDS
 
 ACTIONS, BATCH, SIDE = 3, 2, 32
 # values of the keys that make a network small, by key; keys that a kind lacks are left out
-SMALL = {"ngf": 4, "n_blocks": 1, "size": 16, "widths": [8, 8, 8, 8], "z_dim": 4, "networks": 2, "terms": 4, "trunk": 8,
-         "head": 8, "horizon": 3}
+SMALL = {"ngf": 4, "n_blocks": 1, "size": 16, "widths": [8, 8, 8, 8], "own_widths": [8, 8, 8, 8], "z_dim": 4, "networks": 2,
+         "terms": 4, "trunk": 8, "head": 8, "horizon": 3}
 
 
 def small(block, kind):
@@ -84,13 +84,15 @@ def test_a_generator_paints(generator):
     found = generator.eval()(source, start, end, action, **told, **plate)
     if told:
         assert found[1].shape == (BATCH, 1, SIDE, SIDE) and found[1].min() >= 0 and found[1].max() <= 1
-    double = generator.double()(source.double(), start.double(), end.double(), action)
+    plate = {name: value.double() for name, value in plate.items()}
+    double = generator.double()(source.double(), start.double(), end.double(), action, **plate)
     assert double.dtype == torch.float64
     torch.testing.assert_close(double.float(), found[0] if told else found, atol=1e-3, rtol=0)
 
 
 def test_a_generator_that_paints_any_size(generator):
-    source, start, end, action = torch.rand(BATCH, 3, SIDE, SIDE) * 2 - 1, poses(BATCH), poses(1, BATCH)[0], torch.tensor([0, 2])
+    start, end, action = poses(BATCH), poses(1, BATCH)[0], torch.tensor([0, 2])
+    source = torch.nn.functional.interpolate(torch.rand(BATCH, 3, 4, 4) * 2 - 1, (SIDE, SIDE), mode="bilinear")
     generator.eval()
     if not generator.any_size:
         with pytest.raises(NotImplementedError):
@@ -106,7 +108,8 @@ def test_a_generator_that_paints_any_size(generator):
         painted = generator.paint(prepared, end, action, size)
         assert painted.shape == (BATCH, 3, size or SIDE, size or SIDE) and painted.isfinite().all()
         assert not painted.requires_grad
-    torch.testing.assert_close(generator.paint(prepared, end, action), generator(source, start, end, action), atol=.01, rtol=0)
+    trained = generator(source, start, end, action, **mask)             # other interpolation and faint layers may be left out
+    assert (generator.paint(prepared, end, action) - trained).abs().mean() < .02
 
 
 # ---- pose modules ----
@@ -159,5 +162,5 @@ def test_parts_hold_all_parameters_under_the_registered_names(kind):
 def test_outer_names_layers_that_exist(build, block, kinds):
     for kind in kinds:
         network = build(small(block, kind), ACTIONS)
-        assert {*network.outer} <= {name for name, _ in network.named_children()}
+        assert {*network.outer} <= {name for name, _ in network.named_modules()}
         assert network.stacked in (True, False)

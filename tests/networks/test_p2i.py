@@ -386,7 +386,8 @@ def test_config_files_hold_the_published_values():
     assert config == expected
     assert load_config(ROOT / "config" / "Penn_pose_pred_time128_2.yaml") == expected
     assert vars(config.image_loss) == {"adversarial": 5, "reconstruction": 30, "mask": 10, "vgg": 5, "features": 1,
-                                       "near": 0, "gradient": 0, "ssim": 0, "colours": 0}
+                                       "near": 0, "gradient": 0, "ssim": 0, "colours": 0, "person": 0, "silhouette": 0,
+                                       "energy": 0}
     for override in ("compile=1", "channels_last=maybe", "generator.ngf=0", "image_loss.vgg=-1", "generator.width=3"):
         with pytest.raises(UserError, match=override.split("=")[0].split(".")[-1]):
             load_config(CONFIG, [override])

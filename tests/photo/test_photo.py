@@ -31,7 +31,9 @@ from utils.torch_files import save_torch
 from utils.transform import pose_to_picture
 from utils_file import load_config
 
-KINDS = {"limb_warp": "kind: limb_warp, size: 16, widths: [8, 8, 8, 8]", "pose_attention": "ngf: 4, n_blocks: 1"}
+KINDS = {"limb_warp": "kind: limb_warp, size: 16, widths: [8, 8, 8, 8]",
+         "cutout": "kind: cutout, size: 16, widths: [8, 8, 8, 8], own_widths: [8, 8, 8, 8]",
+         "pose_attention": "ngf: 4, n_blocks: 1"}
 SETTINGS = """base: {base}
 actions: [squat, golf_swing, wave]
 imsize: 32
@@ -125,8 +127,8 @@ def files_of(stem, paints=True):
 
 # ---- from a photo to files ----
 
-@pytest.mark.parametrize("kind, main", [("limb_warp", script.main), ("pose_attention", script.main),
-                                        ("limb_warp", train_actvae.main)], ids=["limb_warp", "pose_attention", "poses"])
+@pytest.mark.parametrize("kind, main", [("limb_warp", script.main), ("cutout", script.main), ("pose_attention", script.main),
+                                        ("limb_warp", train_actvae.main)], ids=["limb_warp", "cutout", "pose_attention", "poses"])
 def test_a_photo_becomes_clips(studio, kind, main):
     outcome = studio.run(main=main, kind=kind, action="golf_swing,wave")
     assert outcome.status == 0, outcome.err

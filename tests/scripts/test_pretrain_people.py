@@ -21,7 +21,7 @@ def test_size_and_description():
     assert sum(path.stat().st_size for path in files) <= 6_000_000
     assert {path.name for path in files} >= {"config.yaml", "README.md", *(f"{name}.pt" for name in PARTS)}
     config = load_config(ROOT / FOLDER / "config.yaml")
-    assert (config.generator.kind, config.imsize, len(config.actions)) == ("limb_warp", 64, 12)
+    assert (config.generator.kind, config.imsize, len(config.actions)) == ("cutout", 64, 12)
 
 
 @pytest.fixture(scope="module")

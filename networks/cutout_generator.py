@@ -1,0 +1,283 @@
+"""The generator that cuts the person out: whole limbs in front of a clean background.
+
+Once for each photo, the network `own` looks at picture, mask and pose, and says for every pixel of the person which of ten
+parts it belongs to. What a part hides of another is filled from that part's own colours. The plate is the picture without the
+person. For each target pose the parts move to their places (networks.body_parts). The network `join` sees them there, decides
+which is in front, corrects the silhouette near its edge, shifts pixels a little, and adds a limited correction of colours:
+
+    picture = S * person + (1 - S) * plate,     person = sum_k w_k colour_k / sum_k w_k,     w_k = alpha_k * exp(order_k)
+
+Inside the silhouette S nothing shines through, and outside it the photo is never shown where the person was. Finally
+
+    gate = max_k near_k * (1 - exp(-(farthest way of a joint of part k / STILL)^2))
+
+mixes this picture with the photo, near_k being 1 where part k is in either pose and around it. So the photo stays where nothing
+moves, and the pose of the photo gives the photo back exactly.
+
+The networks look at `size` pixels; parts, masks and plate keep the photo's resolution.
+
+Sources: Balakrishnan et al., Synthesizing Images of Humans in Unseen Poses, CVPR 2018 (moved layers, plate, masks);
+Ronneberger et al., U-Net, 2015.
+
+Axes: as in networks.body_parts; s = `size`.
+"""
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from networks.body_parts import (
+    K,
+    column,
+    distances,
+    moved_grid,
+    movement,
+    part_maps,
+    sample_parts,
+    torso_length,
+)
+from networks.cutout_parts import BODY, NOTHING, held_by, part_colours, part_weight, resize
+from networks.interfaces import Generator
+from networks.plate import background_plate, pose_mask
+from networks.unet import UNet
+from utils.errors import UserError
+
+STILL = 0.02                   # normalised; a person whose joints move less does not move
+STEADY = 0.03                  # normalised; shorter ways of a joint are shortened, because they are mostly errors of the pose
+AROUND = 2                     # pixels of the network's: so far around a moving part the photo changes
+SHIFT = 0.15                   # how far the network may shift a part's pixels, normalised
+RESIDUAL = 0.4                 # how far it may change a colour, of [-1, 1]
+BAND = 0.18                    # of the torso's length: how far from its edge the silhouette may be corrected
+FAINT = 1e-3                   # weight of a part where it has no pixels, so that every pixel of the silhouette has a colour
+SURE = 4.0                     # logits of the silhouette where the moved mask is 0 or 1
+
+
+class Prepared(NamedTuple):
+    """What is the same for all target poses of a source."""
+
+    source: torch.Tensor       # (B, 3, P, P)
+    plate: torch.Tensor        # (B, 3, P, P)
+    layers: torch.Tensor       # (B, K, 4, P, P) completed colours of each part, and its alpha
+    small: torch.Tensor        # (B, K, 4, s, s) the same at the network's size
+    pose: torch.Tensor         # (B, J, 2)
+
+
+class Joined(NamedTuple):
+    """What the network says of a target pose, all at its own size."""
+
+    order: torch.Tensor        # (B, K, s, s) logarithms; parts with higher numbers lie in front
+    colours: torch.Tensor      # (B, 3, s, s) added to the person's colours
+    edge: torch.Tensor         # (B, 1, s, s) added to the logit of the silhouette
+    band: torch.Tensor         # (B, 1, s, s) 1 where the silhouette may be corrected
+    shifts: torch.Tensor       # (B, K, 2, s, s) of each part's pixels, normalised
+    faint: torch.Tensor        # (B, K, s, s) each part's weight where it has no pixels
+    seen: torch.Tensor         # (B, K, s, s) where a part may show
+    maps: torch.Tensor         # (B, K, 2, 3) of the parts
+    gate: torch.Tensor         # (B, 1, s, s) 0 where nothing moves
+
+
+def blurred(picture, radius):
+    """Mean of a square around each pixel; `radius` in pixels."""
+    return F.avg_pool2d(picture, 2 * radius + 1, stride=1, padding=radius, count_include_pad=False)
+
+
+def steadied(pose, target):
+    """The target pose (B, J, 2) with shorter ways from `pose` for joints that move about as little as poses are wrong."""
+    way = target - pose
+    share = 1 - torch.exp(-way.square().sum(-1, keepdim=True) / STEADY ** 2)
+    return torch.where(share.isfinite(), pose + share * way, target)
+
+
+class CutoutGenerator(Generator):
+    """Moves the parts of a cut-out person to a target pose, in front of a plate.
+
+    Args:
+        num_actions: accepted as for every generator; what is painted depends on the poses alone.
+        size: s, side of the pictures that the networks look at, divisible by 8.
+        own_widths, widths: of the U-Nets `own` and `join` at s, s/2, s/4 and s/8, multiples of 8.
+    Raises:
+        UserError: another size or other widths.
+    """
+
+    any_size = True
+    uses_mask = True
+    outer = ("own.stem", "own.head", "join.stem", "join.head")
+    plate = staticmethod(background_plate)
+
+    def __init__(self, num_actions=9, size=64, own_widths=(16, 32, 64, 96), widths=(24, 48, 96, 128)):
+        super().__init__()
+        if size % 8 or size < 16:
+            raise UserError(f"generator.size {size} must be a multiple of 8 from 16 on: the generator halves it three times")
+        for name, given in (("own_widths", own_widths), ("widths", widths)):
+            if len(given) != 4 or any(width % 8 or width < 8 for width in given):
+                raise UserError(f"generator.{name} {list(given)} must be four multiples of 8")
+        self.size = size
+        self.own = UNet(3 + 1 + K, K + K, own_widths)                       # picture, mask, places of parts
+        self.join = UNet(3 + 1 + K + K + K + 1, K + 3 + 1 + 2 * K, widths)   # picture, silhouette, alphas, places twice, gate
+        self.sharpness = nn.Parameter(torch.full((K,), 3.0))            # of the border between two parts
+        self.order = nn.Parameter(column(torch.zeros(1), "order"))
+
+    def prepare(self, source, pose, plate=None, mask=None):
+        """Cut the person out and take the parts apart.
+
+        Args:
+            source: (B, 3, P, P) pictures.
+            pose: (B, J, 2).
+            plate: (B, 3, P, P) of :func:`networks.plate.background_plate`, where it is at hand.
+            mask: (B, 1, P, P) in [0, 1], 1 where the person is; None: the surroundings of the pose's parts.
+        Returns:
+            :class:`Prepared`.
+        """
+        mask = pose_mask(pose, source) if mask is None else mask.to(source).nan_to_num(0).clamp(0, 1)
+        plate = background_plate(source, pose, mask) if plate is None else plate
+        share, reach = self.ownership(source, pose, mask)
+        alpha = mask * (share + (1 - share) * reach)                                       # (B, K, P, P)
+        layers = torch.cat([part_colours(source, pose, mask, share, self.size), alpha[:, :, None]], 2)
+        return Prepared(source, plate, layers, resize(layers.detach(), (self.size,) * 2), pose)
+
+    def ownership(self, source, pose, mask):
+        """Whose each pixel is.
+
+        Returns:
+            (B, K, P, P) ownership of the pixel as a share of its first owner's, and (B, K, P, P), how much else of the
+            person a part may cover: behind others, and beside them where a joint bends.
+        """
+        size, side, scale = (self.size,) * 2, source.shape[-2:], torso_length(pose)
+        near = distances(pose, scale, size)                                                # (B, K, s, s)
+        told = torch.cat([resize(source, size), resize(mask, size), torch.exp(-near)], 1)
+        logits, reach = (resize(said, side) for said in self.own(told).split(K, 1))        # (B, K, P, P) each
+        near = distances(pose, scale, side)
+        logits = logits - F.softplus(self.sharpness)[:, None, None] * near + held_by(pose, near)
+        share = logits.softmax(1)
+        share = share / share.amax(1, keepdim=True)
+        return share, torch.sigmoid(reach + 5 * (torch.exp(-near) - 1))
+
+    def join_parts(self, prepared, target_pose):
+        """Look at the moved parts; returns :class:`Joined`."""
+        target_pose = steadied(prepared.pose, target_pose)
+        size, scale = (self.size,) * 2, torso_length(prepared.pose, target_pose)
+        maps, way = part_maps(prepared.pose, target_pose), movement(prepared.pose, target_pose)      # (B, K, 2, 3), (B, K)
+        gate = 1 - torch.exp(-(way / STILL).square())                                                # (B, K)
+        most = gate.amax(1)[:, None, None, None]                                                     # (B, 1, 1, 1)
+        grid = moved_grid(maps, size)
+        colours, alphas = self.moved(prepared.small, grid)
+        here, there = (distances(pose, scale, size) for pose in (prepared.pose, target_pose))        # (B, K, s, s)
+        silhouette = alphas.amax(1, keepdim=True)
+        faint = FAINT * torch.exp(-there) + NOTHING
+        person = self.person(colours, alphas, faint, self.order[:, None, None])
+        told = torch.cat([person * silhouette, silhouette, alphas, torch.exp(-there), torch.exp(-here),
+                          most.expand(-1, 1, *size)], 1)
+        order, residual, edge, shifts = self.join(told).split((K, 3, 1, 2 * K), 1)
+        shifts = SHIFT * torch.tanh(shifts.unflatten(1, (K, 2))) * gate[..., None, None, None]
+        radius = max(1, round(BAND * self.size / 4))
+        soft = blurred(silhouette, radius)
+        band = (8 * soft * (1 - soft)).clamp(0, 1) * (there.amin(1, keepdim=True) < BODY)
+        return Joined(self.order[:, None, None] + order.clamp(-8, 8), RESIDUAL * most * torch.tanh(residual), most * edge,
+                      band, shifts, faint, (alphas > 0) | (there < BODY), maps, self.gate(gate, prepared.small[:, :, 3], alphas))
+
+    @staticmethod
+    def gate(moving, here, there):
+        """Where the photo changes, (B, 1, s, s), if the parts with alphas (B, K, s, s) in either pose move as `moving` (B, K)."""
+        changed = (moving[..., None, None] * torch.maximum(here, there)).amax(1, keepdim=True)
+        return blurred(F.max_pool2d(changed, 2 * AROUND + 1, 1, AROUND), 1)
+
+    @staticmethod
+    def moved(layers, grid, mode="bilinear"):
+        """Colours (B, K, 3, h, w) and alphas (B, K, h, w) of the parts in their places."""
+        layers = sample_parts(layers, grid, mode)
+        inside = (grid.abs() <= 1).all(-1)
+        return layers[:, :, :3], layers[:, :, 3].clamp(0, 1) * inside
+
+    @staticmethod
+    def person(colours, alphas, faint, order):
+        """The colours (B, 3, h, w) of the parts, those in front first, without any background."""
+        weights = part_weight(alphas, faint, order)                                        # (B, K, h, w)
+        return (colours * weights[:, :, None]).sum(1) / weights.sum(1, keepdim=True)
+
+    @staticmethod
+    def silhouette(moved, joined):
+        """The person's share (B, 1, h, w) of each pixel: that of the moved parts, corrected near its edge."""
+        size = moved.shape[-2:]
+        logit = (2 * moved - 1) * SURE + resize(joined.edge, size)
+        plain = torch.sigmoid((2 * moved - 1) * SURE)
+        band = resize(joined.band, size)
+        return (moved + band * (torch.sigmoid(logit) - plain)).clamp(0, 1)
+
+    def cut_out(self, prepared, target_pose, size=None, mode="bilinear"):
+        """The person in the target pose, without a background; `mode` as for :func:`networks.body_parts.sample_parts`.
+
+        Returns:
+            colours (B, 3, size, size) in [-1, 1], the silhouette (B, 1, size, size) and the gate (B, 1, s, s).
+        """
+        size = (size or prepared.source.shape[-1],) * 2
+        joined = self.join_parts(prepared, target_pose)
+        shifts = resize(joined.shifts, size)
+        colours, alphas = self.moved(prepared.layers, moved_grid(joined.maps, size, shifts), mode)
+        person = self.person(colours, alphas, resize(joined.faint, size), resize(joined.order, size))
+        person = (person + resize(joined.colours, size)).clamp(-1, 1)
+        return person, self.silhouette(alphas.amax(1, keepdim=True), joined), joined.gate
+
+    def forward(self, source, source_pose, target_pose, action, plate=None, mask=None, tell_person=False):
+        """Paint the source person in the target pose.
+
+        Args:
+            source: (B, 3, P, P) pictures in [-1, 1].
+            source_pose, target_pose: (B, J, 2) normalised.
+            action: (B,) int64 ids; nothing depends on them.
+            plate, mask: as for :meth:`prepare`.
+            tell_person: whether the person's colours (B, 3, P, P) and silhouette (B, 1, P, P) are returned as well.
+        Returns:
+            (B, 3, P, P) pictures in [-1, 1] of the source's dtype.
+        """
+        prepared = self.prepare(source, source_pose, plate, mask)
+        person, silhouette, gate = self.cut_out(prepared, target_pose)
+        painted = self.composite(prepared, person, silhouette, gate)
+        return (painted, person, silhouette) if tell_person else painted
+
+    @staticmethod
+    def composite(prepared, person, silhouette, gate):
+        """The picture (B, 3, size, size) of what :meth:`cut_out` returned."""
+        size = person.shape[-2:]
+        painted = torch.lerp(resize(prepared.plate, size), person, silhouette)
+        return torch.lerp(resize(prepared.source, size), painted, resize(gate, size))
+
+    @torch.no_grad()
+    def paint(self, prepared, target_pose, action, size=None):
+        """Paint prepared pictures in target poses, see :class:`networks.interfaces.Generator`.
+
+        The same as :meth:`cut_out` and :meth:`composite`, but the parts' pixels are looked up by bicubic interpolation, which
+        loses less detail, and only where a part may show. What is left out are weights so faint that a pixel changes by less
+        than a grey level of 8 bits.
+        """
+        size = (size or prepared.source.shape[-1],) * 2
+        joined = self.join_parts(prepared, target_pose)
+        total = prepared.source.new_zeros(len(target_pose), 3, *size)
+        weights, moved = torch.full_like(total[:, :1], NOTHING), torch.zeros_like(total[:, :1])
+        for part in range(K):
+            box = self.part_box(joined, part, size)
+            if box is None:
+                continue
+            one = slice(part, part + 1)
+            shift = resize(joined.shifts[:, part], size)[box][:, None]                     # (B, 1, 2, h, w)
+            grid = moved_grid(joined.maps[:, one], size, box=box[1:]) + shift.movedim(2, -1)
+            colours, alpha = self.moved(prepared.layers[:, one], grid, "bicubic")          # (B, 1, 3, h, w), (B, 1, h, w)
+            weight = part_weight(alpha, *(resize(field[:, one], size)[box] for field in (joined.faint, joined.order)))
+            total[box] += weight * colours[:, 0]
+            weights[box] += weight
+            moved[box] = torch.maximum(moved[box], alpha)
+        person = (total / weights + resize(joined.colours, size)).clamp(-1, 1)
+        return self.composite(prepared, person, self.silhouette(moved, joined), joined.gate)
+
+    def part_box(self, joined, part, size):
+        """Where in a picture of `size` (h, w) a part may show in any row, as slices; None if nowhere."""
+        way = 1 + int(torch.ceil(joined.shifts[:, part].abs().amax() * self.size / 2))    # pixels of the network's
+        seen = joined.seen[:, part].any(0)                                                 # (s, s)
+        sides = []
+        for axis, side in zip((1, 0), size):
+            where = seen.any(axis).nonzero().flatten()
+            if not len(where):
+                return None
+            ratio = side / self.size
+            sides.append(slice(max(0, int((where[0] - way) * ratio)), min(side, int((where[-1] + 1 + way) * ratio + 1))))
+        return ..., *sides

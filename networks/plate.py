@@ -1,0 +1,101 @@
+"""The plate: a picture without its person, filled in from the surroundings.
+
+The hole is filled with patches from elsewhere in the picture (shift map), which keeps grass and walls as sharp as they are;
+OpenCV's contrib module `xphoto` has it. The coarse colours are those of Telea's smooth method, so that no patch stands out.
+Without that module, Telea's method fills the hole alone.
+
+Sources: He, Sun: Statistics of Patch Offsets for Image Completion, ECCV 2012 (shift map); Telea: An Image Inpainting Technique
+Based on the Fast Marching Method, 2004.
+"""
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from networks.body_parts import distances, torso_length
+from utils.transform import PAD_RGB
+
+PLATE_SIZE = 160               # pixels of the picture that is filled; the time grows with their square
+MASK_REACH = 0.9               # radii around a part that count as the person where no mask is given
+SEEN = 0.1                     # a pixel of which the mask holds more belongs to the hole
+GROWN = 0.018                  # of the picture's side: so much wider than the mask is the hole, for motion blur and shadows
+FEATHER = 0.01                 # of the picture's side: so wide is the seam between plate and picture
+RADIUS = 3                     # pixels, of Telea's method
+COARSE = 0.016                 # of the picture's side: coarser colours are Telea's
+WHOLE = 0.97                   # of the picture; a larger hole leaves too little to fill it with
+
+
+def pose_mask(pose, like):
+    """A mask (B, 1, P, P) of the surroundings of all parts, for pictures `like` (B, 3, P, P) that have none."""
+    with torch.no_grad():
+        near = distances(pose, torso_length(pose), like.shape[-2:]).amin(1, keepdim=True)            # (B, 1, P, P)
+        return torch.sigmoid(8 * (MASK_REACH ** 2 - near)).to(like)
+
+
+def background_plate(source, pose, mask=None):
+    """Take the person out of pictures.
+
+    Args:
+        source: (B, 3, P, P) in [-1, 1].
+        pose: (B, J, 2), used where there is no mask.
+        mask: None or (B, 1, P, P), 1 where the person is.
+    Returns:
+        (B, 3, P, P), the source's pixels away from the person. Carries no gradient.
+    """
+    with torch.no_grad():
+        mask = pose_mask(pose, source) if mask is None else mask
+        pictures = ((source.float() + 1) * 127.5).round().clamp(0, 255).byte().movedim(1, -1).cpu().contiguous().numpy()
+        filled = np.stack([without_person(picture, person) for picture, person in
+                           zip(pictures, mask[:, 0].float().cpu().numpy())])                         # (B, P, P, 3)
+        hole = F.max_pool2d(mask, 2 * (reach := max(1, round(GROWN * source.shape[-1]))) + 1, 1, reach)
+        changed = torch.from_numpy((filled != pictures).any(-1))[:, None].to(source.device) & (hole > SEEN)
+        return torch.where(changed, torch.from_numpy(filled).movedim(-1, 1).to(source) / 127.5 - 1, source)
+
+
+def without_person(picture, mask):
+    """A picture (h, w, 3) uint8 RGB whose person, as `mask` (h, w) in [0, 1] says, is filled in. Pixels away from it stay."""
+    reach = max(1, round(GROWN * picture.shape[0]))
+    person = (np.nan_to_num(mask) > SEEN).astype(np.uint8)                                           # (h, w) of 0 and 1
+    hole = cv2.dilate(person, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1)))
+    top, bottom, left, right = inside_margins(picture)
+    inner, inner_hole = picture[top:bottom, left:right], hole[top:bottom, left:right]
+    if not inner_hole.any() or inner_hole.mean() > WHOLE:
+        return picture
+    ratio = min(1, PLATE_SIZE / max(inner.shape[:2]))
+    size = [max(8, round(side * ratio)) for side in inner.shape[1::-1]]
+    small = cv2.resize(inner, size, interpolation=cv2.INTER_AREA)
+    small_hole = (cv2.resize(inner_hole * 255, size, interpolation=cv2.INTER_AREA) > 0).astype(np.uint8)
+    if small_hole.all():
+        return picture
+    filled = cv2.resize(fill(small, small_hole), inner.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+    width = 2 * max(1, round(FEATHER * picture.shape[0])) + 1
+    share = cv2.blur(cv2.erode(inner_hole, np.ones((width, width), np.uint8)).astype(np.float32), (width, width))
+    share = np.maximum(share, person[top:bottom, left:right])[..., None]               # the seam lies outside the person
+    result = picture.copy()
+    result[top:bottom, left:right] = np.rint(inner + share * (filled.astype(np.float32) - inner))
+    return result
+
+
+def inside_margins(picture):
+    """The part of a picture without a letterbox's margins: top, bottom, left, right. Patches must not be taken from these."""
+    margin = (picture == np.round(PAD_RGB).astype(np.uint8)).all(-1)
+    rows, columns = (np.flatnonzero(~margin.all(axis)) for axis in (1, 0))
+    if min(len(rows), len(columns)) < 8:
+        return 0, picture.shape[0], 0, picture.shape[1]
+    return rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+
+
+def fill(picture, hole):
+    """Fill the pixels of `picture` (h, w, 3) uint8 RGB where `hole` (h, w) is 1."""
+    smooth = cv2.inpaint(np.ascontiguousarray(picture), hole, RADIUS, cv2.INPAINT_TELEA)
+    if not hasattr(cv2, "xphoto"):
+        return smooth
+    lab, patches = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB), np.zeros_like(picture)
+    cv2.setRNGSeed(0)                  # its search is random
+    cv2.xphoto.inpaint(lab, (1 - hole) * 255, patches, cv2.xphoto.INPAINT_SHIFTMAP)
+    unfilled = ~patches.any(-1, keepdims=True)             # where it finds no patch it leaves zeros, which are no colour in Lab
+    patches = np.where(unfilled, smooth, cv2.cvtColor(patches, cv2.COLOR_LAB2RGB)).astype(np.float32)
+    # patches alone have hard borders where their brightness differs from the surroundings
+    coarse = cv2.GaussianBlur(smooth - patches, (0, 0), COARSE * max(hole.shape))
+    filled = (patches + coarse).clip(0, 255)
+    return np.where(hole[..., None] == 1, np.rint(filled), picture).astype(np.uint8)

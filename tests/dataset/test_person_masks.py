@@ -1,0 +1,163 @@
+"""Masks of people beside the frames: they fit their pictures, through the cache, in windows and pairs, with changes."""
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from helpers import newest_weights
+
+import train_actvae
+import train_actvae_p2inetwork as script
+from dataset import mixture
+from dataset.augment import Change, change_masks, roughen
+from dataset.image_loader2 import PennActionPairs
+from dataset.mixture import Draw, TrainingPairs, training_pairs
+from dataset.pair_list import TEST_LIST, TRAIN_LIST
+from dataset.penn_action import build
+from utils.config import load_config
+from utils.errors import UserError
+
+SIZE = 32
+CONFIG = "config/people_cutout.yaml"
+MOVED = Change(True, (0, 1, 2), torch.ones(3, 1, 1), torch.zeros(3, 1, 1), torch.tensor([[.8, .1, .1], [-.1, .8, 0]]))
+
+
+@pytest.fixture(scope="module")
+def masked_root(penn_root, tmp_path_factory):
+    """A data set whose masks are the frames in grey, so that a mask tells which picture it belongs to, and where."""
+    root = tmp_path_factory.mktemp("masked") / "data"
+    shutil.copytree(penn_root, root)
+    for path in root.glob("frames/*/*.jpg"):
+        mask = root / "masks" / path.parent.name / f"{path.stem}.png"
+        mask.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(mask), cv2.imread(str(path)).mean(-1).round().astype(np.uint8))
+    build(root, root)
+    return root
+
+
+@pytest.fixture
+def root(masked_root, tmp_path):
+    """A copy that a test may change."""
+    shutil.copytree(masked_root, tmp_path / "data")
+    return tmp_path / "data"
+
+
+def pairs(root, masks=True):
+    return PennActionPairs(root / TRAIN_LIST, root, SIZE, masks=masks)
+
+
+def assert_fits(images, masks, inside=1.0):
+    """The masks (n, 1, S, S) are the pictures (n, 3, S, S) in grey, but for the margins of the letterbox, where they are 0."""
+    grey = (images.mean(1, keepdim=True) + 1) / 2
+    close = (masks - grey).abs() < .03
+    assert (close | (masks == 0)).float().mean() >= inside and close.float().mean() > .5
+    assert masks.min() >= 0 and masks.max() <= 1
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_masks_fit_their_pictures(masked_root, tmp_path, cached):
+    data = pairs(masked_root)
+    if cached:
+        data.use_cache(tmp_path)
+    for row in (0, 40):
+        item = data[row]
+        assert item["person_masks"].shape == (6, 1, SIZE, SIZE)
+        assert_fits(item["images"], item["person_masks"])
+        chosen = data[row, (4, 0, 2)]
+        assert torch.equal(chosen["person_masks"], item["person_masks"][[0, 5, 1, 3]])
+        assert torch.equal(data.person_masks(row, [2]), item["person_masks"][2:3])
+    assert torch.equal(data[0]["masks"], pairs(masked_root, False)[0]["masks"]), "person boxes stay what they are"
+
+
+def test_they_are_read_only_if_asked_for(masked_root, penn_root, lists):
+    assert "person_masks" not in pairs(masked_root, False)[0]
+    data = PennActionPairs(lists[0], penn_root, SIZE, masks=True)
+    assert not data.masked and "person_masks" not in data[0]
+
+
+def test_pairs_and_changes(masked_root, monkeypatch):
+    data = TrainingPairs([pairs(masked_root)], (1.0,), "anywhere")
+    for seed in range(5):
+        item = data[Draw(seed, seed)]
+        assert item["person_masks"].shape == (2, 1, SIZE, SIZE)
+        assert_fits(item["images"], item["person_masks"])
+    changed = TrainingPairs([pairs(masked_root)], (1.0,), "anywhere", augment=True)
+    monkeypatch.setattr(mixture, "draw_change", lambda random: MOVED)
+    monkeypatch.setattr(mixture, "roughen", lambda mask, random: mask)
+    item, plain = changed[Draw(3, 3)], data[Draw(3, 3)]
+    assert_fits(item["images"], item["person_masks"], inside=.94)
+    assert not torch.equal(item["person_masks"], plain["person_masks"])
+
+
+def test_only_the_source_s_mask_is_roughened(masked_root, monkeypatch):
+    data = TrainingPairs([pairs(masked_root)], (1.0,), "anywhere", augment=True)
+    monkeypatch.setattr(mixture, "roughen", lambda mask, random: torch.full_like(mask, .5))
+    masks = data[Draw(3, 3)]["person_masks"]
+    assert (masks[0] == .5).all() and not (masks[1] == .5).all()
+
+
+def test_roughened_masks():
+    mask = torch.zeros(1, 40, 40)
+    mask[0, 10:30, 15:25] = 1
+    changed = [roughen(mask, np.random.default_rng(seed)) for seed in range(60)]
+    sums = torch.tensor([float(one.sum()) for one in changed])
+    assert (sums < 200).any() and (sums == 200).any() and (sums > 200).any() and sums.min() > 100 and sums.max() < 320
+    assert all(torch.equal(one, roughen(mask, np.random.default_rng(seed))) for seed, one in enumerate(changed))
+    assert not roughen(torch.zeros(1, 8, 8), np.random.default_rng(0)).any()
+    assert change_masks(mask[None] / 2, MOVED, "bilinear").max() == .5
+
+
+def test_plates_are_made_with_the_mask(masked_root, tmp_path):
+    def plate(pictures, poses, mask):
+        return mask.expand_as(pictures) * 2 - 1
+
+    for folder in (None, tmp_path):
+        data = TrainingPairs([pairs(masked_root)], (1.0,), "anywhere", plate=plate)
+        if folder:
+            data.use_cache(folder)
+        item = data[Draw(2, 2)]
+        torch.testing.assert_close(item["plates"], item["person_masks"][0].expand(3, -1, -1) * 2 - 1, atol=.01, rtol=0)
+
+
+def test_masks_for_some_of_the_sets(masked_root, lists, penn_root):
+    with pytest.raises(UserError, match="its frames have no masks of people"):
+        TrainingPairs([pairs(masked_root), PennActionPairs(lists[0], penn_root, SIZE, masks=True)], (.5, .5))
+
+
+def small(root, *more):
+    return [f"data_root={root}", f"test_data_list={root / TEST_LIST}", f"cache_dir={root / 'cache'}", "imsize=32", "batch_size=2",
+            f"train_data=[{{data_list: {root / TRAIN_LIST}, data_root: {root}}}]", "workers=0", "device=cpu", "log_iter=1",
+            "generator.size=16", "generator.widths=[8, 8, 8, 8]", "generator.own_widths=[8, 8, 8, 8]", "actvae.networks=1",
+            "actvae.terms=4", "actvae.trunk=8", "actvae.head=8", "discriminator.ndf=4", "train_epoch=1", "display_size=1", *more]
+
+
+def test_a_set_without_masks_is_one_line(penn_root, lists):
+    config = load_config(CONFIG, ["train_data=[]", f"data_root={penn_root}", f"train_data_list={lists[0]}", "imsize=32"])
+    with pytest.raises(UserError, match="need masks of the people, .*masks/0001/000001.png"):
+        training_pairs(config, True)
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_a_missing_mask_is_one_line(root, run_script, tmp_path, cache):
+    path = root / "masks" / "0001" / "000003.png"
+    path.unlink()
+    train_actvae.Trainer(load_config(CONFIG, small(root)), seed=1).save(tmp_path / "vae", 5, 0)
+    outcome = run_script(script.main, "--config", CONFIG, "--output_path", tmp_path, "--vae_path", tmp_path / "vae",
+                         overrides=small(root, f"cache={str(cache).lower()}"))
+    assert outcome.status == 2 and outcome.err.splitlines()[-1].startswith(f"error: {path}: this "), outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_the_recipe_trains_and_paints(root, run_script, tmp_path):
+    train_actvae.Trainer(load_config(CONFIG, small(root)), seed=1).save(tmp_path / "vae", 5, 0)
+    argv = ["--config", CONFIG, "--output_path", tmp_path, "--vae_path", tmp_path / "vae"]
+    outcome = run_script(script.main, *argv, overrides=small(root, "batch_size=14"))
+    assert outcome.status == 0, outcome.err
+    for name in ("person", "silhouette", "energy"):
+        assert f" {name} " in outcome.out or f" {name} " in outcome.err
+    folder = tmp_path / "outputs/people_cutout"
+    assert all(value.isfinite().all() for value in newest_weights(folder / "checkpoints").values())
+    outcome = run_script(script.main, *argv, "--test", "--resume", "--samples", 1, overrides=small(root))
+    assert outcome.status == 0, outcome.err
+    assert (folder / "test/metrics.json").exists()
