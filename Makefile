@@ -22,7 +22,7 @@ demo: .venv/installed
 
 # make photo IMAGE=me.jpg ACTION=golf_swing [POSE=me.json] [MASK=me_mask.png]; ACTION=list prints the names
 photo: .venv/installed
-	$(PY) train_actvae_p2inetwork.py --config pretrain/people/config.yaml --name _photo --test --pretrain pretrain/people \
+	$(PY) train_actvae_p2inetwork.py --config pretrain/people_cutout/config.yaml --name _photo --test --pretrain pretrain/people_cutout \
 	    $(if $(filter list,$(ACTION)),,--image $(IMAGE)) --action $(or $(ACTION),all) $(if $(POSE),--pose $(POSE)) $(if $(MASK),--mask $(MASK))
 
 test: .venv/installed

@@ -1,4 +1,4 @@
-"""The weights that ship in `pretrain/people`: they paint people that they never saw, on any list of their actions."""
+"""The weights that ship in `pretrain/people` and `pretrain/people_cutout`: they paint people that they never saw, on any list of their actions."""
 import json
 
 import pytest
@@ -13,15 +13,17 @@ from dataset.synthetic.people import draw_video
 from utils.config import load_config
 
 FOLDER, PARTS = "pretrain/people", ("generator", "motion")
+KINDS = {FOLDER: "limb_warp", "pretrain/people_cutout": "cutout"}
 SEED = 1234                                           # of the drawn people; training had those of 7, 11 and 21
 
 
-def test_size_and_description():
-    files = list((ROOT / FOLDER).iterdir())
+@pytest.mark.parametrize("folder, kind", KINDS.items())
+def test_size_and_description(folder, kind):
+    files = list((ROOT / folder).iterdir())
     assert sum(path.stat().st_size for path in files) <= 6_000_000
     assert {path.name for path in files} >= {"config.yaml", "README.md", *(f"{name}.pt" for name in PARTS)}
-    config = load_config(ROOT / FOLDER / "config.yaml")
-    assert (config.generator.kind, config.imsize, len(config.actions)) == ("cutout", 64, 12)
+    config = load_config(ROOT / folder / "config.yaml")
+    assert (config.generator.kind, config.imsize, len(config.actions)) == (kind, 64, 12)
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +48,10 @@ def rows(drawn, tmp_path):
     return argv, tmp_path / "outputs/config_x/test/metrics.json", path
 
 
-@pytest.mark.parametrize("size", [None, 96])
-def test_people_never_seen_are_painted_better_than_the_source_copied(rows, run_script, size):
+@pytest.mark.parametrize("folder, size", [(FOLDER, None), (FOLDER, 96), ("pretrain/people_cutout", None)])
+def test_people_never_seen_are_painted_better_than_the_source_copied(rows, run_script, folder, size):
     argv, metrics, _ = rows
+    argv = [word.replace(FOLDER, folder) if isinstance(word, str) else word for word in argv]
     outcome = run_script(script.main, *argv, *(["--paint_size", size] if size else []))
     assert outcome.status == 0, outcome.err
     found = json.loads(metrics.read_text())
