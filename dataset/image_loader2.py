@@ -15,6 +15,7 @@ from dataset.frame_cache import FrameCache
 from dataset.frames import FrameError, frame_files, frame_names, frame_reading, open_frame, read_frame, unusable
 from dataset.matlab import read_mat
 from dataset.pair_list import ACTIONS, count_valid_steps, read_list, resolve_frame
+from dataset.penn_layout import frame_mask
 from pose.masks import read_mask
 from utils import transform
 from utils.transform import as_image
@@ -141,8 +142,7 @@ class PennActionPairs(Dataset):
 
     def mask_path(self, row, frame):
         """The file of the person's mask in a frame."""
-        path = Path(self.frame_path(row, frame))
-        return path.parents[2] / "masks" / path.parent.name / f"{path.stem}.png"
+        return frame_mask(Path(self.frame_path(row, frame)))
 
     def frame_path(self, row, frame):
         """The picture file of frame `frame` (0 = source) of row `row` on this machine."""
