@@ -1,4 +1,4 @@
-"""The weights that ship in `pretrain/people` and `pretrain/people_cutout`: they paint people that they never saw, on any list of their actions."""
+"""The weights that ship in `pretrain/people` and `pretrain/people_cutout` paint people that they never saw, on any list."""
 import json
 
 import pytest
