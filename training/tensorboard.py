@@ -1,5 +1,6 @@
 """Writing the event file of TensorBoard."""
 import logging
+import os
 import time
 
 from tensorboardX import summary
@@ -22,7 +23,8 @@ class EventFile:
     def __init__(self, folder):
         self.events, self.flushed = None, time.monotonic()
         if folder is not None:
-            self._write(lambda: setattr(self, "events", EventsWriter(str(folder / "events"))))
+            # the process's number: the name has whole seconds, and a run resumed in the same second would overwrite its log
+            self._write(lambda: setattr(self, "events", EventsWriter(str(folder / "events"), f".{os.getpid()}")))
 
     def add_scalar(self, name, value, iteration):
         """Write a number of an iteration."""

@@ -63,8 +63,8 @@ def train(rows, actions, history, minutes, seed=7):
             iteration += 1
             ema.update(iteration)
             bar.update()
-    for name, value in model.named_parameters():
-        value.data.copy_(ema.averages["motion"][name])
+    for value, average in ema.averages.items():
+        value.data.copy_(average)
     return model, iteration
 
 
