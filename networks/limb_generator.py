@@ -27,6 +27,7 @@ from torch import nn
 
 from networks.interfaces import Generator
 from networks.limb_warp import PARTS, nearness, picture_points, similarities, torso_length, warp
+from networks.unet import UNetBlock, norm
 from utils.errors import UserError
 
 K = len(PARTS)
@@ -88,25 +89,6 @@ def blend(still, moved, weights):
     """The sum (B, 3, H, W) of layers (B, 3, LIMBS, H, W) and (B, 3, K, H, W) with weights (B, L, H, W)."""
     still_weights, limb_weights = weights[:, None].split((LIMBS, K), 2)
     return (still * still_weights).sum(2) + (moved * limb_weights).sum(2)
-
-
-def norm(width):
-    return nn.GroupNorm(width // 8, width)
-
-
-class UNetBlock(nn.Module):
-    """Residual block of two convolutions."""
-
-    def __init__(self, width):
-        super().__init__()
-        self.block = nn.Sequential(norm(width), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1),
-                                   nn.SiLU(), nn.Conv2d(width, width, 3, padding=1))
-        nn.init.zeros_(self.block[-1].weight)
-        nn.init.zeros_(self.block[-1].bias)
-
-    def forward(self, x):
-        """(B, width, s, s) -> (B, width, s, s)."""
-        return x + self.block(x)
 
 
 class LimbWarpGenerator(Generator):

@@ -9,8 +9,8 @@ def norm(width):
     return nn.GroupNorm(width // GROUP, width)
 
 
-class Block(nn.Module):
-    """Two convolutions beside a shortcut."""
+class UNetBlock(nn.Module):
+    """Residual block of two convolutions."""
 
     def __init__(self, width):
         super().__init__()
@@ -36,11 +36,11 @@ class UNet(nn.Module):
         super().__init__()
         levels = list(zip(widths, widths[1:]))
         self.stem = nn.Conv2d(inputs, widths[0], 3, padding=1)
-        self.down = nn.ModuleList(nn.Sequential(nn.Conv2d(narrow, wide, 3, stride=2, padding=1), Block(wide))
+        self.down = nn.ModuleList(nn.Sequential(nn.Conv2d(narrow, wide, 3, stride=2, padding=1), UNetBlock(wide))
                                   for narrow, wide in levels)
-        self.middle = Block(widths[-1])
+        self.middle = UNetBlock(widths[-1])
         self.lift = nn.ModuleList(nn.Conv2d(wide, narrow, 1) for narrow, wide in levels)
-        self.up = nn.ModuleList(Block(narrow) for narrow, _ in levels)
+        self.up = nn.ModuleList(UNetBlock(narrow) for narrow, _ in levels)
         self.head = nn.Sequential(norm(widths[0]), nn.SiLU(), nn.Conv2d(widths[0], outputs, 3, padding=1))
         nn.init.normal_(self.head[-1].weight, 0, 1e-3)
         nn.init.zeros_(self.head[-1].bias)
