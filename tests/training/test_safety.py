@@ -495,7 +495,7 @@ def test_a_frame_that_another_program_would_open_is_refused(tmp_path):
 # ---- killed ----
 
 # script, configuration, overrides, epochs of 14 iterations for every kill, which are more than it can train until then
-MODULES = {"pose": ("train_actvae", CONFIG, [], 4),
+MODULES = {"pose": ("train_actvae", CONFIG, [], 12),
            "p2i": ("train_actvae_p2inetwork", P2I_CONFIG, [*SMALL_P2I, "discriminator.n_downsampling=1"], 1)}
 
 
