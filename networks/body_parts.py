@@ -18,11 +18,13 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
+from pose.skeleton import HIPS, SHOULDERS
+
 
 class Part(NamedTuple):
     """One part of the body; lengths in shares of the torso's length, or of the part's own where it says so."""
 
-    start: tuple               # joints (dataset.pair_list.JOINTS) whose mean is where the part begins
+    start: tuple               # joints (pose.skeleton.JOINTS) whose mean is where the part begins
     end: tuple                 # joints whose mean is where it ends
     radius: float              # half of its width
     beyond: float              # how far it reaches past its end, in shares of its own length: hands and feet have no joints
@@ -41,7 +43,6 @@ K = len(PARTS)
 NAMES = list(PARTS)
 TORSO = NAMES.index("torso")
 FOREARMS = (NAMES.index("left_forearm"), NAMES.index("right_forearm"))
-SHOULDERS, HIPS = (1, 2), (7, 8)
 DEPTH = 0.35                   # of a torso seen from the side, in shares of its length: so wide it is at least
 POINT = 1e-3                   # a shorter segment has no direction
 SHORTEST_TORSO = 0.1           # normalised; radii are taken from no shorter one

@@ -25,8 +25,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from networks.body_parts import picture_points
+from networks.cutout_parts import resize
 from networks.interfaces import Generator
-from networks.limb_warp import PARTS, nearness, picture_points, similarities, torso_length, warp
+from networks.limb_warp import PARTS, nearness, similarities, torso_length, warp
 from networks.unet import UNetBlock, norm
 from utils.errors import UserError
 
@@ -53,15 +55,6 @@ class Prepared(NamedTuple):
     small: torch.Tensor        # (B, 3, s, s) the source at the network's size
     small_plate: torch.Tensor  # (B, 3, s, s)
     pose: torch.Tensor         # (B, J, 2)
-
-
-def resize(picture, size):
-    """(B, C, h, w) -> (B, C, *size): the mean over areas if smaller, bilinear if larger."""
-    if picture.shape[-2:] == tuple(size):
-        return picture
-    if min(size) < min(picture.shape[-2:]):
-        return F.interpolate(picture, size, mode="area")
-    return F.interpolate(picture, size, mode="bilinear", align_corners=False)
 
 
 def background_plate(source, pose):

@@ -18,6 +18,8 @@ normalised, -1 and 1 being the picture's outer edges: `pixel = (p + 1) / 2 * P`,
 import torch
 import torch.nn.functional as F
 
+from networks.body_parts import full_precision, picture_points
+
 # part: joints whose mean is its start, those of its end (pose.skeleton.JOINTS), and its radius in lengths of the torso
 PARTS = {
     "head": ((1, 2), (0, 0), 0.5), "torso": ((1, 2), (7, 8), 0.6),
@@ -32,11 +34,6 @@ RADIUS = [radius for *_, radius in PARTS.values()]
 LIMIT = 2.0                    # the largest factor by which a part grows or shrinks
 POINT = 1e-3                   # segments shorter than this have no direction
 SHORTEST_TORSO = 0.1           # torsos shorter than this count as this long
-
-
-def exact(tensor):
-    """A context without autocast: in bfloat16, coordinates would be wrong by up to a pixel of 256."""
-    return torch.autocast(tensor.device.type, enabled=False)
 
 
 def segments(pose):
@@ -54,7 +51,7 @@ def similarities(source_pose, target_pose):
     Returns:
         (B, K, 2, 3) `[m | t]`: the target picture's point p shows the source picture's point `m p + t`.
     """
-    with exact(source_pose):
+    with full_precision(source_pose):
         return _similarities(segments(source_pose), segments(target_pose))
 
 
@@ -74,12 +71,6 @@ def _similarities(source, target):
     shift = source.mean(2) - (turn @ target.mean(2)[..., None])[..., 0]           # (B, K, 2)
     moved = torch.cat([turn, shift[..., None]], -1)                               # (B, K, 2, 3)
     return torch.where((in_source & in_target)[..., None, None], moved, torch.eye(2, 3).to(moved))
-
-
-def picture_points(size, like):
-    """The pixel centres of a picture of `size` (height, width): (height, width, 2) x, y, with dtype and device of `like`."""
-    y, x = (torch.arange(0.5, side, dtype=like.dtype, device=like.device) * (2 / side) - 1 for side in size)
-    return torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)
 
 
 def nearness(pose, scale, size):
@@ -122,7 +113,7 @@ def warp(picture, transforms, size, offset=None):
     Returns:
         (B, C, K, height, width); outside the picture, its border is repeated.
     """
-    with exact(picture):
+    with full_precision(picture):
         return _warp(picture, transforms, size, offset)
 
 
