@@ -1,6 +1,6 @@
 """The files of clips: videos, GIFs, a strip of pictures, the poses, and one page that shows all.
 
-To add a format, write a function `(path, pictures)` and register it in FORMATS.
+To add a format of moving pictures, write a function `(path, pictures, fps)` and register it in VIDEOS.
 """
 from html import escape
 from typing import NamedTuple
@@ -15,7 +15,6 @@ from utils.media import write_gif, write_image, write_mp4
 from utils.pages import image, page
 from utils.transform import limited, resized
 
-FPS = 8                   # of the clips, the photo included
 GIF_SIDE = 480            # pixels; larger GIFs take tens of megabytes
 STRIP_CELLS, STRIP_HEIGHT = 9, 256
 PRESET = "veryfast"       # of x264: clips are short, and people wait
@@ -30,41 +29,47 @@ class Clip(NamedTuple):
     action: str
     title: str
     videos: list             # files that are played
-    strip: str               # picture file
+    strip: str | None        # picture file
     links: list              # (caption, file)
 
 
-def _mp4(path, pictures):
-    write_mp4(path, pictures[:, :pictures.shape[1] // 2 * 2, :pictures.shape[2] // 2 * 2], FPS, PRESET)
+def _mp4(path, pictures, fps):
+    write_mp4(path, pictures[:, :pictures.shape[1] // 2 * 2, :pictures.shape[2] // 2 * 2], fps, PRESET)
 
 
-def _gif(path, pictures):
-    write_gif(path, np.stack([limited(picture, GIF_SIDE) for picture in pictures]), FPS, photo=True)
+def _gif(path, pictures, fps):
+    write_gif(path, np.stack([limited(picture, GIF_SIDE) for picture in pictures]), fps, photo=True)
 
 
-FORMATS = {"mp4": _mp4, "gif": _gif}      # ending -> writes pictures (T, h, w, 3) uint8; the page plays the first
+VIDEOS = {"mp4": _mp4, "gif": _gif}       # ending -> writes pictures (T, h, w, 3) uint8; the page plays the first one written
+STRIP, POSES = "strip", "poses"
+FORMATS = (*VIDEOS, STRIP, POSES)         # as --formats
 
 
-def write_clip(folder, photo, sample, pictures, whole):
+def write_clip(folder, photo, sample, pictures, request, whole):
     """Write the files of one sample; returns its :class:`Clip`.
 
     Args:
         photo: :class:`photo.make_clips.Photo`.
         sample: :class:`photo.motions.Sample`.
         pictures: (T + 1, h, w, 3) uint8 of its crop.
+        request: :class:`photo.options.PhotoRequest`, which says the formats.
         whole: whether to write clips of the whole photo, too.
     """
-    stem, links = f"{photo.stem}_{sample.action}_{sample.number}", []
-    views = {PERSON: pictures} | ({WHOLE: sample.crop.put_back(pictures)} if whole else {})
+    stem, links, played = f"{photo.stem}_{sample.action}_{sample.number}", [], []
+    endings = [ending for ending in VIDEOS if ending in request.formats]
+    views = ({PERSON: pictures} | ({WHOLE: sample.crop.put_back(pictures)} if whole else {})) if endings else {}
     for view, frames in views.items():
-        for ending, write in FORMATS.items():
-            write(folder / f"{stem}{view}.{ending}", frames)
+        for ending in endings:
+            VIDEOS[ending](folder / f"{stem}{view}.{ending}", frames, sample.fps)
             links.append((f"{CAPTIONS[view]} as {ending.upper()}", f"{stem}{view}.{ending}"))
-    write_poses(folder / f"{stem}.json", sample.motion)
-    write_image(folder / f"{stem}.jpg", strip(pictures))
-    links.append(("poses", f"{stem}.json"))
-    played = [f"{stem}{view}.{next(iter(FORMATS))}" for view in views]
-    return Clip(photo.heading, sample.action, title(sample), played, f"{stem}.jpg", links)
+        played.append(f"{stem}{view}.{endings[0]}")
+    if POSES in request.formats:
+        write_poses(folder / f"{stem}.json", sample.motion)
+        links.append(("poses", f"{stem}.json"))
+    if STRIP in request.formats:
+        write_image(folder / f"{stem}.jpg", strip(pictures))
+    return Clip(photo.heading, sample.action, title(sample), played, f"{stem}.jpg" if STRIP in request.formats else None, links)
 
 
 def title(sample):
@@ -93,9 +98,10 @@ def write_clips_page(folder, intro, clips, shown):
     for photo in dict.fromkeys(clip.photo for clip in clips):
         body.append(f"<h2>{escape(photo)}</h2>{image(shown[photo], 'sheet')}")
         for clip in (clip for clip in clips if clip.photo == photo):
-            videos = "".join(f'<video src="{escape(name)}" autoplay loop muted playsinline controls></video>'
+            videos = "".join(image(name) if name.endswith(".gif") else
+                             f'<video src="{escape(name)}" autoplay loop muted playsinline controls></video>'
                              for name in clip.videos)
             links = " · ".join(f'<a href="{escape(name)}">{escape(caption)}</a>' for caption, name in clip.links)
             body.append(f'<h3>{escape(clip.action.replace("_", " "))}, {escape(clip.title)}</h3><div class="clips">{videos}</div>'
-                        f"<p>{links}</p>{image(clip.strip, 'sheet')}")
+                        f"<p>{links}</p>{image(clip.strip, 'sheet') if clip.strip else ''}")
     write_text(folder / "index.html", page("Photos in motion", "".join(body)))

@@ -65,7 +65,7 @@ def make_clips(trainer, request, margins, log):
 
     def work(photo):
         samples = find_motions(trainer, finder, photo, actions, margins, request)
-        clips.extend(write_clips(trainer, photo, samples, folder, log))
+        clips.extend(write_clips(trainer, photo, samples, request, log))
         shown[photo.heading] = f"{photo.stem}_pose.jpg"
 
     status = work_on_each(photos, work)
@@ -121,16 +121,16 @@ def find_motions(trainer, finder, photo, actions, margins, request):
     return samples
 
 
-def write_clips(trainer, photo, samples, folder, log):
+def write_clips(trainer, photo, samples, request, log):
     """Paint the samples of a photo and write their files; a list of :class:`photo.clip_files.Clip`."""
-    clips = []
+    clips, whole = [], trainer.paints and request.whole
     with ThreadPoolExecutor(QUEUE) as writers:
         for action, several in samples.items():
             motions = paint_motions(trainer, several) if trainer.paints else map(draw_motion, several)
             for sample, pictures in zip(several, motions):
                 if len(clips) >= QUEUE:
                     clips[-QUEUE].result()
-                clips.append(writers.submit(write_clip, folder, photo, sample, pictures, trainer.paints))
+                clips.append(writers.submit(write_clip, request.folder, photo, sample, pictures, request, whole))
             log.info("%s, %s: %d clips of %d pictures, %d x %d pixels", photo.path, action, len(several), len(pictures),
                      *pictures.shape[2:0:-1])
         return [clip.result() for clip in clips]

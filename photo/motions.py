@@ -15,6 +15,7 @@ from utils.transform import as_image, as_pictures, pose_to_picture
 
 AROUND = 0.1              # margin around all joints of a motion: hands, feet and hair reach beyond their joints
 PIXELS_AT_ONCE = 1 << 22  # that are painted in one call; each takes 16 bytes and more
+FPS = 8                   # of clips whose action's frame rate is not known
 DIMMED = 0.45             # brightness of the photo behind a skeleton
 
 
@@ -26,6 +27,7 @@ class Sample(NamedTuple):
     motion: np.ndarray       # (T + 1, J, 2) float64 pixels of the photo
     crop: Crop               # holds all motions of the action
     share: float | None      # of the futures that were drawn, for which this one stands; None: it was drawn at random
+    fps: float               # poses a second
 
 
 def sample_motions(trainer, subject, action, margins, request):
@@ -51,7 +53,8 @@ def sample_motions(trainer, subject, action, margins, request):
     poses, shares = shown_futures(poses, pose[0], request.samples, request.choose)
     motions = crop.to_photo(as_sequence(pose[0], poses))                                                      # (n, T + 1, J, 2)
     painted = crop_person(subject, motions.reshape(-1, 2), np.full(4, AROUND))                # all motions fit into this crop
-    return [Sample(action, number, motion, painted, share) for number, (motion, share) in enumerate(zip(motions, shares), 1)]
+    return [Sample(action, number, motion, painted, share, request.fps or FPS)
+            for number, (motion, share) in enumerate(zip(motions, shares), 1)]
 
 
 def paint_motions(trainer, samples):

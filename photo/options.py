@@ -3,11 +3,14 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
+from photo.clip_files import FORMATS, POSES, STRIP
 from pose import DEFAULT_DETECTOR, DETECTORS
 from utils.options import OptionGroup, at_home, at_least_one, given_options
 
 EDIT = "edit"             # as --pose: the user places the joints
 LIST = "list"             # as --action: only print the names
+DEFAULT_FORMATS = ("mp4", STRIP, POSES)
+FASTEST = 120             # frames a second
 
 
 class PhotoRequest(NamedTuple):
@@ -25,6 +28,9 @@ class PhotoRequest(NamedTuple):
     steps: int = 16                       # T, predicted steps of each motion
     seed: int = 7                         # of the noise, which follows from seed, action and sample alone
     choose: str = "typical"               # which futures are shown, see :mod:`pose.medoids`; or "random", the first n drawn
+    formats: tuple = DEFAULT_FORMATS      # names in photo.clip_files.FORMATS: the files of each clip
+    whole: bool = True                    # whether there are clips of the whole photo, too
+    fps: float | None = None              # frames a second; None: what the action's data had, or else photo.motions.FPS
 
 
 def add_photo_options(parser):
@@ -46,13 +52,23 @@ def add_photo_options(parser):
                        help="which detector finds the person (default: %(default)s)")
     photo.add_argument("--detector_weights", metavar="PATH", type=at_home,
                        help="weights of the detector, for blazepose a wheel or a folder (default: downloaded once)")
+    photo.add_argument("--fps", type=float, metavar="F", help="frames a second of the clips (default: 8)")
+    photo.add_argument("--formats", metavar="NAMES", default=",".join(DEFAULT_FORMATS),
+                       help=f"what is written for each clip, of {', '.join(FORMATS)}, with commas between them "
+                            "(default: %(default)s)")
+    photo.add_argument("--no_whole", action="store_true", help="write no clips of the whole photo, only of the person")
     photo.add_argument("--out", metavar="DIR", type=at_home, help="folder for the clips (default: photos/ in the run's folder)")
 
 
 def check_photo_options(parser, options):
     """Refuse options that do not fit together, and warn of those without effect."""
     at_least_one(parser, options, "person")
-    given = given_options(options, "image", "action", "pose", "mask", "person", "detector_weights", "out")
+    if options.fps is not None and not 0 < options.fps <= FASTEST:
+        parser.error(f"--fps {options.fps:g}: expected more than 0 and at most {FASTEST} frames a second")
+    unknown = [name for name in chosen_formats(options.formats) if name not in FORMATS]
+    if unknown or not chosen_formats(options.formats):
+        parser.error(f"--formats {options.formats}: expected one or several of {', '.join(FORMATS)}, with commas between them")
+    given = given_options(options, "image", "action", "pose", "mask", "person", "detector_weights", "fps", "no_whole", "out")
     if given and not options.test:
         parser.error(f"{given[0]} needs --test, and --pretrain DIR or --resume")
     if given and not asks_for_photos(options):
@@ -73,6 +89,11 @@ def asks_for_photos(options):
     return bool(options.test and (options.image or options.action == LIST))
 
 
+def chosen_formats(text):
+    """The names in `--formats`, separated by commas."""
+    return tuple(dict.fromkeys(name.strip() for name in text.lower().split(",") if name.strip()))
+
+
 def photo_request(options, folder):
     """The :class:`PhotoRequest` of some options; `folder` is where clips go if --out does not say."""
     chosen = {name: getattr(options, name) for name in ("samples", "steps") if getattr(options, name)}
@@ -80,4 +101,4 @@ def photo_request(options, folder):
     mask = Path(options.mask) if options.mask else None
     return PhotoRequest([Path(path) for path in options.image], Path(options.out or folder), options.action or "all", pose, mask,
                         options.person, options.detector, options.detector_weights, seed=options.seed, choose=options.choose,
-                        **chosen)
+                        formats=chosen_formats(options.formats), whole=not options.no_whole, fps=options.fps, **chosen)

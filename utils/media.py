@@ -1,4 +1,6 @@
 """Pictures as files: JPEG, PNG, GIF, MP4."""
+from fractions import Fraction
+
 import av
 import numpy as np
 from PIL import Image
@@ -59,7 +61,8 @@ def write_mp4(path, pictures, fps=GIF_FPS, preset="medium"):
     _, height, width, _ = pictures.shape
     with atomic_write(path, "wb", sync=False) as file, av.open(file, "w", format="mp4") as video:
         # of small pictures mbtree reads memory that was never written: the same pictures would give different files
-        stream = video.add_stream("libx264", rate=fps, options={"crf": "18", "preset": preset, "x264-params": "mbtree=0"})
+        options = {"crf": "18", "preset": preset, "x264-params": "mbtree=0"}
+        stream = video.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000), options=options)
         stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
         for picture in pictures:
             video.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")))

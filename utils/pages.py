@@ -19,7 +19,7 @@ th:first-child, td:first-child { text-align: left; } thead th { color: var(--sof
 .cells img, .cells svg { width: 128px; height: 128px; border-radius: 6px; background: #000; display: block; }
 .cells img.strip { width: auto; }
 .sheet { max-width: 100%; border-radius: 6px; }
-.clips { display: flex; flex-wrap: wrap; gap: 1rem; } .clips video { max-width: 100%; max-height: 420px; border-radius: 6px; }
+.clips { display: flex; flex-wrap: wrap; gap: 1rem; } .clips > * { max-width: 100%; max-height: 420px; border-radius: 6px; }
 """
 
 

@@ -114,9 +114,9 @@ def studio(tmp_path, weights, run_script):
     return Studio(tmp_path, weights, run_script)
 
 
-def frames_of(path):
+def frames_of(path, fps=8):
     with av.open(str(path)) as video:
-        assert float(video.streams.video[0].average_rate) == 8
+        assert float(video.streams.video[0].average_rate) == fps
         return np.stack([frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)])
 
 
@@ -130,7 +130,7 @@ def files_of(stem, paints=True):
 @pytest.mark.parametrize("kind, main", [("limb_warp", script.main), ("cutout", script.main), ("pose_attention", script.main),
                                         ("limb_warp", train_actvae.main)], ids=["limb_warp", "cutout", "pose_attention", "poses"])
 def test_a_photo_becomes_clips(studio, kind, main):
-    outcome = studio.run(main=main, kind=kind, action="golf_swing,wave")
+    outcome = studio.run("--formats", "mp4,gif,strip,poses", main=main, kind=kind, action="golf_swing,wave")
     assert outcome.status == 0, outcome.err
     paints = main is script.main
     expected = set().union(*(files_of(f"me_{action}_{sample}", paints) for action in ("golf_swing", "wave") for sample in (1, 2)))
@@ -168,6 +168,27 @@ def test_the_same_seed_gives_the_same_files_whatever_else_is_asked_for(studio):
         path: data for path, data in first.items() if "_wave_" in path.name}
     assert studio.run("--seed", 6, action="wave").status == 0
     assert (studio.out / "me_wave_1.json").read_bytes() != first[studio.out / "me_wave_1.json"]
+
+
+@pytest.mark.parametrize("argv, endings, played", [
+    ([], {".mp4", "_whole.mp4", ".jpg", ".json"}, "<video"), (["--no_whole"], {".mp4", ".jpg", ".json"}, "<video"),
+    (["--formats", "GIF", "--no_whole"], {".gif"}, 'me_golf_swing_1.gif"'),
+    (["--formats", "poses, strip"], {".json", ".jpg"}, None)])
+def test_only_the_formats_that_are_asked_for(studio, argv, endings, played):
+    outcome = studio.run("--samples", 1, *argv)
+    assert outcome.status == 0, outcome.err
+    files = {f"me_golf_swing_1{ending}" for ending in endings}
+    assert {path.name for path in studio.out.iterdir()} == files | {"index.html", "me_pose.jpg", "me_pose.json"}
+    assert set(Links(studio.out / "index.html").found) == files | {"me_pose.jpg"}
+    page = (studio.out / "index.html").read_text()
+    assert played in page if played else "<video" not in page
+
+
+def test_the_frame_rate_is_chosen(studio):
+    assert studio.run("--samples", 1, "--fps", 12.5, "--formats", "mp4,gif", "--no_whole").status == 0
+    assert len(frames_of(studio.out / "me_golf_swing_1.mp4", 12.5)) == STEPS + 1
+    with Image.open(studio.out / "me_golf_swing_1.gif") as gif:
+        assert gif.info["duration"] == 80
 
 
 def test_action_list_needs_no_photo(studio, weights):
@@ -312,7 +333,12 @@ def test_bad_actions_and_places(studio):
     ("--image x.jpg --action squat", "--image needs --test"),
     ("--test --pretrain x --pose y", "--pose needs --image"),
     ("--test --pretrain x --image y", "--image needs --action"),
-    ("--test --pretrain x --image y --action z --person 0", "--person must be at least 1")])
+    ("--test --pretrain x --image y --action z --person 0", "--person must be at least 1"),
+    ("--test --pretrain x --image y --action z --fps 0", "--fps 0: expected more than 0"),
+    ("--test --pretrain x --image y --action z --fps nan", "--fps nan: expected more than 0"),
+    ("--test --pretrain x --image y --action z --formats mp4,avi", "--formats mp4,avi: expected one or several of mp4"),
+    ("--test --pretrain x --image y --action z --formats ,", "--formats ,: expected one or several"),
+    ("--test --pretrain x --no_whole", "--no_whole needs --image")])
 def test_options_that_do_not_go_together(run_script, argv, message):
     outcome = run_script(train_actvae.main, "--config", "config/Penn_actvae.yaml", *argv.split())
     assert outcome.status == 2 and message in outcome.err and "Traceback" not in outcome.err
@@ -329,7 +355,7 @@ def test_of_several_photos_the_good_ones_are_finished(studio):
     outcome = studio.run("--pose", poses, pose=False, photos=[broken, unposed, studio.photo])
     assert outcome.status == 1 and outcome.err.count("error: ") == outcome.err.count("\n") == 2
     assert str(broken) in outcome.err and str(poses / "unposed.json") in outcome.err
-    assert (studio.out / "me_golf_swing_2_whole.gif").exists() and (studio.out / "index.html").exists()
+    assert (studio.out / "me_golf_swing_2_whole.mp4").exists() and (studio.out / "index.html").exists()
     assert studio.run("--pose", poses, pose=False, photos=[broken, unposed]).status == 2
 
 
