@@ -66,6 +66,7 @@ class Trainer(BaseTrainer):
         self.actvae = self.pose_module = build_pose_module(config.actvae, actions).to(self.device).eval().requires_grad_(False)
         self.generator = self._place(build_generator(config.generator, actions))
         self.plate, self.any_size = self.generator.plate, self.generator.any_size
+        self.cuts_out = self.any_size and self.generator.uses_mask
         if config.pairs == "anywhere":
             self.draw_frame_indices = None                   # all pictures of a pair are needed
         self.discriminator = self._place(PoseDiscriminator(**vars(config.discriminator)))
@@ -293,7 +294,7 @@ class Trainer(BaseTrainer):
         with self._painting() as generator:
             return generator.prepare(source.to(self.device), source_pose.to(self.device), **self._used_mask(mask))
 
-    def paint(self, source, source_pose, poses, action, size=None, mask=None, prepared=None):
+    def paint(self, source, source_pose, poses, action, size=None, mask=None, prepared=None, alone=False):
         """Paint poses with a source picture, with the generator in eval mode.
 
         Args:
@@ -304,8 +305,9 @@ class Trainer(BaseTrainer):
             size: side of the result; None: that of the source.
             mask: None or (B, 1, P, P) in [0, 1], 1 where the source shows its person; generators that use none ignore it.
             prepared: of :meth:`prepare` for these sources, which then are not prepared again; None prepares them.
+            alone: whether people are painted without a background, with a generator of which `cuts_out` says that it can.
         Returns:
-            (B, T, 3, size, size) pictures in [-1, 1].
+            (B, T, 3, size, size) pictures in [-1, 1]; with `alone` (B, T, 4, size, size), colours and silhouette.
         Raises:
             UserError: a side below 1, or another than the source's with a generator that paints only that.
         """
@@ -314,7 +316,7 @@ class Trainer(BaseTrainer):
             self.check_paint_size(size)
         inputs = [value.to(self.device) for value in (source, source_pose, poses, action)]
         with self._painting() as generator:
-            return paint(generator, *inputs, size, **self._used_mask(mask), prepared=prepared)
+            return paint(generator, *inputs, size, **self._used_mask(mask), prepared=prepared, alone=alone)
 
     def predict(self, source, n, steps=None, seed=7, painted=None, size=None):
         """As :meth:`BaseTrainer.predict`, and paint the first `painted` samples of each row in `size`, see :meth:`paint`, which

@@ -50,6 +50,7 @@ SHIFT = 0.15                   # how far the network may shift a part's pixels, 
 RESIDUAL = 0.4                 # how far it may change a colour, of [-1, 1]
 BAND = 0.18                    # of the torso's length: how far from its edge the silhouette may be corrected
 FAINT = 1e-3                   # weight of a part where it has no pixels, so that every pixel of the silhouette has a colour
+FOG = 0.2                      # a silhouette of less is nothing, and of 1 - FOG is all, in front of another background
 SURE = 4.0                     # logits of the silhouette where the moved mask is 0 or 1
 
 
@@ -244,11 +245,27 @@ class CutoutGenerator(Generator):
 
     @torch.no_grad()
     def paint(self, prepared, target_pose, action, size=None):
-        """Paint prepared pictures in target poses, see :class:`networks.interfaces.Generator`.
+        """Paint prepared pictures in target poses, see :class:`networks.interfaces.Generator`."""
+        return self.composite(prepared, *self.cut_out_finely(prepared, target_pose, size))
 
-        The same as :meth:`cut_out` and :meth:`composite`, but the parts' pixels are looked up by bicubic interpolation, which
-        loses less detail, and only where a part may show. What is left out are weights so faint that a pixel changes by less
-        than a grey level of 8 bits.
+    @torch.no_grad()
+    def paint_person(self, prepared, target_pose, size=None):
+        """Paint prepared people without a background, see :class:`networks.interfaces.Generator`.
+
+        Where nothing moves, and the mask is sure of the person, the pixels are the photo's. The silhouette is steepened: in front
+        of a background that differs from the photo's, its faint borders would be seen as fog.
+        """
+        person, silhouette, gate = self.cut_out_finely(prepared, target_pose, size)
+        size = person.shape[-2:]
+        mask, gate = resize(prepared.layers[:, :, 3].amax(1, keepdim=True), size), resize(gate, size)     # (B, 1, h, w) each
+        sure = (2 * mask - 1).clamp(min=0)
+        person = torch.lerp(person, resize(prepared.source, size), (1 - gate) * sure)
+        silhouette = (torch.lerp(mask, silhouette, gate) - 0.5) / (1 - 2 * FOG)
+        return torch.cat([person, 2 * silhouette.clamp(-0.5, 0.5)], 1)
+
+    def cut_out_finely(self, prepared, target_pose, size=None):
+        """As :meth:`cut_out`, but the parts' pixels are looked up by bicubic interpolation, which loses less detail, and only
+        where a part may show. What is left out are weights so faint that a pixel changes by less than a grey level of 8 bits.
         """
         size = (size or prepared.source.shape[-1],) * 2
         joined = self.join_parts(prepared, target_pose)
@@ -267,7 +284,7 @@ class CutoutGenerator(Generator):
             weights[box] += weight
             moved[box] = torch.maximum(moved[box], alpha)
         person = (total / weights + resize(joined.colours, size)).clamp(-1, 1)
-        return self.composite(prepared, person, self.silhouette(moved, joined), joined.gate)
+        return person, self.silhouette(moved, joined), joined.gate
 
     def part_box(self, joined, part, size):
         """Where in a picture of `size` (h, w) a part may show in any row, as slices; None if nowhere."""

@@ -21,7 +21,7 @@ class Generator(nn.Module):
         uses_mask: whether `plate`, `prepare` and `forward` also take `mask`, None or (B, 1, P, P) in [0, 1]: 1 where the source
             picture shows its person. Such a generator cuts the person out: with `tell_person=True`, `forward` also returns the
             person's colours (B, 3, S, S) and silhouette (B, 1, S, S) in the target pose. `image_loss.person` and
-            `image_loss.silhouette` need them.
+            `image_loss.silhouette` need them. If it is also `any_size`, it has `paint_person`.
         outer: names of the first and last layers (submodules), which the optimizer Muon leaves to Adam.
         stacked: whether one tensor holds the weights of several networks; Muon cannot train such tensors.
     """
@@ -69,6 +69,16 @@ class Generator(nn.Module):
             size: side of the result in pixels; None: P, the source's.
         Returns:
             (B, 3, size, size) pictures.
+        """
+        raise NotImplementedError
+
+    def paint_person(self, prepared, target_pose, size=None):
+        """Paint the person of prepared pictures without a background; only for `any_size` and `uses_mask`.
+
+        Args:
+            prepared, target_pose, size: as for :meth:`paint`.
+        Returns:
+            (B, 4, size, size) in [-1, 1]: the person's colours, and last the silhouette, -1 outside and 1 inside the person.
         """
         raise NotImplementedError
 

@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from evaluation.sampling import evenly_spaced
+from photo.scene import opaque
 from pose.pose_file import write_poses
 from utils.drawing import grid
-from utils.files import write_text
-from utils.media import write_gif, write_image, write_mp4
+from utils.files import replaced_folder, write_text
+from utils.media import write_gif, write_image, write_mp4, write_webp
 from utils.pages import image, page
 from utils.transform import limited, resized
 
@@ -41,7 +42,19 @@ def _gif(path, pictures, fps):
     write_gif(path, np.stack([limited(picture, GIF_SIDE) for picture in pictures]), fps, photo=True)
 
 
-VIDEOS = {"mp4": _mp4, "gif": _gif}       # ending -> writes pictures (T, h, w, 3) uint8; the page plays the first one written
+def _webp(path, pictures, fps):
+    write_webp(path, pictures, fps)
+
+
+def _frames(path, pictures, _fps):
+    with replaced_folder(path) as folder:
+        for number, picture in enumerate(pictures):
+            write_image(folder / f"{number:03d}.png", picture)
+
+
+# ending -> writes pictures (T, h, w, 3) uint8; the page plays the first one written
+VIDEOS = {"mp4": _mp4, "gif": _gif, "webp": _webp, "frames": _frames}
+ALPHA = ("webp", "frames")                # those that also write pictures (T, h, w, 4), and are written if none of them is chosen
 STRIP, POSES = "strip", "poses"
 FORMATS = (*VIDEOS, STRIP, POSES)         # as --formats
 
@@ -52,23 +65,29 @@ def write_clip(folder, photo, sample, pictures, request, whole):
     Args:
         photo: :class:`photo.make_clips.Photo`.
         sample: :class:`photo.motions.Sample`.
-        pictures: (T + 1, h, w, 3) uint8 of its crop.
-        request: :class:`photo.options.PhotoRequest`, which says the formats.
+        pictures: (T + 1, h, w, 3) uint8 of its crop, or (T + 1, h, w, 4) of the person alone.
+        request: :class:`photo.options.PhotoRequest`, which says the formats and what is behind the person alone.
         whole: whether to write clips of the whole photo, too.
     """
     stem, links, played = f"{photo.stem}_{sample.action}_{sample.number}", [], []
     endings = [ending for ending in VIDEOS if ending in request.formats]
-    views = ({PERSON: pictures} | ({WHOLE: sample.crop.put_back(pictures)} if whole else {})) if endings else {}
+    scene, crop = request.scene, sample.crop
+    near = pictures if scene is None else scene.behind(crop, pictures)
+    if endings and near.shape[-1] == 4:
+        endings = [ending for ending in ALPHA if ending in endings] or ALPHA
+    views = {PERSON: near}
+    if whole and endings:
+        views[WHOLE] = crop.put_back(pictures) if scene is None else scene.behind_whole(crop, pictures)
     for view, frames in views.items():
         for ending in endings:
             VIDEOS[ending](folder / f"{stem}{view}.{ending}", frames, sample.fps)
             links.append((f"{CAPTIONS[view]} as {ending.upper()}", f"{stem}{view}.{ending}"))
-        played.append(f"{stem}{view}.{endings[0]}")
+        played += [f"{stem}{view}.{ending}" for ending in endings[:1]]
     if POSES in request.formats:
         write_poses(folder / f"{stem}.json", sample.motion)
         links.append(("poses", f"{stem}.json"))
     if STRIP in request.formats:
-        write_image(folder / f"{stem}.jpg", strip(pictures))
+        write_image(folder / f"{stem}.jpg", strip(opaque(near)))
     return Clip(photo.heading, sample.action, title(sample), played, f"{stem}.jpg" if STRIP in request.formats else None, links)
 
 
@@ -98,10 +117,15 @@ def write_clips_page(folder, intro, clips, shown):
     for photo in dict.fromkeys(clip.photo for clip in clips):
         body.append(f"<h2>{escape(photo)}</h2>{image(shown[photo], 'sheet')}")
         for clip in (clip for clip in clips if clip.photo == photo):
-            videos = "".join(image(name) if name.endswith(".gif") else
-                             f'<video src="{escape(name)}" autoplay loop muted playsinline controls></video>'
-                             for name in clip.videos)
+            videos = "".join(map(_player, clip.videos))
             links = " · ".join(f'<a href="{escape(name)}">{escape(caption)}</a>' for caption, name in clip.links)
             body.append(f'<h3>{escape(clip.action.replace("_", " "))}, {escape(clip.title)}</h3><div class="clips">{videos}</div>'
                         f"<p>{links}</p>{image(clip.strip, 'sheet') if clip.strip else ''}")
     write_text(folder / "index.html", page("Photos in motion", "".join(body)))
+
+
+def _player(name):
+    # a browser does not play a folder of frames
+    if name.endswith((".gif", ".webp", ".frames")):
+        return image(f"{name}/000.png" if name.endswith(".frames") else name)
+    return f'<video src="{escape(name)}" autoplay loop muted playsinline controls></video>'

@@ -76,6 +76,16 @@ class Crop(NamedTuple):
             frame[y1:y2, x1:x2] = np.rint(ground + self.blend * (resized(picture, (y2 - y1, x2 - x1)) - ground))
         return shown
 
+    def put_alone(self, people):
+        """People without a background (T, h, w, 4) uint8, cut like the crop, in a transparent picture of the whole photo's size:
+        (T, H, W, 4)."""
+        x1, y1, x2, y2 = self.region
+        shown = np.zeros((len(people), *self.whole.shape[:2], 4), np.uint8)
+        for person, frame in zip(people, shown):
+            frame[y1:y2, x1:x2] = resized(person, (y2 - y1, x2 - x1))
+            frame[y1:y2, x1:x2, 3:] = np.rint(frame[y1:y2, x1:x2, 3:] * self.blend)
+        return shown
+
     def enlarge(self, pictures):
         """Pictures painted at another size, (T, S, S, 3) with the source first -> (T, h, w, 3) of this crop.
 

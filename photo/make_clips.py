@@ -58,6 +58,7 @@ def make_clips(trainer, request, margins, log):
     config, folder = trainer.config, request.folder
     actions = choose_actions(request.actions, config.actions)
     photos = name_photos(request)
+    check_scene(trainer, request)
     if trainer.paints and not trainer.any_size:
         log.info("the generator %s paints %d x %d pixels, which are enlarged; cutout paints in the photo's own resolution",
                  config.generator.kind, config.imsize, config.imsize)
@@ -75,6 +76,15 @@ def make_clips(trainer, request, margins, log):
                          "own right side, blue the own left side.", clips, shown)
         log.info("all clips: %s", folder / "index.html")
     return status
+
+
+def check_scene(trainer, request):
+    """Raise :class:`UserError` if another background is asked for, and these weights cannot paint the person alone."""
+    if request.scene is not None and not trainer.paints:
+        raise UserError("--background: this script draws the motion alone; train_actvae_p2inetwork.py paints")
+    if request.scene is not None and not trainer.cuts_out:
+        raise UserError(f"--background: the generator {trainer.config.generator.kind} does not cut the person out; cutout does, "
+                        "whose weights are in pretrain/people_cutout")
 
 
 def write_pose_pages(request, log):
@@ -123,10 +133,12 @@ def find_motions(trainer, finder, photo, actions, margins, request):
 
 def write_clips(trainer, photo, samples, request, log):
     """Paint the samples of a photo and write their files; a list of :class:`photo.clip_files.Clip`."""
-    clips, whole = [], trainer.paints and request.whole
+    clips, whole, alone = [], trainer.paints and request.whole, request.scene is not None
+    if alone and next(iter(samples.values()))[0].crop.mask is None:
+        log.warning("%s: no mask was found, so the person is cut out roughly, along the limbs; give one with --mask", photo.path)
     with ThreadPoolExecutor(QUEUE) as writers:
         for action, several in samples.items():
-            motions = paint_motions(trainer, several) if trainer.paints else map(draw_motion, several)
+            motions = paint_motions(trainer, several, alone) if trainer.paints else map(draw_motion, several)
             for sample, pictures in zip(several, motions):
                 if len(clips) >= QUEUE:
                     clips[-QUEUE].result()

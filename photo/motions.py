@@ -57,7 +57,7 @@ def sample_motions(trainer, subject, action, margins, request):
             for number, (motion, share) in enumerate(zip(motions, shares), 1)]
 
 
-def paint_motions(trainer, samples):
+def paint_motions(trainer, samples, alone=False):
     """Paint the motions of one action.
 
     A generator that only paints pictures of `imsize` pixels paints these, and they are enlarged.
@@ -65,8 +65,9 @@ def paint_motions(trainer, samples):
     Args:
         trainer: with loaded weights.
         samples: list of :class:`Sample` that share one crop.
+        alone: whether to paint people without a background, with a trainer that `cuts_out`.
     Yields:
-        for each of them (T + 1, h, w, 3) uint8, the crop of the photo first.
+        for each of them (T + 1, h, w, 3) uint8, the crop of the photo first; with `alone` (T + 1, h, w, 4), colours and alpha.
     """
     crop = samples[0].crop
     picture = crop.picture if trainer.any_size else crop.picture_at(trainer.config.imsize)
@@ -75,9 +76,10 @@ def paint_motions(trainer, samples):
     start, mask = motions[0][None, 0], None if crop.mask is None else torch.from_numpy(crop.mask)[None, None]
     prepared = trainer.prepare(source, start, mask)
     for poses in motions:
-        painted = [as_pictures(trainer.paint(source, start, some[None], action, prepared=prepared)[0])           # (t, S, S, 3)
-                   for some in poses[1:].split(max(1, PIXELS_AT_ONCE // len(picture) ** 2))]
-        pictures = np.concatenate([picture[None], *painted])
+        poses = poses if alone else poses[1:]
+        painted = [as_pictures(trainer.paint(source, start, some[None], action, prepared=prepared, alone=alone)[0])
+                   for some in poses.split(max(1, PIXELS_AT_ONCE // len(picture) ** 2))]
+        pictures = np.concatenate(painted if alone else [picture[None], *painted])
         yield crop.inside(pictures) if trainer.any_size else crop.enlarge(pictures)
 
 

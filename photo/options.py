@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from photo.clip_files import FORMATS, POSES, STRIP
+from photo.scene import Scene, read_scene
 from pose import DEFAULT_DETECTOR, DETECTORS
 from utils.options import OptionGroup, at_home, at_least_one, given_options
 
@@ -27,6 +28,7 @@ class PhotoRequest(NamedTuple):
     samples: int = 4                      # n, sampled motions of each action
     steps: int = 16                       # T, predicted steps of each motion
     seed: int = 7                         # of the noise, which follows from seed, action and sample alone
+    scene: Scene | None = None            # what is shown behind the person; None: the photo's own background
     choose: str = "typical"               # which futures are shown, see :mod:`pose.medoids`; or "random", the first n drawn
     formats: tuple = DEFAULT_FORMATS      # names in photo.clip_files.FORMATS: the files of each clip
     whole: bool = True                    # whether there are clips of the whole photo, too
@@ -52,6 +54,9 @@ def add_photo_options(parser):
                        help="which detector finds the person (default: %(default)s)")
     photo.add_argument("--detector_weights", metavar="PATH", type=at_home,
                        help="weights of the detector, for blazepose a wheel or a folder (default: downloaded once)")
+    photo.add_argument("--background", metavar="WHAT", type=at_home,
+                       help="what is behind the person: a picture file; a colour (a name or #rrggbb); or none: clips with an "
+                            "alpha channel, as animated WebP and PNG frames (default: the photo's own background)")
     photo.add_argument("--fps", type=float, metavar="F", help="frames a second of the clips (default: 8)")
     photo.add_argument("--formats", metavar="NAMES", default=",".join(DEFAULT_FORMATS),
                        help=f"what is written for each clip, of {', '.join(FORMATS)}, with commas between them "
@@ -68,7 +73,8 @@ def check_photo_options(parser, options):
     unknown = [name for name in chosen_formats(options.formats) if name not in FORMATS]
     if unknown or not chosen_formats(options.formats):
         parser.error(f"--formats {options.formats}: expected one or several of {', '.join(FORMATS)}, with commas between them")
-    given = given_options(options, "image", "action", "pose", "mask", "person", "detector_weights", "fps", "no_whole", "out")
+    given = given_options(options, "image", "action", "pose", "mask", "person", "detector_weights", "background", "fps",
+                          "no_whole", "out")
     if given and not options.test:
         parser.error(f"{given[0]} needs --test, and --pretrain DIR or --resume")
     if given and not asks_for_photos(options):
@@ -101,4 +107,5 @@ def photo_request(options, folder):
     mask = Path(options.mask) if options.mask else None
     return PhotoRequest([Path(path) for path in options.image], Path(options.out or folder), options.action or "all", pose, mask,
                         options.person, options.detector, options.detector_weights, seed=options.seed, choose=options.choose,
-                        formats=chosen_formats(options.formats), whole=not options.no_whole, fps=options.fps, **chosen)
+                        formats=chosen_formats(options.formats), whole=not options.no_whole, fps=options.fps,
+                        scene=read_scene(options.background) if options.background else None, **chosen)

@@ -1,4 +1,4 @@
-"""Pictures as files: JPEG, PNG, GIF, MP4."""
+"""Pictures as files: JPEG, PNG, GIF, WebP, MP4."""
 from fractions import Fraction
 
 import av
@@ -54,6 +54,14 @@ def write_gif(path, pictures, fps=GIF_FPS, photo=False):
     first, *others = (strip.crop((0, top, width, top + height)) for top in range(0, count * height, height))
     with atomic_write(path, "wb", sync=False) as file:
         first.save(file, format="GIF", save_all=True, append_images=others, duration=round(1000 / fps), loop=0, optimize=False)
+
+
+def write_webp(path, pictures, fps=GIF_FPS):
+    """Save pictures (T, h, w, 3 or 4) uint8 as an animated WebP that repeats forever; a fourth channel is alpha."""
+    first, *others = map(Image.fromarray, pictures)
+    with atomic_write(path, "wb", sync=False) as file:
+        first.save(file, format="WEBP", save_all=True, append_images=others, duration=round(1000 / fps), loop=0, quality=90,
+                   method=2)
 
 
 def write_mp4(path, pictures, fps=GIF_FPS, preset="medium"):

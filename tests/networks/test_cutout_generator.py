@@ -253,3 +253,26 @@ def test_prepared_rows_can_be_picked(network):
     prepared = network.prepare(source.expand(2, -1, -1, -1), POSE.expand(2, -1, -1), mask=mask.expand(2, -1, -1, -1))
     one = Prepared(*(tensor[:1] for tensor in prepared))
     torch.testing.assert_close(network.paint(one, RAISED, ACTION), network.paint(prepared, RAISED.expand(2, -1, -1), ACTION)[:1])
+
+
+def test_the_person_alone_in_the_own_pose_is_what_the_mask_shows(network):
+    source, mask = scene()
+    alone = network.paint_person(network.prepare(source, POSE, mask=mask), POSE)
+    torch.testing.assert_close(alone[:, 3:], 2 * mask - 1)
+    inside = mask.expand(-1, 3, -1, -1) == 1
+    torch.testing.assert_close(alone[:, :3][inside], source[inside])
+
+
+def test_the_person_alone_is_where_the_painted_person_is(network):
+    """In front of the plate, the person alone looks like the painted picture; without the plate nothing of the ground is left."""
+    source, mask = scene()
+    prepared = network.prepare(source, POSE, mask=mask)
+    painted = network.paint(prepared, RAISED, ACTION)
+    person, silhouette = network.paint_person(prepared, RAISED).split((3, 1), 1)
+    assert silhouette.min() == -1 and silhouette.max() == 1
+    put_back = torch.lerp(prepared.plate, person, (silhouette + 1) / 2)
+    assert (put_back - painted).abs().mean() < 0.03
+    assert (put_back - painted)[(silhouette.abs() == 1).expand_as(put_back)].abs().mean() < 0.02
+    other = network.paint_person(network.prepare(mask * source - (1 - mask), POSE, mask=mask), RAISED)
+    seen = (silhouette > 0).expand_as(person)
+    assert (other[:, :3] - person)[seen].abs().mean() < 0.1, "another ground behind the photo's person does not show"

@@ -248,6 +248,45 @@ def test_names_with_anything_in_them(studio):
     assert {photo.stem for photo in name_photos(PhotoRequest([photo, twin], studio.out))} == {"my_1_41_ünï", "my_1_41_ünï_2"}
 
 
+# ---- another background ----
+
+def test_clips_in_front_of_another_background(studio):
+    mask = studio.folder / "mask.png"
+    write_mask(mask, box_mask())
+    cut_out = ("--samples", 1, "--mask", mask, "--background")
+    outcome = studio.run(*cut_out, "#20a060", kind="cutout")
+    assert outcome.status == 0 and "no mask was found" not in outcome.out
+    assert {path.name for path in studio.out.glob("me_golf*")} == files_of("me_golf_swing_1") - {"me_golf_swing_1.gif",
+                                                                                                 "me_golf_swing_1_whole.gif"}
+    whole = frames_of(studio.out / "me_golf_swing_1_whole.mp4").astype(int)
+    assert np.abs(whole[:, :, :30] - (32, 160, 96)).mean() < 3, "the photo is gone"
+    assert np.abs(whole[0, 30:90, 65:95] - draw_photo()[30:90, 65:95]).mean() < 4, "the person is there"
+    assert "me.png: no mask was found, so the person is cut out roughly" in studio.run(*cut_out[:2], "--background", "white",
+                                                                                       kind="cutout").out
+
+
+def test_clips_without_a_background(studio):
+    mask = studio.folder / "mask.png"
+    write_mask(mask, box_mask())
+    assert studio.run("--samples", 1, "--mask", mask, "--background", "none", kind="cutout").status == 0
+    links = Links(studio.out / "index.html").found
+    assert {f"me_golf_swing_1{view}.{kind}" for view in ("", "_whole") for kind in ("webp", "frames")} <= set(links)
+    assert all((studio.out / link).exists() for link in links) and not list(studio.out.glob("*.mp4"))
+    frames = sorted((studio.out / "me_golf_swing_1_whole.frames").iterdir())
+    assert [path.name for path in frames] == [f"{number:03d}.png" for number in range(STEPS + 1)]
+    first = np.asarray(Image.open(frames[0]))
+    assert first.shape == (*SIZE, 4) and first[:, :30, 3].max() == 0 and first[40:80, 70:90, 3].min() == 255
+    with Image.open(studio.out / "me_golf_swing_1.webp") as clip:
+        clip.load()
+        assert clip.n_frames == STEPS + 1 and clip.info["duration"] == 125
+
+
+def test_backgrounds_that_cannot_be(studio):
+    studio.refused("--background: the generator limb_warp does not cut the person out", "--background", "white")
+    studio.refused("--background: this script draws the motion alone", "--background", "white", main=train_actvae.main)
+    studio.refused("--background beach.jpg: neither a picture file, nor a colour", "--background", "beach.jpg", kind="cutout")
+
+
 # ---- the crop ----
 
 def subject_of(photo, pose):
