@@ -84,11 +84,22 @@ def write_clip(folder, photo, sample, pictures, request, whole):
             links.append((f"{CAPTIONS[view]} as {ending.upper()}", f"{stem}{view}.{ending}"))
         played += [f"{stem}{view}.{ending}" for ending in endings[:1]]
     if POSES in request.formats:
-        write_poses(folder / f"{stem}.json", sample.motion)
+        write_poses(folder / f"{stem}.json", sample.motion, describe(photo, sample))
         links.append(("poses", f"{stem}.json"))
     if STRIP in request.formats:
         write_image(folder / f"{stem}.jpg", strip(opaque(near)))
     return Clip(photo.heading, sample.action, title(sample), played, f"{stem}.jpg" if STRIP in request.formats else None, links)
+
+
+def describe(photo, sample):
+    """What the poses' file tells beside the poses: their frame rate, the photo, and where clips show its pixels.
+
+    A point of the photo is shown in a clip at (point - origin) * scale.
+    """
+    crop, (person, whole), (h, w) = sample.crop, sample.crop.scales, sample.crop.photo_size
+    return {"fps": round(sample.fps, 3), "photo": {"file": photo.path.name, "width": w, "height": h},
+            "person": {"origin": crop.box[:2].tolist(), "scale": round(person, 5)},
+            "whole": {"origin": [0, 0], "scale": round(whole, 5)}}
 
 
 def title(sample):

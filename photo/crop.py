@@ -43,7 +43,13 @@ class Crop(NamedTuple):
     whole: np.ndarray        # (H, W, 3) uint8, the photo as it is shown
     region: np.ndarray       # (4,) int, where the crop lies in it
     blend: np.ndarray        # (h, w, 1) float32 of the region: 0 at a seam, 1 from its inner edge on
+    photo_size: tuple        # (h, w) of the photo, pixels
     mask: np.ndarray | None = None   # (P, P) float32 in [0, 1], letterboxed like `picture`: 1 where the person is
+
+    @property
+    def scales(self):
+        """Pixels of the clips for each pixel of the photo: (of the person, of the whole photo)."""
+        return float(self.place().ratio), self.whole.shape[1] / self.photo_size[1]
 
     def place(self, size=None):
         """Where the crop lies in a letterboxed picture with this side, or in `picture`: a :class:`utils.transform.Letterbox`."""
@@ -131,7 +137,7 @@ def crop_person(subject, joints, margins):
     side = int(np.clip((box[2:] - box[:2]).max(), SMALLEST_SIDE, CROP_SIDE))
     inner = [*(region[:2] > 0), *(region[2:] < limit[2:])]
     return Crop(box, side, picture_from_frame(photo, box, side), whole, region, seam(region[2:] - region[:2], inner),
-                None if subject.mask is None else crop_mask(subject.mask, box, side))
+                photo.shape[:2], None if subject.mask is None else crop_mask(subject.mask, box, side))
 
 
 def crop_mask(mask, box, size):

@@ -143,9 +143,16 @@ def write_clips(trainer, photo, samples, request, log):
                 if len(clips) >= QUEUE:
                     clips[-QUEUE].result()
                 clips.append(writers.submit(write_clip, request.folder, photo, sample, pictures, request, whole))
-            log.info("%s, %s: %d clips of %d pictures, %d x %d pixels", photo.path, action, len(several), len(pictures),
-                     *pictures.shape[2:0:-1])
+            log.info("%s, %s: %d clips of %d pictures, %d x %d pixels%s", photo.path, action, len(several), len(pictures),
+                     *pictures.shape[2:0:-1], told_scale(sample.crop, whole))
         return [clip.result() for clip in clips]
+
+
+def told_scale(crop, whole):
+    """A text that says how much smaller than the photo its clips are, if they are."""
+    (h, w), small = crop.photo_size, [f"{name} at {scale:.0%}" for name, scale, there in
+                                      zip(("the person", "the whole photo"), crop.scales, (True, whole)) if there and scale < 1]
+    return f"; smaller than the photo, which has {w} x {h}: {' and '.join(small)}" if small else ""
 
 
 def work_on_each(photos, work):

@@ -1,7 +1,8 @@
 """Poses in JSON files, in pixels of a photo or video, with joints and sides as in pose/skeleton.py.
 
 One pose is a list of 13 `[x, y]` or `[x, y, visible]`. The poses of a video are a list of poses, one for each frame, with null
-for frames without a person. A visible joint must lie inside the picture; others may lie outside by up to the picture's size.
+for frames without a person, or an object that holds this list as `poses` beside what else is known. A visible joint must lie inside
+the picture; others may lie outside by up to the picture's size.
 """
 import json
 from pathlib import Path
@@ -37,6 +38,8 @@ def read_poses(path, size=None):
     Arguments and errors as in :func:`read_pose`.
     """
     content = _read_json(path)
+    if isinstance(content, dict) and "poses" in content:
+        content = content["poses"]
     if not isinstance(content, list) or not content:
         raise UserError(f"{path}: expected a list of poses, one a frame, got {_name(content)}")
     if len(content) == len(JOINTS) and _is_point(content[0]):
@@ -96,10 +99,24 @@ def write_pose(path, joints, visible=None):
     write_text(path, json.dumps(pose_list(joints, visible)) + "\n")
 
 
-def write_poses(path, joints):
-    """Write the poses of a video, one line for each frame: joints (T, 13, 2) in pixels, NaN for null."""
+def write_poses(path, joints, about=None):
+    """Write the poses of a video, one line for each frame.
+
+    Args:
+        path: JSON file.
+        joints: (T, 13, 2) in pixels, NaN for null.
+        about: dict of what else is known; with it the file holds an object, see the top of this file.
+    """
     lines = [json.dumps(pose_list(pose)) if np.isfinite(pose).all() else "null" for pose in joints]
-    write_text(path, "[" + ",\n".join(lines) + "]\n")
+    poses, facts = "[" + ",\n".join(lines) + "]", "".join(f"{json.dumps(key)}: {json.dumps(value)},\n" for key, value in
+                                                          (about or {}).items())
+    write_text(path, (poses if about is None else f'{{{facts}"poses": {poses}}}') + "\n")
+
+
+def read_about(path):
+    """What a file of :func:`write_poses` tells beside its poses: a dict, empty for a plain list. Raises as :func:`read_pose`."""
+    content = _read_json(path)
+    return {key: value for key, value in content.items() if key != "poses"} if isinstance(content, dict) else {}
 
 
 def _read_json(path):

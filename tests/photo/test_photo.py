@@ -17,15 +17,17 @@ from PIL import Image
 import train_actvae
 import train_actvae_p2inetwork as script
 from photo import crop as crops
+from photo.clip_files import describe
 from photo.crop import DEFAULT_MARGIN, Subject, crop_person, pose_boxes, shown_whole
-from photo.make_clips import choose_actions, name_photos
+from photo.make_clips import Photo, choose_actions, name_photos
 from photo.margins import MARGINS, SIDES
+from photo.motions import Sample
 from photo.options import PhotoRequest
 from photo.pose_page import STANDING
 from pose import DETECTORS, detector_class, keypoint_rcnn
 from pose.detector import Detector, DetectorError, Person
 from pose.masks import read_mask, write_mask
-from pose.pose_file import read_poses, write_pose
+from pose.pose_file import read_about, read_poses, write_pose
 from pose.regions import Region
 from utils.torch_files import save_torch
 from utils.transform import pose_to_picture
@@ -221,6 +223,22 @@ def test_photos_of_any_size(studio, size):
     ratio = min(1, 1280 / max(size))
     assert whole.shape == (STEPS + 1, *(round(side * ratio) // 2 * 2 for side in size), 3)
     assert max(clip.shape[1:3]) <= 1080
+    about = read_about(studio.out / "me_golf_swing_1.json")
+    assert about["fps"] == 8 and about["photo"] == {"file": "me.png", "width": size[1], "height": size[0]}
+    assert about["whole"] == {"origin": [0, 0], "scale": pytest.approx(ratio, abs=2e-3)}
+    told = f"smaller than the photo, which has {size[1]} x {size[0]}: the whole photo at {ratio:.0%}"
+    assert (told in outcome.out) == (ratio < 1)
+
+
+def test_the_poses_file_tells_where_a_clip_shows_the_photo():
+    photo, pose = draw_photo((1500, 3000)), pose_in((1500, 3000))
+    crop = crop_person(subject_of(photo, pose), pose, np.full(4, DEFAULT_MARGIN))
+    about = describe(Photo(Path("a/me.jpg"), "me"), Sample("squat", 1, pose[None], crop, None, 8))
+    assert about["whole"]["scale"] == pytest.approx(1280 / 3000, abs=1e-4) and about["person"]["scale"] < 1
+    shown = (pose - about["person"]["origin"]) * about["person"]["scale"]
+    place = crop.place()
+    expected = (pose_to_picture(pose[None], crop.box, crop.size)[0] + 1) / 2 * crop.size - (place.dw, place.dh)
+    np.testing.assert_allclose(shown, expected, atol=0.05)
 
 
 def test_a_phones_sideways_photo(studio):

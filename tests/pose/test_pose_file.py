@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pose.pose_file import read_pose, read_poses, write_pose, write_poses
+from pose.pose_file import read_about, read_pose, read_poses, write_pose, write_poses
 from utils.errors import UserError
 
 SIZE = (480, 640)                      # h, w
@@ -41,6 +41,17 @@ def test_poses_of_a_video_come_back_with_gaps(tmp_path):
     again, seen = read_poses(path, SIZE)
     np.testing.assert_array_equal(again, joints)
     np.testing.assert_array_equal(seen, visible)
+
+
+def test_poses_come_back_with_what_else_is_known(tmp_path):
+    joints = np.random.default_rng(0).uniform(0, 400, (3, 13, 2)).round(2)
+    path = tmp_path / "poses.json"
+    write_poses(path, joints, {"fps": 12.5, "photo": {"file": "a\"b.jpg"}})
+    np.testing.assert_array_equal(read_poses(path, SIZE)[0], joints)
+    assert read_about(path) == {"fps": 12.5, "photo": {"file": "a\"b.jpg"}}
+    assert len(path.read_text().splitlines()) == 2 + 3
+    write_poses(path, joints)
+    assert read_about(path) == {}
 
 
 def test_two_numbers_and_a_byte_order_mark(tmp_path):
