@@ -56,6 +56,7 @@ def train_module(options, config, run, trainer_class, evaluation):
     run.check(options.resume)
     if options.resume:
         run.lock("training")
+        config = own_config(options, config, run)
     trainer = make_trainer(options, config, run, trainer_class)
     data = training_pairs(config, trainer.paints, trainer.plate)
     held_out = read_pairs(config, images=trainer.paints, test=True)
@@ -63,7 +64,7 @@ def train_module(options, config, run, trainer_class, evaluation):
     sampler, loader = remaining_batches(trainer, data)
     if trainer.iteration >= sampler.total:
         run.create()
-        run.log.info("nothing to do: all %d epochs are trained; raise train_epoch to go on", config.train_epoch)
+        run.log.info("nothing to do: all %d epochs are trained; a larger --set train_epoch goes on", config.train_epoch)
         return 0
     if trainer.paints and config.cache:
         for rows in (data, held_out):
@@ -104,7 +105,7 @@ def remaining_batches(trainer, data):
 
 def test_module(options, config, run, trainer_class, evaluation):
     """Evaluate trained weights on the test list."""
-    config = tested_config(options, config, run)
+    config = own_config(options, config, run)
     trainer = make_trainer(options, config, run, trainer_class)
     size = (options.paint_size if trainer.paints else None) or config.imsize
     if size != config.imsize:
@@ -129,7 +130,7 @@ def test_module(options, config, run, trainer_class, evaluation):
 
 def photo_module(options, config, run, trainer_class, evaluation):
     """Make clips of photos, write pages for placing joints by hand, or print the actions that the weights know."""
-    config = tested_config(options, config, run)
+    config = own_config(options, config, run)
     if options.action == LIST:
         weights = trainer_class.find_weights(options.pretrain or run.checkpoints, options.iteration)
         adopt(config, weights.networks, weights.origin)
@@ -142,26 +143,28 @@ def photo_module(options, config, run, trainer_class, evaluation):
     return make_clips(trainer, request, read_crops(options.pretrain or run.checkpoints), run.log)
 
 
-def tested_config(options, config, run):
-    """The configuration to test with: for a resumed run the run's own, with the overrides of the command line."""
+def own_config(options, config, run):
+    """The configuration to go on with: for a resumed run the run's own, with the overrides of the command line."""
     if options.resume and run.config.is_file():
         chosen = overridden_keys(options.set)
         differing = [line for line in changes(config, run.config) if line.partition(":")[0] not in chosen]
         config = load_config(run.config, options.set)
         if differing:
             run.log.info("the configuration of the run is used; %s differs: %s", options.config, ", ".join(differing))
-    config.image_loss.vgg = 0                                # a test does not compute this loss
+    if options.test:
+        config.image_loss.vgg = 0                            # a test does not compute this loss
     return config
 
 
 def make_trainer(options, config, run, trainer_class):
     """A trainer with the weights that the options name; `config` is changed to build the networks of these weights."""
     chosen, changed, weights, pose_module = overridden_keys(options.set), [], None, None
+    other_pose_module = trainer_class.paints and options.vae_path          # replaces that of the run or the weights
     if options.resume or options.pretrain:
-        weights = trainer_class.find_weights(options.pretrain or run.checkpoints, options.iteration)
-    if trainer_class.paints and options.vae_path:                        # replaces the pose module of the run or the weights
+        weights = trainer_class.find_weights(options.pretrain or run.checkpoints, options.iteration, not other_pose_module,
+                                             config)
+    if other_pose_module:
         pose_module = find_pose_module(options.vae_path, None if weights else options.iteration)
-        weights = weights and weights.without(pose_module.files)
     elif trainer_class.paints and not weights:
         raise UserError("--vae_path is needed: the checkpoints folder of a trained train_actvae.py run")
     if weights:

@@ -101,13 +101,13 @@ def read_crops(folder):
     """Read the margins beside trained weights.
 
     Args:
-        folder: a run's folder, its checkpoints folder, or a pretrained folder.
+        folder: a run's folder, its checkpoints folder, or a pretrained folder; or a file of weights in such a folder.
     Returns:
         :class:`NearestCrops`, or :class:`ActionMargins` of a folder with `margins.json`; empty ones if there is no file.
     Raises:
         UserError: the file does not hold margins.
     """
-    folder = Path(folder)
+    folder = Path(folder).parent if Path(folder).is_file() else Path(folder)
     folder = folder.resolve().parent if folder.name == "checkpoints" else folder
     path = folder / CROPS
     if not path.is_file():

@@ -29,13 +29,13 @@ class Snapshot(NamedTuple):
 
 
 def load_part(path, module):
-    """Fill `module` from a checkpoint file, strictly: the published `{'a': state_dict}`, or a bare state dict.
+    """Fill `module` from a checkpoint file, strictly: the published `{'a': state_dict}`, `{'state_dict': ...}` or a bare one.
 
     Raises:
         UserError: other names, shapes or kinds of values than the module's.
     """
     value = load_torch(path)
-    weights = value.get("a", value) if isinstance(value, dict) else None
+    weights = value.get("a", value.get("state_dict", value)) if isinstance(value, dict) else None
     if not isinstance(weights, dict) or not weights or not all(isinstance(name, str) and isinstance(tensor, torch.Tensor)
                                                                for name, tensor in weights.items()):
         raise UserError(f"{path}: expected the published format {{'a': state_dict}}")

@@ -69,9 +69,16 @@ class BaseTrainer:
         torch.manual_seed(seed)                            # initial weights
 
     @classmethod
-    def find_weights(cls, folder, iteration=None):
-        """Weights for this kind of trainer, see :func:`training.weights.find_weights`."""
-        return find_weights(folder, cls.keys, iteration, cls.optional)
+    def find_weights(cls, place, iteration=None, pose_module=True, config=None):
+        """Weights for this kind of trainer, see :func:`training.weights.find_weights`.
+
+        Args:
+            place: folder or file.
+            pose_module: whether those of the pose module are wanted, too.
+            config: names the networks of files that come without a description; None: the published ones.
+        """
+        keys = [key for key in cls.keys if pose_module or key != "actvae"]
+        return find_weights(place, keys, iteration, cls.optional, config and describe(config, keys))
 
     def check_targets(self, targets):
         """Raise :class:`UserError` if rows with so many targets cannot be used."""
@@ -202,7 +209,7 @@ class BaseTrainer:
             self.ema.reset(name)
         if optimizers:
             self.iteration = weights.iteration
-            self._load_training_state(weights.snapshot, weights.snapshot.files[next(iter(self.parts))].parent)
+            self._load_training_state(weights.snapshot, next(iter(weights.files.values())).parent)
 
     def _load_training_state(self, snapshot, folder):
         path = snapshot.files.get(STATE, folder / "optimizer.pt")

@@ -1,15 +1,16 @@
 """Trained weights: where their files are, and which configuration they need.
 
-Weights lie in a run's folder, in its checkpoints folder, or in a folder like the authors' `pretrain/`. With them comes a
-description: the keys of the configuration that say what the networks are (their kinds and sizes, the action names, the picture
-size). A snapshot has it in its `networks` file; otherwise it is the `config.yaml` beside the weights.
+Weights lie in a run's folder, in its checkpoints folder, or in a folder like the authors' `pretrain/`; a single file is enough
+where its folder has what else is needed. With them comes a description: the keys of the configuration that say what the
+networks are (their kinds and sizes, the action names, the picture size). A snapshot has it in its `networks` file; otherwise it
+is the `config.yaml` beside the weights.
 """
 import dataclasses
 import json
 from pathlib import Path
 from typing import NamedTuple
 
-from training.checkpoints import NETWORKS, Snapshot, find_snapshots
+from training.checkpoints import NAME, NETWORKS, Snapshot, find_snapshots
 from utils.config import assign, flatten, load_config
 from utils.errors import UserError
 from utils.schema import NETWORK_KINDS, DiscriminatorConfig
@@ -29,11 +30,6 @@ class Weights(NamedTuple):
     origin: Path             # the file with the description
     iteration: int           # 0 where it is not known
     snapshot: Snapshot | None
-
-    def without(self, parts):
-        """The same without some parts of the pose module, which come from elsewhere, and without its description."""
-        return self._replace(files={name: path for name, path in self.files.items() if name not in parts},
-                             networks={key: value for key, value in self.networks.items() if key != "actvae"})
 
 
 def describe(config, keys):
@@ -77,25 +73,29 @@ def _part_names(networks, keys):
     return names
 
 
-def find_weights(folder, keys, iteration=None, optional=()):
-    """Find the newest complete weights in a folder.
+def find_weights(folder, keys, iteration=None, optional=(), expected=None):
+    """Find the newest complete weights in a folder, or those that a file belongs to.
 
     Args:
-        folder: a checkpoints folder, a run's folder with `checkpoints/`, or one with `<part>.pt` for every part.
+        folder: a checkpoints folder, a run's folder with `checkpoints/`, or one with `<part>.pt` for every part; or a file, see
+            :func:`_weights_of_file`.
         keys: the keys of the description that are wanted; all parts of the networks among them are needed.
         iteration: take the snapshot of this iteration instead of the newest.
         optional: parts that may be missing from a folder of `<part>.pt`.
+        expected: the description of networks whose files come without one; None: the published networks.
     Returns:
         :class:`Weights`.
     Raises:
         UserError: no such weights, no such iteration, or a description that cannot be read.
     """
     folder = Path(folder)
+    if folder.is_file():
+        return _weights_of_file(folder, keys, iteration, optional, expected)
     if not folder.is_dir() and folder.name != "checkpoints":
-        raise UserError(f"{folder}: there is no such folder with pretrained weights")
+        raise UserError(f"{folder}: there is no such folder or file with pretrained weights")
     place = next((place for place in (folder, folder / "checkpoints") if find_snapshots(place, ())), None)
     if not place:
-        return _published_weights(folder, keys, optional)
+        return _published_weights(folder, keys, optional, expected)
     found = []
     for snapshot in find_snapshots(place, ()):
         networks, origin = _description(snapshot, place, keys)
@@ -111,11 +111,32 @@ def find_weights(folder, keys, iteration=None, optional=()):
     return chosen[-1]
 
 
-def _published_weights(folder, keys, optional):
-    """The :class:`Weights` of a folder with `<part>.pt`."""
+def _weights_of_file(file, keys, iteration, optional, expected):
+    """The :class:`Weights` that one file stands for: its snapshot, or `<part>.pt` with the other parts of its folder. A file of
+    any other name is taken where the networks have one part only."""
+    snapshot = NAME.fullmatch(file.name)
+    if snapshot:
+        return find_weights(file.parent, keys, iteration or int(snapshot[3]), optional)
+    networks, origin = _description_beside(file.parent, keys)
+    needed = [name for name in _part_names(networks or expected or {}, keys) if name not in optional]
+    if file.stem in needed:
+        return _published_weights(file.parent, keys, optional, expected)
+    if len(needed) == 1:
+        return Weights({needed[0]: file}, networks, origin, 0, None)
+    raise UserError(f"{file}: one file does not hold all networks; give the folder that holds "
+                    f"{' and '.join(f'{name}.pt' for name in needed)}, or a run's folder")
+
+
+def _description_beside(folder, keys):
+    """(description, its file) of a folder's `config.yaml`; the description is empty if there is none."""
     path = folder / "config.yaml"
-    networks = describe(load_config(path), keys) if path.is_file() else {}
-    files = {name: folder / f"{name}.pt" for name in _part_names(networks, keys)}
+    return describe(load_config(path), keys) if path.is_file() else {}, path
+
+
+def _published_weights(folder, keys, optional, expected):
+    """The :class:`Weights` of a folder with `<part>.pt`."""
+    networks, path = _description_beside(folder, keys)
+    files = {name: folder / f"{name}.pt" for name in _part_names(networks or expected or {}, keys)}
     if not any(path.is_file() for path in files.values()):
         raise UserError(f"{folder}: {_no_checkpoint(keys)}, and no pretrained {next(iter(files.values())).name}")
     for name, file in files.items():
@@ -130,10 +151,9 @@ def _no_checkpoint(keys):
 
 def _description(snapshot, folder, keys):
     """(description, its file) of a snapshot's networks: from the snapshot itself, or else from the configuration of its run."""
-    path, config = snapshot.files.get(NETWORKS), folder.parent / "config.yaml"
+    path = snapshot.files.get(NETWORKS)
     if not path:
-        found = folder.name == "checkpoints" and config.is_file()
-        return (describe(load_config(config), keys), config) if found else ({}, folder / "config.yaml")
+        return _description_beside(folder.parent, keys) if folder.name == "checkpoints" else ({}, folder / "config.yaml")
     try:
         networks = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(networks, dict):
@@ -144,8 +164,8 @@ def _description(snapshot, folder, keys):
 
 
 def find_pose_module(folder, iteration=None):
-    """Find the trained pose module in the folder that `--vae_path` names, see :func:`find_weights`: :class:`Weights`."""
-    if not Path(folder).is_dir():
+    """Find the trained pose module that `--vae_path` names, see :func:`find_weights`: :class:`Weights`."""
+    if not Path(folder).exists():
         raise UserError(f"--vae_path {folder}: there is no such folder")
     try:
         return find_weights(folder, ("actions", "actvae"), iteration)

@@ -55,8 +55,8 @@ def _add_shared_options(parser):
     parser.add_argument("--resume", action="store_true", help="continue (or test) this run from its newest checkpoint")
     parser.add_argument("--iteration", type=int, metavar="N", help="use the checkpoint of this iteration instead of the newest")
     parser.add_argument("--pretrain", metavar="DIR", type=at_home,
-                        help="start from these trained weights, or test them: a run, its checkpoints, or a folder like the "
-                             "authors' (im_encode_content.pt, ...)")
+                        help="start from these trained weights, or test them: a run, its checkpoints, a folder like the "
+                             "authors' (im_encode_content.pt, ...), or a file in one of them")
     test = parser.add_argument_group("testing")
     test.add_argument("--test", action="store_true", help="evaluate on the test list instead of training")
     test.add_argument("--samples", type=int, metavar="K", help="number of sampled futures for each row (default: 20; photos: 4)")

@@ -130,9 +130,9 @@ def test_small_networks_train(overrides):
     trainer = small_trainer(*overrides)
     before = {name: weights_of(module) for name, module in trainer.parts.items()}
     losses = trainer.update(small_batch())
-    assert list(losses) == LOSSES and trainer.iteration == 1
+    assert list(losses) == [name for name in LOSSES if name != "vgg" or trainer.vgg_loss] and trainer.iteration == 1
     assert all(value.ndim == 0 and value.isfinite() and not value.requires_grad for value in losses.values())
-    assert bool(losses["vgg"] > 0) == ("vgg_weights=random" in overrides)
+    assert ("vgg" in losses) == ("vgg_weights=random" in overrides) and losses.get("vgg", 1) > 0
     changed = {name: not same(before[name], weights_of(module)) for name, module in trainer.parts.items()}
     assert changed == {"im_encode_content": False, "im_encode_vae": False, "generator": True, "classifier": True}
 
@@ -324,7 +324,7 @@ def test_vae_path_errors(tmp_path):
     (tmp_path / "half" / "0002_im_encode_vae_00000003.pt").unlink()
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
-    for name, message in (("none", "no such folder"), ("file", "no such folder"), ("empty", "no trained ACT-VAE"),
+    for name, message in (("none", "no such folder"), ("file", "one file does not hold all"), ("empty", "no trained ACT-VAE"),
                           ("half", "no trained ACT-VAE"), ("wide", "has shape")):
         with pytest.raises(UserError, match=message):
             trainer.restore(find_pose_module(tmp_path / name))
@@ -406,7 +406,7 @@ def test_weights_of_zero_leave_their_work_out():
     trainer = small_trainer("image_loss.adversarial=0", "image_loss.features=0")
     before = [value.clone() for value in trainer.discriminator.state_dict().values()]
     losses = trainer.update(small_batch())
-    assert list(losses) == LOSSES and [name for name, loss in losses.items() if loss] == ["reconstruction"]
+    assert list(losses) == ["reconstruction"] and losses["reconstruction"] > 0        # nor are they told
     assert all(torch.equal(value, old) for value, old in zip(trainer.discriminator.state_dict().values(), before))
 
 

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import Scene
+from helpers import Scene, metrics
 
 import train_actvae
 from dataset.pair_list import read_list
 
 CONFIG = "config/Penn_actvae.yaml"
 PARTS = ("im_encode_content", "im_encode_vae")
+MOTION = ["actvae.horizon=8", "actvae.networks=1", "actvae.terms=6", "actvae.trunk=16", "actvae.head=8", "actvae.noise_dim=2"]
 
 
 @pytest.fixture
@@ -214,6 +215,34 @@ def test_pretrained_folder_that_cannot_serve(scene):
                   "im_encode_vae), and no pretrained im_encode_content.pt", "--test", "--pretrain", folder)
     (folder / "im_encode_vae.pt").touch()
     scene.refused(f"{folder / 'im_encode_content.pt'}: this checkpoint file is missing", "--test", "--pretrain", folder)
+    shutil.move(folder / "im_encode_vae.pt", folder / "mine.pt")
+    scene.refused(f"{folder / 'mine.pt'}: one file does not hold all networks; give the folder that holds im_encode_content.pt "
+                  "and im_encode_vae.pt, or a run's folder", "--test", "--pretrain", folder / "mine.pt")
+
+
+@pytest.mark.parametrize("wrap", [lambda weights: {"state_dict": weights, "epoch": 3}, lambda weights: weights])
+def test_one_file_stands_for_its_snapshot_or_its_folder(scene, wrap):
+    scene.save_run()
+    folder = scene.folder / "others"
+    folder.mkdir()
+    for part in PARTS:
+        weights = torch.load(scene.checkpoints / f"0000_{part}_00000028.pt", weights_only=True)["a"]
+        torch.save(wrap({f"module.{name}": value for name, value in weights.items()}), folder / f"{part}.pt")
+    found = []
+    for file in (scene.checkpoints / "0000_im_encode_vae_00000028.pt", folder / "im_encode_content.pt"):
+        assert scene.run("--test", "--pretrain", file, "--limit", 2, "--samples", 2).status == 0
+        found.append(metrics(scene))
+        shutil.rmtree(scene.run_folder / "test")
+    assert found[0]["iteration"] == 28 and found[0]["overall"] == found[1]["overall"]
+
+
+def test_a_file_of_any_name_will_do_for_a_network_of_one_part(scene, run_script):
+    single = Scene(scene.folder, train_actvae, "config/motion.yaml", [*MOTION, *scene.tiny[:4], *scene.tiny[5:]], scene.lines,
+                   run_script)
+    single.save_run()
+    file = shutil.copy(single.checkpoints / "0000_motion_00000028.pt", scene.folder / "mine.pt")
+    assert single.run("--test", "--pretrain", file, "--limit", 2, "--samples", 2).status == 0
+    assert metrics(single)["overall"]["pixels"]["energy_score"] > 0
 
 
 def test_list_of_names_without_numbers_in_test_mode(scene):

@@ -211,7 +211,7 @@ def test_the_learning_rate_follows_the_iteration_even_where_steps_are_left_out(t
 def test_old_snapshots_are_removed_on_demand(scene):
     assert scene.run(overrides=["keep_last=2", "keep_every=5"]).status == 0
     assert snapshots(scene) == [5, 10, 11, 12] == states(scene)
-    assert scene.run("--resume", overrides=["train_epoch=5", "keep_last=1"]).status == 0
+    assert scene.run("--resume", overrides=["train_epoch=5", "keep_last=1", "keep_every=0"]).status == 0
     assert snapshots(scene) == [15] == states(scene)
 
 
@@ -230,6 +230,20 @@ def test_what_a_resumed_run_does_differently_is_told(scene):
     outcome = scene.run("--resume", overrides=["train_epoch=2", "pose_loss.kl=0.01"])
     assert outcome.status == 0
     assert "changed since this run last trained: pose_loss.kl: 0.002 -> 0.01, train_epoch: 1 -> 2\n" in outcome.out
+
+
+def test_a_resumed_run_keeps_its_own_configuration(scene):
+    assert scene.run(overrides=["train_epoch=1", "lr=0.01", "batch_size=3"]).status == 0
+    known = load_config(scene.run_folder / "config.yaml")
+    scene.tiny.clear()
+    outcome = scene.run("--resume", overrides=["train_epoch=2", "pose_loss.kl=0"])
+    assert outcome.status == 0
+    assert "the configuration of the run is used" in outcome.out and "lr: 0.01 -> 0.0002" in outcome.out
+    assert "changed since this run last trained: pose_loss.kl: 0.002 -> 0.0, train_epoch: 1 -> 2\n" in outcome.out
+    known.train_epoch, known.pose_loss.kl = 2, 0.0
+    assert load_config(scene.run_folder / "config.yaml") == known
+    log = (scene.run_folder / "log.txt").read_text()
+    assert re.findall(r"iteration (\d)  reconstruction \S+  (kl \S+  )?lr 0.01", log)[-1] == ("4", "")
 
 
 def test_only_what_is_of_no_use_is_removed(scene):
