@@ -4,7 +4,7 @@ PY := .venv/bin/python
 DEMO := data/demo
 RUNS := outputs/demo_actvae outputs/demo_p2i
 
-.PHONY: demo photo test torture lint bench clean
+.PHONY: demo photo logs test torture lint bench clean
 
 # The small pose network's matrices are too small to share out: it trains on one thread.
 demo: .venv/installed
@@ -24,6 +24,12 @@ demo: .venv/installed
 photo: .venv/installed
 	$(PY) train_actvae_p2inetwork.py --config pretrain/people_cutout/config.yaml --name _photo --test --pretrain pretrain/people_cutout \
 	    $(if $(filter list,$(ACTION)),,--image $(IMAGE)) --action $(or $(ACTION),all) $(if $(POSE),--pose $(POSE)) $(if $(MASK),--mask $(MASK))
+
+# The curves and sheets of all runs, in TensorBoard, which is not among the requirements.
+logs:
+	@if $(PY) -c "import tensorboard" 2>/dev/null; then exec $(PY) -m tensorboard.main --logdir logs; \
+	elif command -v tensorboard >/dev/null; then exec tensorboard --logdir logs; \
+	else echo "TensorBoard is not installed: $(PY) -m pip install tensorboard, then make logs again" >&2; exit 2; fi
 
 test: .venv/installed
 	$(PY) -m pytest

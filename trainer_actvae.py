@@ -50,8 +50,9 @@ class Trainer(BaseTrainer):
                 for name, loss in losses.items()}
 
     def update(self, batch, noise=None):
-        """One training iteration; returns the weighted losses as detached 0-dim tensors."""
+        """One training iteration; returns the weighted losses as detached 0-dim tensors, without those whose weight is 0."""
         losses = self.losses(batch, noise)
         self.step(sum(losses.values()), self.parts)
         self.end_iteration()
-        return {name: loss.detach() for name, loss in losses.items()}
+        weights = vars(self.config.pose_loss)
+        return {name: loss.detach() for name, loss in losses.items() if weights.get(name, 1)}

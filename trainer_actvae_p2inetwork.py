@@ -28,6 +28,7 @@ from utils.errors import UserError
 from utils.heatmap import gaussian_maps
 
 LOSSES = ("d_real", "d_sampled", "reconstruction", "vgg", "g_adversarial", "features", "g_sampled")
+ADVERSARIAL = ("d_real", "d_sampled", "g_adversarial", "g_sampled")      # of these, the weight is `image_loss.adversarial`
 
 
 def draw_frame_indices(generator, targets, steps):
@@ -130,7 +131,7 @@ class Trainer(BaseTrainer):
             picks: frame indices (k1, r, k3), see :func:`draw_frame_indices`; None takes the batch's or draws them.
             noise: (2, L, B, Z) of the two roll-outs, or None to draw it.
         Returns:
-            dict of the weighted losses as detached 0-dim tensors.
+            dict of the weighted losses as detached 0-dim tensors, without those whose weight is 0.
         Raises:
             NotFinite: see :meth:`step`; steps before the bad one have been done.
         """
@@ -183,7 +184,8 @@ class Trainer(BaseTrainer):
                 losses["g_sampled"] = weights.adversarial * adversarial
                 self.step(losses["g_sampled"], ["generator"])
         self.end_iteration()
-        return {name: loss.detach() for name, loss in losses.items()}
+        return {name: loss.detach() for name, loss in losses.items()
+                if getattr(weights, "adversarial" if name in ADVERSARIAL else name)}
 
     def _chosen_frames(self, batch, picks):
         """The frames that an iteration looks at; arguments as of :meth:`update`.

@@ -2,6 +2,9 @@
 import cv2
 import numpy as np
 
+FONT = cv2.FONT_HERSHEY_SIMPLEX, 0.36      # of captions, and its size
+MARGIN, LINE = 4, 12                       # pixels left and right of a caption, and from one of its lines to the next
+
 
 def grid(rows, gap=2, background=40):
     """Put rows of pictures into one picture; None in a row leaves a wide gap. `gap` is in pixels, `background` a grey value."""
@@ -15,11 +18,24 @@ def grid(rows, gap=2, background=40):
 
 
 def label(picture, text):
-    """A copy of a picture with a line of small text in its upper left corner, readable on any background."""
+    """A copy of a picture with small text in its upper left corner, wrapped at its right side, readable on any background."""
     picture = picture.copy()
-    for light, width in ((0, 3), (235, 1)):
-        cv2.putText(picture, text, (4, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (light,) * 3, width, cv2.LINE_AA)
+    for number, line in enumerate(wrapped(text, picture.shape[1] - 2 * MARGIN)):
+        for light, width in ((0, 3), (235, 1)):
+            cv2.putText(picture, line, (MARGIN, 12 + LINE * number), *FONT, (light,) * 3, width, cv2.LINE_AA)
     return picture
+
+
+def wrapped(text, width):
+    """The lines into which a text is broken between words so that each fits into `width` pixels; a longer word has its own."""
+    lines = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and cv2.getTextSize(longer, *FONT, 1)[0][0] <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
 
 
 def contact_sheet(pictures, columns=4, cell=320, background=20):

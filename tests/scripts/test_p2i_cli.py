@@ -135,7 +135,7 @@ def test_log(trained):
     assert "7 training rows, 6 test rows, 3 iterations an epoch, cpu" in log
     assert training.out.count("frame cache: ") == 2
     assert f"frame cache: 12 pictures, 0 MB, in {scene.folder / 'cache'}" in training.out
-    assert re.findall(r"iteration (\d)  d_real [\d.e+-]+  d_sampled \S+  reconstruction \S+  vgg 0  "
+    assert re.findall(r"iteration (\d)  d_real [\d.e+-]+  d_sampled \S+  reconstruction \S+  "
                       r"g_adversarial \S+  features \S+  g_sampled \S+  lr 0.03", log) == list("123456")
     assert re.search(r"iteration 4, test rows, true poses: PSNR [\d.]+ dB, SSIM [\d.]+; copying the source: [\d.]+ dB",
                      log)

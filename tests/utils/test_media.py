@@ -5,6 +5,7 @@ import torch
 from PIL import Image
 
 from pose.drawing import draw_poses
+from utils.drawing import label, wrapped
 from utils.media import write_gif, write_image
 
 SPREAD = torch.tensor([[x, y] for y in (-0.75, -0.25, 0.25, 0.75) for x in (-0.75, -0.25, 0.25, 0.75)])[:13]
@@ -58,3 +59,12 @@ def test_a_gif_of_many_frames_holds_them_all(tmp_path, photo, moving):
         for number in range(0, 600, 7):
             gif.seek(number)
             assert np.abs(np.asarray(gif.convert("RGB")).astype(int) - pictures[number]).max() < (60 if moving else 1)
+
+
+def test_captions_wrap_at_the_picture_s_side():
+    assert wrapped("what happened", 120) == ["what happened"] and wrapped("what happened", 56) == ["what", "happened"]
+    assert wrapped("painted with the true poses", 90) == ["painted with the", "true poses"] and wrapped("", 50) == []
+    dark = np.zeros((64, 64, 3), np.uint8)
+    told = label(dark, "what happened")
+    assert not dark.any() and not told[:, 62:].any()                          # the dark picture stays, nothing is cut off
+    assert (told > 100).any(2)[:14].any() and (told > 100).any(2)[15:28].any() and not told[32:].any()

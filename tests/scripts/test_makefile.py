@@ -1,0 +1,37 @@
+"""What `make` does beside the project's own commands."""
+import os
+import shutil
+import subprocess
+
+import pytest
+
+pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
+
+
+def make(folder, *arguments):
+    """Run make with the programs of `folder` in front."""
+    return subprocess.run(["make", "--no-print-directory", "-s", *arguments], capture_output=True, text=True,
+                          env={**os.environ, "PATH": f"{folder}{os.pathsep}/usr/bin{os.pathsep}/bin"})
+
+
+def program(path, text):
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_logs_starts_tensorboard_where_it_is_installed(tmp_path):
+    python = program(tmp_path / "python", 'test "$1" = -c || echo ran "$@"')             # of an environment that has it
+    assert make(tmp_path, "logs", f"PY={python}").stdout == "ran -m tensorboard.main --logdir logs\n"
+    bare = program(tmp_path / "bare", "exit 1")
+    program(tmp_path / "tensorboard", "echo started $@")
+    assert make(tmp_path, "logs", f"PY={bare}").stdout == "started --logdir logs\n"
+
+
+@pytest.mark.skipif(bool(shutil.which("tensorboard", path="/usr/bin:/bin")), reason="the system has TensorBoard")
+def test_logs_says_how_to_get_tensorboard(tmp_path):
+    found = make(tmp_path, "logs", f"PY={program(tmp_path / 'bare', 'exit 1')}")
+    lines = found.stderr.splitlines()
+    assert found.returncode == 2 and not found.stdout
+    assert lines[0] == f"TensorBoard is not installed: {tmp_path}/bare -m pip install tensorboard, then make logs again"
+    assert len(lines) == 2 and lines[1].startswith("make: ***")
