@@ -289,12 +289,20 @@ class Trainer(BaseTrainer):
     def _used_mask(self, mask):
         return {"mask": mask.to(self.device)} if mask is not None and self.generator.uses_mask else {}
 
-    def prepare(self, source, source_pose, mask=None):
-        """What several calls of :meth:`paint` with the same sources can share; None for generators that prepare nothing."""
+    def prepare(self, source, source_pose, mask=None, plate=None):
+        """What several calls of :meth:`paint` with the same sources can share; None for generators that prepare nothing.
+
+        `plate` is that of the sources for generators that use one, see :class:`networks.interfaces.Generator`, or None.
+        """
         if not self.any_size:
             return None
+        known = self._used_mask(mask) | ({} if plate is None or self.plate is None else {"plate": plate.to(self.device)})
         with self._painting() as generator:
-            return generator.prepare(source.to(self.device), source_pose.to(self.device), **self._used_mask(mask))
+            return generator.prepare(source.to(self.device), source_pose.to(self.device), **known)
+
+    def take_apart(self, prepared):
+        """The parts of prepared people, with a generator of which `cuts_out` says that it has them: (B, parts, 4, P, P)."""
+        return self.generator.take_apart(prepared)
 
     def paint(self, source, source_pose, poses, action, size=None, mask=None, prepared=None, alone=False):
         """Paint poses with a source picture, with the generator in eval mode.

@@ -28,6 +28,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from networks.body_parts import (
+    NAMES,
     K,
     column,
     distances,
@@ -103,6 +104,7 @@ class CutoutGenerator(Generator):
 
     any_size = True
     uses_mask = True
+    parts = tuple(NAMES)
     outer = ("own.stem", "own.head", "join.stem", "join.head")
     plate = staticmethod(background_plate)
 
@@ -262,6 +264,10 @@ class CutoutGenerator(Generator):
         person = torch.lerp(person, resize(prepared.source, size), (1 - gate) * sure)
         silhouette = (torch.lerp(mask, silhouette, gate) - 0.5) / (1 - 2 * FOG)
         return torch.cat([person, 2 * silhouette.clamp(-0.5, 0.5)], 1)
+
+    def take_apart(self, prepared):
+        """The parts as pictures, see :class:`networks.interfaces.Generator`."""
+        return torch.cat([prepared.layers[:, :, :3], 2 * prepared.layers[:, :, 3:] - 1], 2)
 
     def cut_out_finely(self, prepared, target_pose, size=None):
         """As :meth:`cut_out`, but the parts' pixels are looked up by bicubic interpolation, which loses less detail, and only

@@ -21,7 +21,8 @@ class Generator(nn.Module):
         uses_mask: whether `plate`, `prepare` and `forward` also take `mask`, None or (B, 1, P, P) in [0, 1]: 1 where the source
             picture shows its person. Such a generator cuts the person out: with `tell_person=True`, `forward` also returns the
             person's colours (B, 3, S, S) and silhouette (B, 1, S, S) in the target pose. `image_loss.person` and
-            `image_loss.silhouette` need them. If it is also `any_size`, it has `paint_person`.
+            `image_loss.silhouette` need them. If it is also `any_size`, it has `paint_person` and `take_apart`.
+        parts: names of the parts of the person that `take_apart` returns.
         outer: names of the first and last layers (submodules), which the optimizer Muon leaves to Adam.
         stacked: whether one tensor holds the weights of several networks; Muon cannot train such tensors.
     """
@@ -30,6 +31,7 @@ class Generator(nn.Module):
     tells_colours = False
     plate = None
     uses_mask = False
+    parts = ()
     outer = ()
     stacked = False
 
@@ -79,6 +81,14 @@ class Generator(nn.Module):
             prepared, target_pose, size: as for :meth:`paint`.
         Returns:
             (B, 4, size, size) in [-1, 1]: the person's colours, and last the silhouette, -1 outside and 1 inside the person.
+        """
+        raise NotImplementedError
+
+    def take_apart(self, prepared):
+        """The parts of prepared people; only for `any_size` and `uses_mask`.
+
+        Returns:
+            (B, len(parts), 4, P, P) in [-1, 1]: each part's colours, and last its alpha, -1 where the part is not.
         """
         raise NotImplementedError
 

@@ -32,6 +32,7 @@ class Subject(NamedTuple):
     whole: np.ndarray        # (H, W, 3) uint8, the photo as it is shown, see `shown_whole`
     person: Person           # in pixels of the photo
     mask: np.ndarray | None = None   # (h, w) float32 in [0, 1]: 1 where the person is
+    plate: np.ndarray | None = None  # (h, w, 3) uint8, the photo without the person
 
 
 class Crop(NamedTuple):
@@ -45,6 +46,7 @@ class Crop(NamedTuple):
     blend: np.ndarray        # (h, w, 1) float32 of the region: 0 at a seam, 1 from its inner edge on
     photo_size: tuple        # (h, w) of the photo, pixels
     mask: np.ndarray | None = None   # (P, P) float32 in [0, 1], letterboxed like `picture`: 1 where the person is
+    plate: np.ndarray | None = None  # (P, P, 3) uint8, `picture` without the person
 
     @property
     def scales(self):
@@ -137,7 +139,8 @@ def crop_person(subject, joints, margins):
     side = int(np.clip((box[2:] - box[:2]).max(), SMALLEST_SIDE, CROP_SIDE))
     inner = [*(region[:2] > 0), *(region[2:] < limit[2:])]
     return Crop(box, side, picture_from_frame(photo, box, side), whole, region, seam(region[2:] - region[:2], inner),
-                photo.shape[:2], None if subject.mask is None else crop_mask(subject.mask, box, side))
+                photo.shape[:2], None if subject.mask is None else crop_mask(subject.mask, box, side),
+                None if subject.plate is None else picture_from_frame(subject.plate, box, side))
 
 
 def crop_mask(mask, box, size):

@@ -15,6 +15,7 @@ import numpy as np
 from photo.clip_files import write_clip, write_clips_page
 from photo.crop import Subject, shown_whole
 from photo.find_person import PersonFinder
+from photo.layers import FOLDER, PLATE, find_plate, read_plate, write_layers
 from photo.motions import draw_motion, paint_motions, sample_motions
 from photo.photo_file import read_photo
 from photo.pose_page import write_pose_page
@@ -58,7 +59,7 @@ def make_clips(trainer, request, margins, log):
     config, folder = trainer.config, request.folder
     actions = choose_actions(request.actions, config.actions)
     photos = name_photos(request)
-    check_scene(trainer, request)
+    check_cut_out(trainer, request)
     if trainer.paints and not trainer.any_size:
         log.info("the generator %s paints %d x %d pixels, which are enlarged; cutout paints in the photo's own resolution",
                  config.generator.kind, config.imsize, config.imsize)
@@ -78,12 +79,14 @@ def make_clips(trainer, request, margins, log):
     return status
 
 
-def check_scene(trainer, request):
-    """Raise :class:`UserError` if another background is asked for, and these weights cannot paint the person alone."""
-    if request.scene is not None and not trainer.paints:
-        raise UserError("--background: this script draws the motion alone; train_actvae_p2inetwork.py paints")
-    if request.scene is not None and not trainer.cuts_out:
-        raise UserError(f"--background: the generator {trainer.config.generator.kind} does not cut the person out; cutout does, "
+def check_cut_out(trainer, request):
+    """Raise :class:`UserError` if something is asked for that needs the person cut out, which these weights do not do."""
+    asked = [option for option, value in (("--background", request.scene), ("--layers", request.layers or None),
+                                          ("--plate", request.plate)) if value is not None]
+    if asked and not trainer.paints:
+        raise UserError(f"{asked[0]}: this script draws the motion alone; train_actvae_p2inetwork.py paints")
+    if asked and not trainer.cuts_out:
+        raise UserError(f"{asked[0]}: the generator {trainer.config.generator.kind} does not cut the person out; cutout does, "
                         "whose weights are in pretrain/people_cutout")
 
 
@@ -106,7 +109,10 @@ def write_pose_pages(request, log):
 
 
 def find_motions(trainer, finder, photo, actions, margins, request):
-    """Find the person in a photo, sample motions, and write pose and mask: {action: list of :class:`photo.motions.Sample`}.
+    """Find the person in a photo, sample motions, and write pose, mask and, if asked for, the photo's layers.
+
+    Returns:
+        {action: list of :class:`photo.motions.Sample`}
 
     Args:
         finder: :class:`photo.find_person.PersonFinder`.
@@ -116,8 +122,12 @@ def find_motions(trainer, finder, photo, actions, margins, request):
     pixels = read_photo(photo.path)
     person, mask = finder.find(pixels, photo)
     whole = shown_whole(pixels)
-    subject = Subject(pixels, whole, person, mask)
+    plate = None if request.plate is None else read_plate(request.plate, photo, pixels.shape[:2])
+    subject = Subject(pixels, whole, person, mask, plate)
     try:
+        if plate is None and trainer.paints and trainer.cuts_out:
+            shown = request.scene is None or request.layers
+            subject = subject._replace(plate=find_plate(trainer, subject) if shown else pixels)
         samples = {action: sample_motions(trainer, subject, action, margins.of(action, person.joints), request)
                    for action in actions}
     except UserError as error:
@@ -127,6 +137,8 @@ def find_motions(trainer, finder, photo, actions, margins, request):
     if mask is not None:
         write_mask(request.folder / f"{photo.stem}_mask.png", mask)
         whole = draw_mask(whole, resized(mask, whole.shape[:2]))
+    if request.layers:
+        write_layers(request.folder / f"{photo.stem}{FOLDER}", trainer, subject)
     write_image(request.folder / f"{photo.stem}_pose.jpg", draw_skeleton(whole, person.joints * ratio, person.visible))
     return samples
 
@@ -182,7 +194,8 @@ def name_photos(request):
             stem = f"{name}_{number}"
         taken.add(stem)
         photos.append(Photo(path, stem))
-    for option, given, ending in (("--pose", request.pose, ".json"), ("--mask", request.mask, "_mask.png")):
+    for option, given, ending in (("--pose", request.pose, ".json"), ("--mask", request.mask, "_mask.png"),
+                                   ("--plate", request.plate, f"{FOLDER}/{PLATE}")):
         if given and len(photos) > 1 and not given.is_dir():
             raise UserError(f"{option} {given}: for {len(photos)} photos give a folder with a file for each, like "
                             f"{photos[0].path.stem}{ending}")

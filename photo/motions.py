@@ -8,10 +8,11 @@ import numpy as np
 import torch
 
 from photo.crop import DEFAULT_MARGIN, Crop, crop_person
+from photo.layers import prepare_crop
 from pose.drawing import as_sequence, draw_skeleton
 from pose.medoids import DRAWN, TYPICAL, shown_futures
 from training.prediction import Source
-from utils.transform import as_image, as_pictures, pose_to_picture
+from utils.transform import as_pictures, pose_to_picture
 
 AROUND = 0.1              # margin around all joints of a motion: hands, feet and hair reach beyond their joints
 PIXELS_AT_ONCE = 1 << 22  # that are painted in one call; each takes 16 bytes and more
@@ -72,9 +73,8 @@ def paint_motions(trainer, samples, alone=False):
     crop = samples[0].crop
     picture = crop.picture if trainer.any_size else crop.picture_at(trainer.config.imsize)
     motions = [torch.from_numpy(pose_to_picture(sample.motion, crop.box, crop.size).astype(np.float32)) for sample in samples]
-    source, action = as_image(picture[None]), torch.tensor([trainer.config.actions.index(samples[0].action)])
-    start, mask = motions[0][None, 0], None if crop.mask is None else torch.from_numpy(crop.mask)[None, None]
-    prepared = trainer.prepare(source, start, mask)
+    action = torch.tensor([trainer.config.actions.index(samples[0].action)])
+    source, start, prepared = prepare_crop(trainer, crop, picture, motions[0][0].numpy())
     for poses in motions:
         poses = poses if alone else poses[1:]
         painted = [as_pictures(trainer.paint(source, start, some[None], action, prepared=prepared, alone=alone)[0])

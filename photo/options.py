@@ -29,6 +29,8 @@ class PhotoRequest(NamedTuple):
     steps: int = 16                       # T, predicted steps of each motion
     seed: int = 7                         # of the noise, which follows from seed, action and sample alone
     scene: Scene | None = None            # what is shown behind the person; None: the photo's own background
+    plate: Path | None = None             # a plate file, or a folder with one for each photo; None: it is filled in
+    layers: bool = False                  # whether plate and parts are written
     choose: str = "typical"               # which futures are shown, see :mod:`pose.medoids`; or "random", the first n drawn
     formats: tuple = DEFAULT_FORMATS      # names in photo.clip_files.FORMATS: the files of each clip
     whole: bool = True                    # whether there are clips of the whole photo, too
@@ -57,6 +59,11 @@ def add_photo_options(parser):
     photo.add_argument("--background", metavar="WHAT", type=at_home,
                        help="what is behind the person: a picture file; a colour (a name or #rrggbb); or none: clips with an "
                             "alpha channel, as animated WebP and PNG frames (default: the photo's own background)")
+    photo.add_argument("--layers", action="store_true", help="also write the photo without the person (plate.png) and the "
+                                                             "person's parts (head.png, ...), in a folder NAME_layers")
+    photo.add_argument("--plate", metavar="FILE", type=at_home,
+                       help="the photo without the person, of the photo's size, perhaps a mended plate.png; or a folder that "
+                            "holds NAME_layers/plate.png (default: what the person hides is filled in)")
     photo.add_argument("--fps", type=float, metavar="F", help="frames a second of the clips (default: 8)")
     photo.add_argument("--formats", metavar="NAMES", default=",".join(DEFAULT_FORMATS),
                        help=f"what is written for each clip, of {', '.join(FORMATS)}, with commas between them "
@@ -73,8 +80,8 @@ def check_photo_options(parser, options):
     unknown = [name for name in chosen_formats(options.formats) if name not in FORMATS]
     if unknown or not chosen_formats(options.formats):
         parser.error(f"--formats {options.formats}: expected one or several of {', '.join(FORMATS)}, with commas between them")
-    given = given_options(options, "image", "action", "pose", "mask", "person", "detector_weights", "background", "fps",
-                          "no_whole", "out")
+    given = given_options(options, "image", "action", "pose", "mask", "person", "detector_weights", "background", "layers",
+                          "plate", "fps", "no_whole", "out")
     if given and not options.test:
         parser.error(f"{given[0]} needs --test, and --pretrain DIR or --resume")
     if given and not asks_for_photos(options):
@@ -104,8 +111,9 @@ def photo_request(options, folder):
     """The :class:`PhotoRequest` of some options; `folder` is where clips go if --out does not say."""
     chosen = {name: getattr(options, name) for name in ("samples", "steps") if getattr(options, name)}
     pose = Path(options.pose) if options.pose and options.pose != EDIT else None
-    mask = Path(options.mask) if options.mask else None
+    mask, plate = (Path(path) if path else None for path in (options.mask, options.plate))
     return PhotoRequest([Path(path) for path in options.image], Path(options.out or folder), options.action or "all", pose, mask,
                         options.person, options.detector, options.detector_weights, seed=options.seed, choose=options.choose,
                         formats=chosen_formats(options.formats), whole=not options.no_whole, fps=options.fps,
-                        scene=read_scene(options.background) if options.background else None, **chosen)
+                        scene=read_scene(options.background) if options.background else None, plate=plate,
+                        layers=options.layers, **chosen)

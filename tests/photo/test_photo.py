@@ -16,6 +16,7 @@ from PIL import Image
 
 import train_actvae
 import train_actvae_p2inetwork as script
+from networks.body_parts import NAMES as PARTS
 from photo import crop as crops
 from photo.clip_files import describe
 from photo.crop import DEFAULT_MARGIN, Subject, crop_person, pose_boxes, shown_whole
@@ -297,6 +298,39 @@ def test_clips_without_a_background(studio):
     with Image.open(studio.out / "me_golf_swing_1.webp") as clip:
         clip.load()
         assert clip.n_frames == STEPS + 1 and clip.info["duration"] == 125
+
+
+def test_layers_are_written_and_a_mended_plate_is_read_back(studio):
+    mask = studio.folder / "mask.png"
+    write_mask(mask, box_mask())
+    argv = ("--samples", 1, "--mask", mask)
+    assert studio.run(*argv, "--layers", kind="cutout").status == 0
+    layers = studio.out / "me_layers"
+    assert {path.stem for path in layers.iterdir()} == {"plate", *PARTS}
+    photo, plate = draw_photo(), np.asarray(Image.open(layers / "plate.png"))
+    far = np.ones(SIZE, bool)
+    far[15:105, 50:110] = False
+    assert np.array_equal(plate[far], photo[far]) and np.abs(plate[30:90, 65:95].astype(int) - photo[30:90, 65:95]).mean() > 5
+    alphas = np.stack([np.asarray(Image.open(layers / f"{part}.png"))[..., 3] for part in PARTS])
+    assert alphas.shape[1:] == SIZE and alphas.max(0)[25:95, 60:100].min() == 255 and alphas.max(0)[far].max() == 0
+    before = frames_of(studio.out / "me_golf_swing_1_whole.mp4").astype(int)
+    for place, colour in ((studio.out, 255), (layers / "plate.png", 0)):
+        Image.fromarray(np.full_like(photo, colour)).save(layers / "plate.png")
+        assert studio.run(*argv, "--plate", place, kind="cutout").status == 0
+        after = frames_of(studio.out / "me_golf_swing_1_whole.mp4").astype(int)
+        assert np.abs(after[0] - before[0]).mean() < 3, "the photo stays"
+        assert ((after - before)[1:] * (1 if colour else -1)).mean() > 0.5, "what the person leaves shows the mended plate"
+
+
+def test_plates_that_cannot_be(studio):
+    Image.fromarray(draw_photo((60, 90))).save(studio.folder / "plate.png")
+    studio.refused("plate.png: this plate is 90 x 60 pixels, the photo is 161 x 120", "--plate", studio.folder / "plate.png",
+                   kind="cutout")
+    studio.refused(f"{studio.folder / 'plate' / 'plate.png'}: there is no such photo", "--plate", studio.folder / "plate" /
+                   "plate.png", kind="cutout")
+    studio.refused("--plate plate.png: for 2 photos give a folder with a file for each, like me_layers/plate.png", "--plate",
+                   "plate.png", kind="cutout", photos=[studio.photo, studio.photo], pose=False)
+    studio.refused("--layers: the generator limb_warp does not cut the person out", "--layers")
 
 
 def test_backgrounds_that_cannot_be(studio):
