@@ -2,6 +2,8 @@
 
 If neither helps, the user gets a page to place the joints.
 """
+import warnings
+
 import numpy as np
 
 from photo.crop import pose_boxes, shown_whole
@@ -11,7 +13,8 @@ from pose import detector_class, find_people
 from pose.detector import DetectorError, Person
 from pose.drawing import number_people
 from pose.masks import check_near, mask_of, read_mask
-from pose.pose_file import read_pose
+from pose.plausible import doubts, is_outside
+from pose.pose_file import check_inside, read_people
 from utils.errors import UserError
 from utils.media import write_image
 
@@ -43,7 +46,7 @@ class PersonFinder:
         if self.request.pose is None:
             person, others = self._chosen(pixels, photo, mask)
         else:
-            person, others = person_of_file(self.request.pose, photo, pixels.shape[:2]), []
+            person, others = self._of_file(pixels, photo), []
         if mask is not None:
             check_near(mask, person.joints, person.visible, place)
             return person, mask
@@ -62,18 +65,30 @@ class PersonFinder:
 
     def _chosen(self, pixels, photo, mask):
         """The person of the request among those that the detector finds, and the others."""
-        people, number = self._detect(pixels, photo), self.request.person or 1
+        people = self._detect(pixels, photo)
         if not people:
             raise UserError(f"{photo.path}: no person was found in it; place the joints by hand: "
                             f"{write_pose_page(self.request.folder, pixels, photo, mask=mask)}")
-        numbered = self.request.folder / f"{photo.stem}_people.jpg"
+        number = self._number(pixels, photo, people)
+        return people[number], people[:number] + people[number + 1:]
+
+    def _of_file(self, pixels, photo):
+        """The person of the request among those of the pose file."""
+        path = pose_file(self.request.pose, photo)
+        poses = read_people(path, self.request.pose_format, self.request.sides, photo.path.name)
+        pose = poses[self._number(pixels, photo, [_as_person(pose) for pose in poses])]
+        return person_of_pose(pose, pixels.shape[:2], path)
+
+    def _number(self, pixels, photo, people):
+        """Whom the request means, counted from 0. Of several people a picture is written with their numbers, from 1."""
+        number, numbered = self.request.person or 1, self.request.folder / f"{photo.stem}_people.jpg"
         if len(people) > 1:
             shown = shown_whole(pixels)
             write_image(numbered, number_people(shown, people, np.divide(shown.shape[1::-1], pixels.shape[1::-1])))
         if number > len(people):
             raise UserError(f"{photo.path}: --person {number}: only {len(people)} found in it"
                             + (f", see {numbered}" if len(people) > 1 else ""))
-        return people[number - 1], people[:number - 1] + people[number:]
+        return number - 1
 
     def _given_mask(self, pixels, photo):
         """The mask that the user gives, in a file or as the photo's alpha channel, and its place for messages; or None twice."""
@@ -115,15 +130,40 @@ class PersonFinder:
             self.detector = find_people(self.request.detector, weights=self.request.detector_weights, device=self.device)
 
 
-def person_of_file(path, photo, size):
-    """The person in a pose file, or in a folder's file with the photo's name; size (h, w) of the photo in pixels."""
-    joints, visible = read_pose(path / f"{photo.path.stem}.json" if path.is_dir() else path, size)
-    return Person(pose_boxes(joints), 1.0, joints, visible)
+def person_of_pose(pose, size, path):
+    """The :class:`Person` of a pose, with a warning for each doubt about it.
+
+    Args:
+        pose: :class:`pose.pose_file.FilePose`.
+        size: (h, w) of the photo in pixels.
+        path: its file, for messages.
+    Raises:
+        UserError: most of the visible joints lie outside the photo, or one lies far outside.
+    """
+    found, inside = doubts(pose, size), pose.visible & ~is_outside(pose.joints, size)
+    if inside.sum() < pose.visible.sum() / 2:
+        raise UserError(f"{path}: " + "; ".join(found) + "; is it another photo's pose, or that of this photo at another size?")
+    check_inside(np.where(pose.estimated[:, None], np.nan, pose.joints), inside, size, path)
+    for doubt in found:
+        warnings.warn(f"{path}: {doubt}", stacklevel=2)
+    return _as_person(pose._replace(visible=inside))
+
+
+def _as_person(pose):
+    return Person(pose_boxes(pose.joints), 1.0, pose.joints, pose.visible)
+
+
+def pose_file(path, photo):
+    """The pose file of a photo: a file itself, or in a folder OpenPose's `NAME_keypoints.json` or else `NAME.json`."""
+    return _of_folder(path, photo, "_keypoints.json", ".json")
 
 
 def mask_file(path, photo):
     """The mask file of a photo: a file itself, or in a folder `NAME_mask.png` or else `NAME.png`."""
-    if not path.is_dir():
-        return path
-    mended = path / f"{photo.path.stem}_mask.png"
-    return mended if mended.is_file() else path / f"{photo.path.stem}.png"
+    return _of_folder(path, photo, "_mask.png", ".png")
+
+
+def _of_folder(path, photo, *endings):
+    """A file itself, or the first file in a folder that is the photo's name and an ending; the last one if none is there."""
+    files = [path / f"{photo.path.stem}{ending}" for ending in endings] if path.is_dir() else [path]
+    return next((file for file in files if file.is_file()), files[-1])

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from photo.clip_files import FORMATS, POSES, STRIP
 from photo.scene import Scene, read_scene
 from pose import DEFAULT_DETECTOR, DETECTORS
+from pose.foreign_poses import AUTO, POSE_FORMATS, SIDES
 from utils.options import OptionGroup, at_home, at_least_one, given_options
 
 EDIT = "edit"             # as --pose: the user places the joints
@@ -35,6 +36,8 @@ class PhotoRequest(NamedTuple):
     formats: tuple = DEFAULT_FORMATS      # names in photo.clip_files.FORMATS: the files of each clip
     whole: bool = True                    # whether there are clips of the whole photo, too
     fps: float | None = None              # frames a second; None: what the action's data had, or else photo.motions.FPS
+    pose_format: str = AUTO               # of the pose files, see pose.foreign_poses
+    sides: str | None = None              # which side the pose files call left, see pose.foreign_poses
 
 
 def add_photo_options(parser):
@@ -47,6 +50,11 @@ def add_photo_options(parser):
     photo.add_argument("--pose", metavar="FILE", type=at_home,
                        help="JSON file with the person's joints, in pixels of the photo; a folder of such files, named like the "
                             "photos; or edit, to place the joints by hand (default: a detector finds the person)")
+    photo.add_argument("--pose_format", choices=POSE_FORMATS, default=AUTO,
+                       help="whose joints the file has: Penn Action's 13, COCO's 17, OpenPose's 18 or 25 (default: as it looks)")
+    photo.add_argument("--sides", choices=SIDES,
+                       help="what the file calls left: the person's own left side, or as Penn Action the right one (default: "
+                            "mirrored for Penn Action's 13 joints, own for the others)")
     photo.add_argument("--mask", metavar="FILE", type=at_home,
                        help="PNG file of the photo's size, white where the person is; or a folder of such files, NAME_mask.png "
                             "or NAME.png (default: the photo's alpha channel, or else what the detector finds)")
@@ -89,7 +97,7 @@ def check_photo_options(parser, options):
     if options.image and not options.action and options.pose != EDIT:
         parser.error("--image needs --action NAME, several with commas between them, or all; --action list prints the names")
     idle = given_options(options, "limit", "gifs", "save_poses") if asks_for_photos(options) else []
-    idle += given_options(options, "person") if options.pose not in (None, EDIT) else []
+    idle += given_options(options, "sides") if options.pose in (None, EDIT) else []
     if idle:
         warnings.warn(f"without effect here: {', '.join(idle)}", stacklevel=3)
 
@@ -116,4 +124,4 @@ def photo_request(options, folder):
                         options.person, options.detector, options.detector_weights, seed=options.seed, choose=options.choose,
                         formats=chosen_formats(options.formats), whole=not options.no_whole, fps=options.fps,
                         scene=read_scene(options.background) if options.background else None, plate=plate,
-                        layers=options.layers, **chosen)
+                        layers=options.layers, pose_format=options.pose_format, sides=options.sides, **chosen)

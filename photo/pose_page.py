@@ -11,7 +11,7 @@ from PIL import Image
 
 from pose.drawing import TINT
 from pose.pose_file import pose_list
-from pose.skeleton import JOINTS, LIMBS
+from pose.skeleton import JOINTS, LIMBS, STANDING
 from utils.files import write_text
 from utils.transform import limited
 
@@ -19,9 +19,6 @@ LARGEST_SIDE = 1600                   # pixels of the embedded photo: enough to 
 LARGEST_MASK = 800                    # pixels of the embedded mask
 QUALITY = 88                          # of its JPEG data
 TEMPLATE, SCRIPT = (Path(__file__).with_suffix(ending) for ending in (".html", ".js"))
-# A standing figure seen from the front; unit: its height. x to the right of its middle, y down from the top of its head.
-STANDING = np.array([[0, .07], [-.11, .20], [.11, .20], [-.15, .36], [.15, .36], [-.17, .51], [.17, .51],
-                     [-.07, .52], [.07, .52], [-.075, .74], [.075, .74], [-.08, .95], [.08, .95]])
 STANDING_SHARE = 0.8                  # the part of the photo's height that it fills, if the photo is wide enough
 
 

@@ -1,36 +1,18 @@
-"""The detector `keypoint_rcnn`: torchvision's Keypoint R-CNN, whose COCO keypoints become Penn Action's joints.
-
-COCO names the person's own sides, Penn Action the opposite ones (docs/published_system.md, "Sides"): COCO's left shoulder is
-Penn Action's right one.
-"""
+"""The detector `keypoint_rcnn`: torchvision's Keypoint R-CNN, whose COCO keypoints become Penn Action's joints."""
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from pose.detector import Detector, DetectorError, Person, by_size
-from pose.skeleton import HEAD, JOINTS, MIRROR
+from pose.foreign_poses import penn_joints
 from utils.errors import UserError
 from utils.torch_files import download_weights, load_torch
 from utils.transform import limited
 
-COCO_HEAD = slice(0, 5)               # nose, eyes, ears
-COCO_BODY = range(5, 17)              # left/right shoulders, elbows, wrists, hips, knees, ankles: Penn's order, own sides
 MIN_KEYPOINT_SCORE = 2.0              # logit of a keypoint's peak: below, the joint is mostly hidden or outside the picture
 LONGEST_SIDE = 1333                   # pixels; the model makes larger pictures smaller anyway, but needs much memory for it
 REMEDY = "give a local file with --detector_weights PATH"
-
-
-def penn_joints(keypoints, visible):
-    """COCO's keypoints (17, 2) and which are visible (17,) bool -> Penn Action's joints (13, 2) and visible (13,).
-
-    The head is the mean of those of nose, eyes and ears that are visible, or of all five if none is.
-    """
-    joints, seen = np.empty((len(JOINTS), 2)), np.empty(len(JOINTS), bool)
-    face, shown = keypoints[COCO_HEAD], visible[COCO_HEAD]
-    joints[HEAD], seen[HEAD] = (face[shown] if shown.any() else face).mean(0), shown.any()
-    joints[1:], seen[1:] = keypoints[COCO_BODY], visible[COCO_BODY]
-    return joints[list(MIRROR)], seen[list(MIRROR)]
 
 
 class KeypointRCNN(Detector):

@@ -1,82 +1,113 @@
 """Poses in JSON files, in pixels of a photo or video, with joints and sides as in pose/skeleton.py.
 
-One pose is a list of 13 `[x, y]` or `[x, y, visible]`. The poses of a video are a list of poses, one for each frame, with null
-for frames without a person, or an object that holds this list as `poses` beside what else is known. A visible joint must lie inside
-the picture; others may lie outside by up to the picture's size.
+One pose is a list of 13 keypoints (pose/keypoints.py says what these are). The poses of a video are a list of poses, one for each
+frame, with null for frames without a person, or an object that holds this list as `poses` beside what else is known. Poses of
+other programs are read as well, see pose/foreign_poses.py. Joints that are missing in a file are estimated from the others.
 """
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from pose.foreign_poses import AUTO, SKELETONS, Entry, parse_people, parse_pose
+from pose.keypoints import name_value
+from pose.missing_joints import estimate_missing, missing
 from pose.skeleton import JOINTS
 from utils.errors import UserError
 from utils.files import write_text
 
 LARGEST = 64 << 20                    # bytes; an hour of video with 60 poses a second needs less
-COORDINATE_LIMIT = 1e6                # pixels; larger numbers are mistakes
+LEAST_KNOWN = 4                       # joints from which the others can be estimated
 DIGITS = 2                            # decimals that are written; annotations are coarser
 
 
+class FilePose(NamedTuple):
+    """A pose that stands in a file."""
+
+    joints: np.ndarray       # (13, 2) float64 x, y in pixels
+    visible: np.ndarray      # (13,) bool, True where the file does not say
+    estimated: np.ndarray    # (13,) bool: the joint is missing in the file
+
+
+def read_people(path, form=AUTO, sides=None, photo=None):
+    """Read the people of one picture, the largest first.
+
+    Args:
+        path: JSON file.
+        form, sides, photo: see :func:`pose.foreign_poses.parse_people`.
+    Returns:
+        list of :class:`FilePose`, not empty. People of whom fewer than LEAST_KNOWN joints are known are left out.
+    Raises:
+        UserError: the file cannot be read or is not JSON, its contents are no poses, or nobody is in it.
+    """
+    found = parse_people(_read_json(path), path, form, sides, photo)
+    known = [int((~missing(joints)).sum()) for joints, _ in found]
+    if max(known, default=0) < LEAST_KNOWN:
+        raise UserError(f"{path}: nobody is in it" if not any(known) else
+                        f"{path}: only {max(known)} of {len(JOINTS)} joints are known; {LEAST_KNOWN} or more are needed")
+    people = [_completed(*pose) for pose, number in zip(found, known) if number >= LEAST_KNOWN]
+    return sorted(people, key=lambda pose: -float(np.prod(np.ptp(pose.joints[~pose.estimated], axis=0))))
+
+
 def read_pose(path, size=None):
-    """Read one pose.
+    """Read one pose; of several people in the file that of the largest.
 
     Args:
         path: JSON file.
         size: (h, w) of the picture in pixels, in which visible joints must lie; None skips this check.
     Returns:
-        joints (13, 2) float64 x, y in pixels, and visible (13,) bool, True where the file does not say.
+        joints (13, 2) float64 and visible (13,) bool.
     Raises:
-        UserError: the file cannot be read or is not JSON, its shape is wrong, or a coordinate is not finite or outside.
+        UserError: as :func:`read_people`, or a joint lies outside, see :func:`check_inside`.
     """
-    return parse_pose(_read_json(path), path, size)
+    joints, visible, estimated = read_people(path)[0]
+    if size is not None:
+        check_inside(np.where(estimated[:, None], np.nan, joints), visible, size, path)
+    return joints, visible
 
 
 def read_poses(path, size=None):
-    """Read the poses of a video: joints (T, 13, 2) float64, NaN for null, and visible (T, 13) bool.
+    """Read the poses of a video.
 
-    Arguments and errors as in :func:`read_pose`.
+    Args:
+        path: JSON file.
+        size: (h, w) of its frames in pixels, in which visible joints must lie; None skips this check.
+    Returns:
+        joints (T, 13, 2) float64, NaN for null and where fewer than LEAST_KNOWN joints are known, and visible (T, 13) bool.
+    Raises:
+        UserError: as :func:`read_pose`.
     """
     content = _read_json(path)
     if isinstance(content, dict) and "poses" in content:
         content = content["poses"]
     if not isinstance(content, list) or not content:
-        raise UserError(f"{path}: expected a list of poses, one a frame, got {_name(content)}")
-    if len(content) == len(JOINTS) and _is_point(content[0]):
+        raise UserError(f"{path}: expected a list of poses, one a frame, got {name_value(content)}")
+    if len(content) in SKELETONS and _is_point(content[0]):
         raise UserError(f"{path}: this is one pose; for a video a list of poses is needed, one a frame")
     joints, visible = np.full((len(content), len(JOINTS), 2), np.nan), np.zeros((len(content), len(JOINTS)), bool)
     for frame, pose in enumerate(content):
-        if pose is not None:
-            joints[frame], visible[frame] = parse_pose(pose, f"{path}: frame {frame + 1}", size)
+        if pose is None:
+            continue
+        place = f"{path}: frame {frame + 1}"
+        found, seen = parse_pose(Entry(place, pose))
+        if size is not None:
+            check_inside(found, seen, size, place)
+        if (~missing(found)).sum() >= LEAST_KNOWN:
+            joints[frame], visible[frame], _ = _completed(found, seen)
     return joints, visible
 
 
-def parse_pose(content, place, size=None):
-    """Check one pose of a parsed JSON file; `place` begins the messages. Otherwise as :func:`read_pose`."""
-    if not isinstance(content, list) or len(content) != len(JOINTS):
-        raise UserError(f"{place}: a pose is a list of {len(JOINTS)} [x, y] or [x, y, visible], got {_name(content)}")
-    joints, visible = np.empty((len(JOINTS), 2)), np.ones(len(JOINTS), bool)
-    for number, (name, point) in enumerate(zip(JOINTS, content)):
-        where = f"{place}: joint {number} ({name})"
-        if not isinstance(point, list) or len(point) not in (2, 3):
-            raise UserError(f"{where}: expected [x, y] or [x, y, visible], got {_name(point)}")
-        if len(point) == 3:
-            if not isinstance(point[2], (bool, int, float)) or point[2] not in (0, 1):
-                raise UserError(f"{where}: visible is {_name(point[2])}, expected true or false (or 1 or 0)")
-            visible[number] = bool(point[2])
-        for axis, value in enumerate(point[:2]):
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise UserError(f"{where}: {'xy'[axis]} is {_name(value)}, expected a number of pixels")
-            if not abs(value) < COORDINATE_LIMIT:                            # not (a < b) also catches nan
-                raise UserError(f"{where}: {'xy'[axis]} is {_name(value)}, which is no coordinate in pixels")
-            joints[number, axis] = value
-    if size is not None:
-        check_inside(joints, visible, size, place)
-    return joints, visible
+def _completed(joints, visible):
+    """The :class:`FilePose` of joints (13, 2), NaN where missing."""
+    return FilePose(estimate_missing(joints), visible, missing(joints))
 
 
 def check_inside(joints, visible, size, place):
-    """Raise :class:`UserError` if joints (13, 2) lie too far outside a picture of size (h, w), see the top of this file."""
+    """Raise :class:`UserError` unless visible joints lie in a picture of size (h, w), and others at most its size outside.
+
+    Joints (13, 2) that are NaN lie nowhere.
+    """
     limit = np.array(size[::-1], np.float64)
     slack = np.where(visible, 0, 1)[:, None] * limit
     outside = ((joints < -slack) | (joints > limit + slack)).any(-1)
@@ -137,11 +168,3 @@ def _read_json(path):
 
 def _is_point(value):
     return isinstance(value, list) and len(value) in (2, 3) and not isinstance(value[0], list)
-
-
-def _name(value):
-    """A short text that names a JSON value in messages."""
-    if isinstance(value, (list, dict)):
-        return f"a list of {len(value)}" if isinstance(value, list) else "an object {...}"
-    text = json.dumps(value)
-    return text if len(text) <= 30 else text[:27] + "..."

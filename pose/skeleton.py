@@ -3,14 +3,21 @@
 Joints are in Penn Action's order. Its *left* is the person's own **right** side (docs/published_system.md, "Sides"): in a front
 view the left shoulder has the smaller x. Detectors that name the person's own sides, such as COCO's, use the opposite names.
 """
+import numpy as np
+
 JOINTS = ("head", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
           "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle")
 HEAD, SHOULDERS, ELBOWS, WRISTS, HIPS, KNEES, ANKLES = 0, (1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12)
 # joint -> the same joint of the other side
 MIRROR = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11)
+# joint of an arm or leg -> its neighbour nearer to the torso; elbows and knees come before wrists and ankles
+PARENT = dict(zip((*ELBOWS, *KNEES, *WRISTS, *ANKLES), (*SHOULDERS, *HIPS, *ELBOWS, *KNEES)))
 LIMBS = ((0, 1), (0, 2), (1, 2), (1, 3), (3, 5), (2, 4), (4, 6), (1, 7), (2, 8), (7, 8), (7, 9), (9, 11), (8, 10), (10, 12))
 # a figure in connected lines; NECK is the middle of the shoulders
 NECK = -1
+# a standing figure seen from the front; unit: its height. x to the right of its middle, y down from the top of its head
+STANDING = np.array([[0, .07], [-.11, .20], [.11, .20], [-.15, .36], [.15, .36], [-.17, .51], [.17, .51],
+                     [-.07, .52], [.07, .52], [-.075, .74], [.075, .74], [-.08, .95], [.08, .95]])
 BODY = 3                  # body_size is about a person's height in the picture
 FIGURE = ((5, 3, 1, 2, 4, 6), (1, 7, 8, 2), (7, 9, 11), (8, 10, 12), (HEAD, NECK))
 

@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from dataset.from_video.table import read_table
-from pose.pose_file import COORDINATE_LIMIT, check_inside, read_poses
+from pose.keypoints import COORDINATE_LIMIT
+from pose.missing_joints import estimate_missing
+from pose.pose_file import check_inside, read_poses
 from pose.skeleton import JOINTS
 from utils.errors import UserError
 
@@ -45,7 +47,7 @@ def read_given(path, nframes, size=None):
 def read_csv(path, size=None):
     """A CSV of joints -> joints (T, 13, 2), NaN in frames without rows, and visible (T, 13); T is the last frame's number.
 
-    A joint without a row in a frame with others is not visible; it gets the mean position of the frame's other joints.
+    A joint without a row in a frame with others is not visible; its place is estimated from the frame's other joints.
     """
     points = [(place, *_point(place, values)) for place, values in read_table(path, "joints", COLUMNS, needed=4)]
     frames = max(frame for _, frame, *_ in points)
@@ -54,11 +56,10 @@ def read_csv(path, size=None):
         if np.isfinite(joints[frame - 1, joint, 0]):
             raise UserError(f"{place}: {JOINTS[joint]} of frame {frame} is there twice")
         joints[frame - 1, joint], visible[frame - 1, joint] = point, seen
-    known = np.isfinite(joints[..., 0])
-    for frame in np.flatnonzero(known.any(1)):
-        joints[frame, ~known[frame]] = joints[frame, known[frame]].mean(0)
+    for frame in np.flatnonzero(np.isfinite(joints[..., 0]).any(1)):
         if size is not None:
             check_inside(joints[frame], visible[frame], size, f"{path}: frame {frame + 1}")
+        joints[frame] = estimate_missing(joints[frame])
     return joints, visible
 
 

@@ -24,12 +24,12 @@ from photo.make_clips import Photo, choose_actions, name_photos
 from photo.margins import MARGINS, SIDES
 from photo.motions import Sample
 from photo.options import PhotoRequest
-from photo.pose_page import STANDING
 from pose import DETECTORS, detector_class, keypoint_rcnn
 from pose.detector import Detector, DetectorError, Person
 from pose.masks import read_mask, write_mask
 from pose.pose_file import read_about, read_poses, write_pose
 from pose.regions import Region
+from pose.skeleton import STANDING
 from utils.torch_files import save_torch
 from utils.transform import pose_to_picture
 from utils_file import load_config
@@ -396,11 +396,27 @@ def test_far_from_the_person_nothing_changes(studio):
 # ---- what cannot be used ----
 
 @pytest.mark.parametrize("content, message", [
-    ("[]", "a pose is a list of 13"), ("{", "not JSON"), (json.dumps([[float("nan"), 1]] * 13), "no coordinate"),
+    ("[]", "a pose is a list of keypoints"), ("{", "not JSON"), (json.dumps([[float("nan"), 1]] * 13), "nobody is in it"),
     (json.dumps([[1000, 10]] * 13), "outside the picture"), (json.dumps([[10, 10]] * 13), "too small for a person")])
 def test_bad_poses(studio, content, message):
     studio.pose.write_text(content)
     studio.refused(message)
+
+
+def test_a_pose_of_another_program_becomes_clips(studio):
+    """OpenPose's file, whose left wrist is missing: the first pose is the photo's, with the wrist where the other arm has it."""
+    keypoints = np.zeros((25, 3))
+    keypoints[[0, 5, 2, 6, 3, 7, 4, 12, 9, 13, 10, 14, 11], :2] = pose_in(SIZE)[[0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11]]
+    keypoints[keypoints.any(1), 2] = 0.9
+    keypoints[7] = 0
+    studio.pose.write_text(json.dumps({"people": [{"pose_keypoints_2d": keypoints.ravel().tolist()}]}))
+    studio.refused("25 keypoints are not of the format coco", "--pose_format", "coco")
+    outcome = studio.run("--pose_format", "openpose", "--sides", "own")
+    assert outcome.status == 0, outcome.err
+    assert [line for line in outcome.warnings if "me.json" in line] == [
+        f"{studio.pose}: right_wrist is missing; estimated from the other joints"]
+    joints, _ = read_poses(studio.out / "me_golf_swing_1.json")
+    assert np.abs(joints[0] - pose_in(SIZE)).max() < 0.02
 
 
 def test_bad_photos(studio):

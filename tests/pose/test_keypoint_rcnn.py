@@ -7,7 +7,8 @@ import torch
 
 from pose import find_people
 from pose.detector import DetectorError
-from pose.keypoint_rcnn import LONGEST_SIDE, penn_joints
+from pose.foreign_poses import penn_joints
+from pose.keypoint_rcnn import LONGEST_SIDE
 from pose.skeleton import ANKLES, HEAD, JOINTS, SHOULDERS
 
 COCO = ("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",

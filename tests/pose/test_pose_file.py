@@ -3,10 +3,12 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pose.pose_file import read_about, read_pose, read_poses, write_pose, write_poses
+from pose.foreign_poses import MIRRORED, OWN, POSE_FORMATS
+from pose.pose_file import read_about, read_people, read_pose, read_poses, write_pose, write_poses
+from pose.skeleton import MIRROR, STANDING
 from utils.errors import UserError
 
 SIZE = (480, 640)                      # h, w
@@ -68,21 +70,23 @@ def test_joints_on_the_edge_and_hidden_ones_outside(tmp_path):
 
 @pytest.mark.parametrize("content, message", [
     ("", ":1:1: not JSON"), ("[1, 2", ":1:6: not JSON"),
-    ("{}", "a pose is a list of 13 [x, y] or [x, y, visible], got an object"),
+    ("{}", "an object without people (OpenPose), annotations or keypoints (COCO)"),
+    ("7", "a pose is a list of keypoints, 13 (Penn Action), 17 (COCO), 18 or 25 (OpenPose) of them, got 7"),
+    ([[None, None]] * 13, "nobody is in it"), ([[0, 0, 0]] * 13, "nobody is in it"), ([], "got a list of 0"),
+    (POSE[:3] + [None] * 10, "only 3 of 13 joints are known; 4 or more are needed"),
+    ([1.5] * 40, "40 numbers are not x, y or x, y, score of 13 (Penn Action)"),
     ("[" * 100_000, "too deep"), ("[" + "1" * 10_000 + "]", "thousands of digits"), ("\x00", "not JSON"),
     (POSE[:12], "got a list of 12"), (POSE + POSE[:1], "got a list of 14"), ([POSE] * 3, "got a list of 3"),
-    (changed(3, [1]), "joint 3 (left_elbow): expected [x, y] or [x, y, visible], got a list of 1"),
-    (changed(3, "x"), 'joint 3 (left_elbow): expected [x, y] or [x, y, visible], got "x"'),
+    (changed(3, [1]), "joint 3 (left_elbow): expected [x, y], [x, y, visible] or [x, y, score], got a list of 1"),
+    (changed(3, "x"), 'joint 3 (left_elbow): expected [x, y], [x, y, visible] or [x, y, score], got "x"'),
     (changed(3, [True, 2]), "joint 3 (left_elbow): x is true, expected a number"),
-    (changed(3, [1, None]), "joint 3 (left_elbow): y is null, expected a number"),
     (changed(3, [1, "2"]), 'joint 3 (left_elbow): y is "2", expected a number'),
-    (changed(3, [1, float("nan")]), "joint 3 (left_elbow): y is NaN, which is no coordinate"),
     (changed(3, [float("inf"), 1]), "joint 3 (left_elbow): x is Infinity, which is no coordinate"),
     (changed(3, [10 ** 400, 1]), "joint 3 (left_elbow): x is 1000"),
-    (changed(3, [1, 2, "yes"]), 'joint 3 (left_elbow): visible is "yes"'),
-    (changed(3, [1, 2, 2]), "joint 3 (left_elbow): visible is 2"),
+    (changed(3, [1, 2, "yes"]), 'joint 3 (left_elbow): the third value is "yes"'),
+    (changed(3, [1, 2, 14.5]), "joint 3 (left_elbow): the third value is 14.5, which is neither a visibility (0, 1 or 2) nor a "),
     (changed(3, [641, 2]), "joint 3 (left_elbow): (641, 2) is outside the picture, which is 640 x 480 pixels"),
-    (changed(3, [1, -1, True]), "joint 3 (left_elbow): (1, -1) is outside the picture"),
+    (changed(3, [1, -1.5, True]), "joint 3 (left_elbow): (1, -1.5) is outside the picture"),
     (changed(3, [1, -481, False]), "joint 3 (left_elbow): (1, -481) is outside the picture"),
 ])
 def test_what_is_wrong_is_told_with_its_place(tmp_path, content, message):
@@ -94,8 +98,9 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path, content, message):
 
 @pytest.mark.parametrize("content, message", [
     ([], "expected a list of poses, one a frame, got a list of 0"), ("null", "expected a list of poses, one a frame, got null"),
-    (POSE, "this is one pose"), ([POSE, POSE[:3]], ": frame 2: a pose is a list of 13"),
+    (POSE, "this is one pose"), ([POSE, POSE[:3]], ": frame 2: a pose is a list of keypoints, 13 (Penn Action)"),
     ([None, changed(0, [1e7, 0])], ": frame 2: joint 0 (head): x is 10000000.0"),
+    ([changed(3, [641, 2])], "frame 1: joint 3 (left_elbow): (641, 2) is outside the picture, which is 640 x 480 pixels"),
 ])
 def test_what_is_wrong_with_poses_of_a_video(tmp_path, content, message):
     with pytest.raises(UserError) as error:
@@ -118,26 +123,90 @@ def test_missing_binary_and_huge_files(tmp_path):
         read_pose(path)
 
 
+# ---- missing joints ----
+
+@pytest.mark.parametrize("point", [[0, 0, 0], [0, 0], [0, 0, 1], [0.0, 0.0, False], [0, 0, None], [-1, -1], [-1, -1, 0],
+                                   None, [None, None], [None, 3, 0], [float("nan"), float("nan")], [5, float("nan"), 1]])
+def test_missing_joints_are_estimated_and_never_in_the_corner(tmp_path, point):
+    pose = (STANDING * 400 + (200, 40)).tolist()
+    pose[6] = point
+    found, = read_people(written(tmp_path, pose))
+    assert np.flatnonzero(found.estimated).tolist() == [6] and not found.visible[6] and found.visible.sum() == 12
+    np.testing.assert_allclose(found.joints[6], STANDING[6] * 400 + (200, 40), atol=1e-6)      # as the other arm, mirrored
+    joints, visible = read_poses(written(tmp_path, [pose, None]), SIZE)
+    np.testing.assert_array_equal(joints[0], found.joints)
+    assert not visible[0, 6]
+
+
+def test_only_the_own_format_says_that_a_joint_lies_in_the_corner(tmp_path):
+    joints, visible = read_pose(written(tmp_path, changed(0, [0, 0, True])))
+    assert (joints[0] == 0).all() and visible[0]
+
+
+def test_scores_tell_missing_hidden_and_visible_joints(tmp_path):
+    scores = [0.9, 0.02, 0.2, *[0.31] * 10]
+    found, = read_people(written(tmp_path, [[*point[:2], score] for point, score in zip(POSE, scores)]))
+    assert np.flatnonzero(found.estimated).tolist() == [1] and np.flatnonzero(~found.visible).tolist() == [1, 2]
+    assert found.joints[2].tolist() == POSE[2][:2]
+
+
+def test_frames_in_which_hardly_a_joint_is_known_have_nobody(tmp_path):
+    joints, visible = read_poses(written(tmp_path, [POSE, [[0, 0, 0]] * 13, POSE[:3] + [None] * 10]), SIZE)
+    assert np.isnan(joints[1:]).all() and not visible[1:].any() and np.isfinite(joints[0]).all()
+
+
+# ---- whatever stands in a file ----
+
 VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
 POINTS = st.lists(st.floats(-10, 700) | VALUES, min_size=1, max_size=4) | VALUES
-POSES = st.lists(POINTS, min_size=12, max_size=14) | st.dictionaries(st.integers(0, 12), POINTS, max_size=2).map(
+NUMBERS = st.floats(0, 480) | st.sampled_from([0, 1, 2, -1, 0.0]) | VALUES
+COUNTS = st.sampled_from([26, 34, 36, 39, 50, 51, 54, 75])
+FLAT = COUNTS.flatmap(lambda count: st.lists(st.floats(0, 1), min_size=count, max_size=count)) | st.lists(NUMBERS, max_size=60)
+POSES = st.lists(POINTS, min_size=12, max_size=26) | FLAT | st.dictionaries(st.integers(0, 12), POINTS, max_size=2).map(
     lambda changes: [changes.get(number, point) for number, point in enumerate(POSE)])
+PERSON = st.fixed_dictionaries({}, optional={
+    "keypoints": POSES | VALUES, "pose_keypoints_2d": POSES | VALUES, "keypoint_scores": st.lists(NUMBERS, max_size=17) | VALUES,
+    "image_id": VALUES})
+FILES = PERSON | st.lists(PERSON | VALUES, max_size=4) | st.fixed_dictionaries({}, optional={
+    "people": st.lists(PERSON, max_size=3) | VALUES, "annotations": st.lists(PERSON, max_size=3) | VALUES,
+    "images": st.lists(st.fixed_dictionaries({}, optional={"id": VALUES, "file_name": VALUES}) | VALUES, max_size=3) | VALUES})
 CONTENT = st.recursive(VALUES | POSES, lambda inner: st.lists(inner, max_size=14) | st.dictionaries(st.text(max_size=3), inner),
                        max_leaves=8)
-TEXT = CONTENT.map(json.dumps) | POSES.map(json.dumps) | st.text(max_size=60)
+TEXT = CONTENT.map(json.dumps) | POSES.map(json.dumps) | FILES.map(json.dumps) | st.text(max_size=60)
 DATA = TEXT.map(lambda text: text.encode("utf-8", "surrogatepass")) | st.binary(max_size=60)
 
 
-@given(DATA, st.integers(0, 2000), st.binary(max_size=2))
-def test_any_file_is_a_pose_or_one_clear_error(tmp_path_factory, data, at, noise):
-    path = tmp_path_factory.getbasetemp() / "any.json"
+def any_file(factory, data, at, noise):
+    path = factory.getbasetemp() / "any.json"
     path.write_bytes(data[:at] + noise + data[at + len(noise):] if at < len(data) else data)
-    for read, axes in ((read_pose, (13,)), (read_poses, (None, 13))):
-        try:
-            joints, visible = read(path, SIZE)
-        except UserError as error:
-            assert str(error).startswith(str(path)) and "\n" not in str(error)
-            continue
-        assert joints.shape == (*visible.shape, 2) and visible.ndim == len(axes) and visible.shape[-1] == 13
-        inside = ((joints >= 0) & (joints <= SIZE[::-1])).all(-1)
-        assert inside[visible].all()
+    return path
+
+
+@given(DATA, st.integers(0, 2000), st.binary(max_size=2))
+def test_any_file_is_poses_of_a_video_or_one_clear_error(tmp_path_factory, data, at, noise):
+    path = any_file(tmp_path_factory, data, at, noise)
+    try:
+        joints, visible = read_poses(path, SIZE)
+    except UserError as error:
+        assert str(error).startswith(str(path)) and "\n" not in str(error)
+        return
+    assert joints.shape == (*visible.shape, 2) and visible.ndim == 2 and visible.shape[-1] == 13
+    assert ((joints >= 0) & (joints <= SIZE[::-1])).all(-1)[visible].all()
+    assert (np.isfinite(joints).all((1, 2)) | np.isnan(joints).all((1, 2))).all()
+
+
+@settings(max_examples=400)
+@given(DATA, st.integers(0, 2000), st.binary(max_size=2), st.sampled_from(POSE_FORMATS), st.sampled_from((None, OWN, MIRRORED)))
+def test_any_file_is_people_or_one_clear_error(tmp_path_factory, data, at, noise, form, sides):
+    path = any_file(tmp_path_factory, data, at, noise)
+    try:
+        people = read_people(path, form, sides, "7.jpg")
+    except UserError as error:
+        assert str(error).startswith(str(path)) and "\n" not in str(error)
+        return
+    assert people
+    for joints, visible, estimated in people:
+        assert joints.shape == (13, 2) and np.isfinite(joints).all() and not (visible & estimated).any()
+    other = read_people(path, form, MIRRORED if sides == OWN else OWN, "7.jpg")
+    if sides is not None:
+        np.testing.assert_array_equal(other[0].visible, people[0].visible[list(MIRROR)])
