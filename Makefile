@@ -20,10 +20,11 @@ demo: .venv/installed
 	@echo "  predicted motion  file://$(CURDIR)/outputs/demo_actvae/test/index.html"
 	@echo "  predicted videos  file://$(CURDIR)/outputs/demo_p2i/test/index.html"
 
-# make photo IMAGE=me.jpg ACTION=golf_swing [POSE=me.json] [MASK=me_mask.png]; ACTION=list prints the names
+# make photo IMAGE=me.jpg ACTION=golf_swing [POSE=me.json] [MASK=me_mask.png], or MOTION=dance.mp4; ACTION=list prints the names
 photo: .venv/installed
 	$(PY) train_actvae_p2inetwork.py --config pretrain/people_cutout/config.yaml --name _photo --test --pretrain pretrain/people_cutout \
-	    $(if $(filter list,$(ACTION)),,--image $(IMAGE)) --action $(or $(ACTION),all) $(if $(POSE),--pose $(POSE)) $(if $(MASK),--mask $(MASK))
+	    $(if $(filter list,$(ACTION)),,--image $(IMAGE)) $(if $(MOTION),--motion $(MOTION),--action $(or $(ACTION),all)) \
+	    $(if $(POSE),--pose $(POSE)) $(if $(MASK),--mask $(MASK))
 
 # The curves and sheets of all runs, in TensorBoard, which is not among the requirements.
 logs:

@@ -160,11 +160,13 @@ def make_trainer(options, config, run, trainer_class):
     """A trainer with the weights that the options name; `config` is changed to build the networks of these weights."""
     chosen, changed, weights, pose_module = overridden_keys(options.set), [], None, None
     other_pose_module = trainer_class.paints and options.vae_path          # replaces that of the run or the weights
-    if options.resume or options.pretrain:
-        weights = trainer_class.find_weights(options.pretrain or run.checkpoints, options.iteration, not other_pose_module,
-                                             config)
+    if (options.resume or options.pretrain) and (trainer_class.paints or not options.motion):      # a motion is only drawn
+        weights = trainer_class.find_weights(options.pretrain or run.checkpoints, options.iteration,
+                                             not (other_pose_module or options.motion), config)
     if other_pose_module:
         pose_module = find_pose_module(options.vae_path, None if weights else options.iteration)
+    elif trainer_class.paints and not weights and options.motion:
+        raise UserError("--test needs weights to paint with: either --resume (this run's newest checkpoint) or --pretrain DIR")
     elif trainer_class.paints and not weights:
         raise UserError("--vae_path is needed: the checkpoints folder of a trained train_actvae.py run")
     if weights:

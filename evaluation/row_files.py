@@ -62,6 +62,23 @@ def write_poses(path, dataset, rows, samples):
               **({} if visible is None else {"visible": visible}))
 
 
+def read_saved_poses(path):
+    """The first sample of each row in a file of :func:`write_poses`: a list of (name, (T + 1, J, 2) normalised, action).
+
+    Raises:
+        UserError: not such a file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            samples, truth, action, video, frame = (content[name] for name in ("samples", "truth", "action", "video", "frame"))
+        motions = np.concatenate([truth[:, :1], samples[:, 0]], 1).astype(np.float64)                 # (N, T + 1, J, 2)
+        if motions.shape[2:] != (13, 2) or not np.isfinite(motions).all():
+            raise ValueError("no poses")
+        return [(f"{video}_{frame}", motion, str(action)) for video, frame, motion, action in zip(video, frame, motions, action)]
+    except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError):
+        raise UserError(f"{path}: not the poses of a test, as --save_poses writes them") from None
+
+
 def visibility(dataset, rows, steps):
     """Whether the joints of some rows are visible, (N, T + 1, J) bool, from `labels/VIDEO.mat`; None where one is not at hand."""
     known, found = {}, []

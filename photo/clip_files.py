@@ -27,7 +27,7 @@ class Clip(NamedTuple):
     """A clip on the page; its files lie beside the page."""
 
     photo: str               # heading under which it stands
-    action: str
+    action: str              # or the name of the motion
     title: str
     videos: list             # files that are played
     strip: str | None        # picture file
@@ -69,7 +69,7 @@ def write_clip(folder, photo, sample, pictures, request, whole):
         request: :class:`photo.options.PhotoRequest`, which says the formats and what is behind the person alone.
         whole: whether to write clips of the whole photo, too.
     """
-    stem, links, played = f"{photo.stem}_{sample.action}_{sample.number}", [], []
+    stem, links, played = f"{photo.stem}_{sample.name}_{sample.number}", [], []
     endings = [ending for ending in VIDEOS if ending in request.formats]
     scene, crop = request.scene, sample.crop
     near = pictures if scene is None else scene.behind(crop, pictures)
@@ -88,7 +88,7 @@ def write_clip(folder, photo, sample, pictures, request, whole):
         links.append(("poses", f"{stem}.json"))
     if STRIP in request.formats:
         write_image(folder / f"{stem}.jpg", strip(opaque(near)))
-    return Clip(photo.heading, sample.action, title(sample), played, f"{stem}.jpg" if STRIP in request.formats else None, links)
+    return Clip(photo.heading, sample.name, title(sample), played, f"{stem}.jpg" if STRIP in request.formats else None, links)
 
 
 def describe(photo, sample):

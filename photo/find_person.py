@@ -63,6 +63,14 @@ class PersonFinder:
         person = people.pop(number)
         return person, mask_of(pixels, person, people) if mask is None else mask
 
+    def tracker(self):
+        """A detector for the frames of a video, see :meth:`pose.detector.Detector.tracker`."""
+        try:
+            self._set_up()
+        except DetectorError as error:
+            raise DetectorError(f"{error}, or give the motion as poses in a JSON file") from None
+        return self.detector.tracker()
+
     def _chosen(self, pixels, photo, mask):
         """The person of the request among those that the detector finds, and the others."""
         people = self._detect(pixels, photo)

@@ -4,43 +4,29 @@ A large photo is held in memory only until its crops are made. If one of several
 the others are finished.
 """
 import difflib
-import re
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from photo.clip_files import write_clip, write_clips_page
 from photo.crop import Subject, shown_whole
 from photo.find_person import PersonFinder
-from photo.layers import FOLDER, PLATE, find_plate, read_plate, write_layers
-from photo.motions import draw_motion, paint_motions, sample_motions
+from photo.layers import FOLDER, find_plate, read_plate, write_layers
+from photo.motion_file import read_motions
+from photo.motions import carry_over, draw_motion, paint_motions, sample_motions
 from photo.photo_file import read_photo
+from photo.photo_list import name_photos, work_on_each
 from photo.pose_page import write_pose_page
 from pose.drawing import draw_mask, draw_skeleton
 from pose.masks import write_mask
 from pose.medoids import DRAWN, TYPICAL
 from pose.pose_file import write_pose
-from utils.errors import FailedRun, UserError
+from pose.retarget import NONE
+from utils.errors import UserError
 from utils.media import write_image
 from utils.transform import resized
 
 QUEUE = 2                 # clips that are being written while the next one is painted
-NAME_LENGTH = 80          # characters of a photo's name in the names of its clips
-
-
-class Photo(NamedTuple):
-    """A photo file, and the stem of the names of what is written for it, which no other photo has."""
-
-    path: Path
-    stem: str
-
-    @property
-    def heading(self):
-        """What the page calls it."""
-        return self.stem + self.path.suffix
 
 
 def make_clips(trainer, request, margins, log):
@@ -57,24 +43,26 @@ def make_clips(trainer, request, margins, log):
         UserError: a bad option, or the only photo cannot be used.
     """
     config, folder = trainer.config, request.folder
-    actions = choose_actions(request.actions, config.actions)
     photos = name_photos(request)
     check_cut_out(trainer, request)
     if trainer.paints and not trainer.any_size:
         log.info("the generator %s paints %d x %d pixels, which are enlarged; cutout paints in the photo's own resolution",
                  config.generator.kind, config.imsize, config.imsize)
     finder, clips, shown = PersonFinder(request, trainer.device), [], {}
+    motions_of = plan_motions(trainer, request, margins, finder)
 
     def work(photo):
-        samples = find_motions(trainer, finder, photo, actions, margins, request)
+        samples = find_motions(trainer, finder, photo, motions_of, request)
         clips.extend(write_clips(trainer, photo, samples, request, log))
         shown[photo.heading] = f"{photo.stem}_pose.jpg"
 
     status = work_on_each(photos, work)
     how = f", chosen among {max(DRAWN, request.samples)}" if request.choose == TYPICAL else ""
+    what = f"{request.samples} samples of each action{how}, seed {request.seed}"
+    if request.motion:
+        what = f"Motion of {request.motion.name}, " + ("as it is" if request.retarget == NONE else "carried over")
     if clips:
-        write_clips_page(folder, f"{request.samples} samples of each action{how}, seed {request.seed}. Orange is the person's "
-                         "own right side, blue the own left side.", clips, shown)
+        write_clips_page(folder, f"{what}. Orange is the person's own right side, blue the own left side.", clips, shown)
         log.info("all clips: %s", folder / "index.html")
     return status
 
@@ -108,16 +96,35 @@ def write_pose_pages(request, log):
     return work_on_each(photos, work)
 
 
-def find_motions(trainer, finder, photo, actions, margins, request):
-    """Find the person in a photo, sample motions, and write pose, mask and, if asked for, the photo's layers.
-
-    Returns:
-        {action: list of :class:`photo.motions.Sample`}
+def plan_motions(trainer, request, margins, finder):
+    """What the people in all photos of a request shall do.
 
     Args:
-        finder: :class:`photo.find_person.PersonFinder`.
-        actions: names.
-        margins: see :func:`make_clips`.
+        finder: :class:`photo.find_person.PersonFinder`, whose detector looks at videos of motions.
+        others: as of :func:`make_clips`.
+    Returns:
+        a function of :class:`photo.crop.Subject` with the result {name of an action or a motion: list of
+        :class:`photo.motions.Sample`}.
+    """
+    known = trainer.config.actions
+    actions = choose_actions(request.actions, known)
+    motions = read_motions(request, finder) if request.motion else []
+
+    def motions_of(subject):
+        if motions:
+            return {motion.name: [carry_over(motion, subject, motion.action if motion.action in known else actions[0], request)]
+                    for motion in motions}
+        return {action: sample_motions(trainer, subject, action, margins.of(action, subject.person.joints), request)
+                for action in actions}
+
+    return motions_of
+
+
+def find_motions(trainer, finder, photo, motions_of, request):
+    """Find the person in a photo, plan motions, and write pose, mask and, if asked for, the photo's layers.
+
+    Returns:
+        the result of `motions_of`, see :func:`plan_motions`.
     """
     pixels = read_photo(photo.path)
     person, mask = finder.find(pixels, photo)
@@ -128,8 +135,7 @@ def find_motions(trainer, finder, photo, actions, margins, request):
         if plate is None and trainer.paints and trainer.cuts_out:
             shown = request.scene is None or request.layers
             subject = subject._replace(plate=find_plate(trainer, subject) if shown else pixels)
-        samples = {action: sample_motions(trainer, subject, action, margins.of(action, person.joints), request)
-                   for action in actions}
+        samples = motions_of(subject)
     except UserError as error:
         raise UserError(f"{photo.path}: {error}") from None
     ratio = np.divide(whole.shape[1::-1], pixels.shape[1::-1])
@@ -165,45 +171,6 @@ def told_scale(crop, whole):
     (h, w), small = crop.photo_size, [f"{name} at {scale:.0%}" for name, scale, there in
                                       zip(("the person", "the whole photo"), crop.scales, (True, whole)) if there and scale < 1]
     return f"; smaller than the photo, which has {w} x {h}: {' and '.join(small)}" if small else ""
-
-
-def work_on_each(photos, work):
-    """Call `work(photo)` for all photos; of several, those that cannot be used are told. Returns the exit status."""
-    bad = 0
-    for photo in photos:
-        try:
-            work(photo)
-        except FailedRun:
-            raise
-        except UserError as error:
-            if len(photos) == 1:
-                raise
-            print(f"error: {error}", file=sys.stderr, flush=True)
-            bad += 1
-    return 0 if not bad else 1 if bad < len(photos) else 2
-
-
-def name_photos(request):
-    """The :class:`Photo` s of a request, whose folder is made. Stems have only characters that file names and links can hold."""
-    photos, taken = [], set()
-    for path in request.photos:
-        name = re.sub(r"[^\w.-]+", "_", path.stem).strip("._")[:NAME_LENGTH] or "photo"
-        stem, number = name, 1
-        while stem in taken:
-            number += 1
-            stem = f"{name}_{number}"
-        taken.add(stem)
-        photos.append(Photo(path, stem))
-    for option, given, ending in (("--pose", request.pose, ".json"), ("--mask", request.mask, "_mask.png"),
-                                   ("--plate", request.plate, f"{FOLDER}/{PLATE}")):
-        if given and len(photos) > 1 and not given.is_dir():
-            raise UserError(f"{option} {given}: for {len(photos)} photos give a folder with a file for each, like "
-                            f"{photos[0].path.stem}{ending}")
-    try:
-        request.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{request.folder}: this folder for the clips cannot be made ({error.strerror})") from None
-    return photos
 
 
 def choose_actions(text, known):

@@ -9,25 +9,28 @@ import torch
 
 from photo.crop import DEFAULT_MARGIN, Crop, crop_person
 from photo.layers import prepare_crop
+from photo.timing import FPS, steps_of
 from pose.drawing import as_sequence, draw_skeleton
 from pose.medoids import DRAWN, TYPICAL, shown_futures
+from pose.retarget import FIRST, NONE, retarget
 from training.prediction import Source
+from utils.errors import UserError
 from utils.transform import as_pictures, pose_to_picture
 
 AROUND = 0.1              # margin around all joints of a motion: hands, feet and hair reach beyond their joints
 PIXELS_AT_ONCE = 1 << 22  # that are painted in one call; each takes 16 bytes and more
-FPS = 8                   # of clips whose action's frame rate is not known
 DIMMED = 0.45             # brightness of the photo behind a skeleton
 
 
 class Sample(NamedTuple):
-    """One of the motions that were sampled for an action."""
+    """One of the motions that were sampled for an action, or one that the user brought."""
 
-    action: str
+    name: str                # of the action or the motion, in headings and names of files
+    action: str              # that the generator is told
     number: int              # from 1
     motion: np.ndarray       # (T + 1, J, 2) float64 pixels of the photo
     crop: Crop               # holds all motions of the action
-    share: float | None      # of the futures that were drawn, for which this one stands; None: it was drawn at random
+    share: float | None      # of the futures that were drawn, for which this one stands; None: it was not chosen among several
     fps: float               # poses a second
 
 
@@ -50,12 +53,47 @@ def sample_motions(trainer, subject, action, margins, request):
     pose = torch.from_numpy(pose_to_picture(joints[None], crop.box, crop.size).astype(np.float32))               # (1, J, 2)
     ids = torch.tensor([trainer.config.actions.index(action)])
     drawn = max(DRAWN, request.samples) if request.choose == TYPICAL else request.samples
-    poses = trainer.predict(Source(pose, ids, ids), drawn, request.steps, request.seed, painted=0).poses[0]
+    fps = request.fps or FPS
+    poses = trainer.predict(Source(pose, ids, ids), drawn, steps_of(request, fps), request.seed, painted=0).poses[0]
     poses, shares = shown_futures(poses, pose[0], request.samples, request.choose)
     motions = crop.to_photo(as_sequence(pose[0], poses))                                                      # (n, T + 1, J, 2)
     painted = crop_person(subject, motions.reshape(-1, 2), np.full(4, AROUND))                # all motions fit into this crop
-    return [Sample(action, number, motion, painted, share, request.fps or FPS)
+    return [Sample(action, action, number, motion, painted, share, fps)
             for number, (motion, share) in enumerate(zip(motions, shares), 1)]
+
+
+def carry_over(motion, subject, action, request):
+    """The motion of somebody else as one of the person in a photo.
+
+    Args:
+        motion: :class:`photo.motion_file.Motion`.
+        subject: :class:`photo.crop.Subject`.
+        action: name that the generator is told.
+        request: :class:`photo.options.PhotoRequest`, which says how.
+    Returns:
+        :class:`Sample`.
+    Raises:
+        UserError: poses that shall be used as they are were found in pictures of another shape.
+    """
+    joints = subject.person.joints
+    if request.retarget == NONE:
+        moved = motion.joints[1:] * same_shape(motion, subject.photo.shape[:2])
+    else:
+        moved = retarget(motion.joints, joints, request.align)[1 if request.align == FIRST else 0:]
+    moved = np.concatenate([joints[None], moved])
+    crop = crop_person(subject, moved.reshape(-1, 2), np.full(4, AROUND))
+    return Sample(motion.name, action, 1, moved, crop, None, motion.fps)
+
+
+def same_shape(motion, size):
+    """Pixels of a photo of size (h, w) for each pixel of a motion's pictures."""
+    if motion.size is None:
+        return 1.0
+    ratios = np.divide(size, motion.size)
+    if abs(ratios[0] / ratios[1] - 1) > 0.02:
+        raise UserError(f"--retarget none: the poses of {motion.name} lie in pictures of {motion.size[1]} x {motion.size[0]} "
+                        f"pixels, the photo has {size[1]} x {size[0]}; without this option they are carried over to its person")
+    return ratios[::-1]
 
 
 def paint_motions(trainer, samples, alone=False):

@@ -7,12 +7,14 @@ from photo.clip_files import FORMATS, POSES, STRIP
 from photo.scene import Scene, read_scene
 from pose import DEFAULT_DETECTOR, DETECTORS
 from pose.foreign_poses import AUTO, POSE_FORMATS, SIDES
+from pose.retarget import BY_BONES, FIRST, MEAN, NONE
 from utils.options import OptionGroup, at_home, at_least_one, given_options
 
 EDIT = "edit"             # as --pose: the user places the joints
 LIST = "list"             # as --action: only print the names
 DEFAULT_FORMATS = ("mp4", STRIP, POSES)
 FASTEST = 120             # frames a second
+LONGEST = 3600            # seconds
 
 
 class PhotoRequest(NamedTuple):
@@ -27,7 +29,11 @@ class PhotoRequest(NamedTuple):
     detector: str = DEFAULT_DETECTOR      # a name in pose.DETECTORS
     detector_weights: str | None = None   # where the detector's weights are; None: where it finds them by itself
     samples: int = 4                      # n, sampled motions of each action
-    steps: int = 16                       # T, predicted steps of each motion
+    steps: int | None = None              # T, steps of each motion; None: as `seconds` says
+    seconds: float | None = None          # the same as a time; None: photo.timing.STEPS steps of an action, all of a motion
+    motion: Path | None = None            # somebody else's motion instead of actions, see :mod:`photo.motion_file`
+    retarget: str = BY_BONES              # with the photo's bone lengths; or "none", the poses as they are
+    align: str = FIRST                    # which of its poses corresponds to the photo's, see :mod:`pose.retarget`
     seed: int = 7                         # of the noise, which follows from seed, action and sample alone
     scene: Scene | None = None            # what is shown behind the person; None: the photo's own background
     plate: Path | None = None             # a plate file, or a folder with one for each photo; None: it is filled in
@@ -47,6 +53,15 @@ def add_photo_options(parser):
                        help="photos to turn into clips, instead of the test list")
     photo.add_argument("--action", metavar="NAMES", help="what the person shall do: names with commas between them, all, or list "
                                                          "to print the names that the weights know")
+    photo.add_argument("--motion", metavar="FILE", type=at_home,
+                       help="instead of an action, somebody else's motion: a video, poses of photo mode (.json), an annotation "
+                            "(.mat), poses saved by a test (.npz), or a folder of them")
+    photo.add_argument("--retarget", choices=(BY_BONES, NONE),
+                       help="bones: the motion gets the bone lengths of the photo's person; none: its poses are used as they "
+                            "are, in pixels of the photo (default: bones)")
+    photo.add_argument("--align", choices=(FIRST, MEAN),
+                       help="the pose of the motion that corresponds to the photo's, its first or its mean (default: first)")
+    photo.add_argument("--seconds", type=float, metavar="S", help="length of the clips, instead of --steps")
     photo.add_argument("--pose", metavar="FILE", type=at_home,
                        help="JSON file with the person's joints, in pixels of the photo; a folder of such files, named like the "
                             "photos; or edit, to place the joints by hand (default: a detector finds the person)")
@@ -83,26 +98,38 @@ def add_photo_options(parser):
 def check_photo_options(parser, options):
     """Refuse options that do not fit together, and warn of those without effect."""
     at_least_one(parser, options, "person")
-    if options.fps is not None and not 0 < options.fps <= FASTEST:
-        parser.error(f"--fps {options.fps:g}: expected more than 0 and at most {FASTEST} frames a second")
-    unknown = [name for name in chosen_formats(options.formats) if name not in FORMATS]
-    if unknown or not chosen_formats(options.formats):
-        parser.error(f"--formats {options.formats}: expected one or several of {', '.join(FORMATS)}, with commas between them")
-    given = given_options(options, "image", "action", "pose", "mask", "person", "detector_weights", "background", "layers",
-                          "plate", "fps", "no_whole", "out")
+    given = given_options(options, "image", "action", "motion", "seconds", "pose", "mask", "person", "detector_weights",
+                          "background", "layers", "plate", "fps", "no_whole", "out")
     if given and not options.test:
         parser.error(f"{given[0]} needs --test, and --pretrain DIR or --resume")
     if given and not asks_for_photos(options):
         parser.error(f"{given[0]} needs --image FILE")
-    if options.image and not options.action and options.pose != EDIT:
-        parser.error("--image needs --action NAME, several with commas between them, or all; --action list prints the names")
+    if options.image and not (options.action or options.motion) and options.pose != EDIT:
+        parser.error("--image needs --action NAME, several with commas between them, or all (--action list prints the names); or "
+                     "--motion FILE")
+    if options.motion and options.action and (options.action == "all" or "," in options.action):
+        parser.error(f"--action {options.action}: with --motion give one action at most, which the generator is told")
+    _check_time_and_formats(parser, options)
     idle = given_options(options, "limit", "gifs", "save_poses") if asks_for_photos(options) else []
     idle += given_options(options, "sides") if options.pose in (None, EDIT) else []
+    idle += given_options(options, "samples") if options.motion else given_options(options, "retarget", "align")
     if idle:
         warnings.warn(f"without effect here: {', '.join(idle)}", stacklevel=3)
 
 
-PHOTO_OPTIONS = OptionGroup(add_photo_options, check_photo_options)
+def _check_time_and_formats(parser, options):
+    for name, unit, most in (("fps", "frames a second", FASTEST), ("seconds", "seconds", LONGEST)):
+        value = getattr(options, name)
+        if value is not None and not 0 < value <= most:
+            parser.error(f"--{name} {value:g}: expected more than 0 and at most {most} {unit}")
+    if options.seconds and options.steps:
+        parser.error("--seconds and --steps both say how long a clip is: give only one of them")
+    unknown = [name for name in chosen_formats(options.formats) if name not in FORMATS]
+    if unknown or not chosen_formats(options.formats):
+        parser.error(f"--formats {options.formats}: expected one or several of {', '.join(FORMATS)}, with commas between them")
+
+
+PHOTO_OPTIONS = OptionGroup(add_photo_options, check_photo_options, lambda options: not options.motion)
 
 
 def asks_for_photos(options):
@@ -117,11 +144,13 @@ def chosen_formats(text):
 
 def photo_request(options, folder):
     """The :class:`PhotoRequest` of some options; `folder` is where clips go if --out does not say."""
-    chosen = {name: getattr(options, name) for name in ("samples", "steps") if getattr(options, name)}
+    chosen = {name: getattr(options, name) for name in ("samples", "steps", "seconds", "retarget", "align")
+              if getattr(options, name)}
+    motion = Path(options.motion) if options.motion else None
     pose = Path(options.pose) if options.pose and options.pose != EDIT else None
     mask, plate = (Path(path) if path else None for path in (options.mask, options.plate))
     return PhotoRequest([Path(path) for path in options.image], Path(options.out or folder), options.action or "all", pose, mask,
                         options.person, options.detector, options.detector_weights, seed=options.seed, choose=options.choose,
                         formats=chosen_formats(options.formats), whole=not options.no_whole, fps=options.fps,
-                        scene=read_scene(options.background) if options.background else None, plate=plate,
+                        motion=motion, scene=read_scene(options.background) if options.background else None, plate=plate,
                         layers=options.layers, pose_format=options.pose_format, sides=options.sides, **chosen)

@@ -12,7 +12,8 @@ import numpy as np
 
 from pose.skeleton import ANKLES, ELBOWS, HEAD, HIPS, JOINTS, KNEES, MIRROR, SHOULDERS, WRISTS
 
-FIRST, MEAN, NONE = "first", "mean", "none"       # as --align, and NONE as --retarget
+FIRST, MEAN = "first", "mean"                     # as --align
+BY_BONES, NONE = "bones", "none"                  # as --retarget
 ROOT, CHEST = len(JOINTS), len(JOINTS) + 1        # two points more: the middles of the hips and of the shoulders
 # (start, end), each after the bone that leads to its start
 BONES = ((ROOT, CHEST), *((ROOT, hip) for hip in HIPS), *((CHEST, shoulder) for shoulder in SHOULDERS), (CHEST, HEAD),

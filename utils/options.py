@@ -14,6 +14,7 @@ class OptionGroup(NamedTuple):
 
     add: Callable            # (parser): declares them
     check: Callable          # (parser, options): refuses what does not fit together, or warns
+    needs_weights: Callable = lambda options: True      # (options): whether --test needs trained weights
 
 
 def parse_options(description, *groups):
@@ -26,7 +27,7 @@ def parse_options(description, *groups):
     if broken:
         parser.error(f"bytes that are no UTF-8 text in {' '.join(map(ascii, broken))}")
     options = parser.parse_args()
-    _check_shared_options(parser, options)
+    _check_shared_options(parser, options, all(group.needs_weights(options) for group in groups))
     for group in groups:
         group.check(parser, options)
     return options
@@ -72,8 +73,8 @@ def _add_shared_options(parser):
                                                                  "or all, as in the published system (default: gallery)")
 
 
-def _check_shared_options(parser, options):
-    if options.test and options.resume == bool(options.pretrain):
+def _check_shared_options(parser, options, needs_weights):
+    if options.test and options.resume == bool(options.pretrain) and (needs_weights or options.resume):
         parser.error("--test needs weights: either --resume (this run's newest checkpoint) or --pretrain DIR")
     if options.test and int(os.environ.get("WORLD_SIZE", 1)) > 1:
         parser.error("--test runs in one process: start it without torchrun")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from photo.find_person import PersonFinder
-from photo.make_clips import Photo
 from photo.options import PhotoRequest
+from photo.photo_list import Photo
 from pose.skeleton import STANDING
 from utils.errors import UserError
 from utils.media import write_image

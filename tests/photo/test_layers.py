@@ -22,7 +22,8 @@ def subject_of(size, masked=True):
     x1, y1, x2, y2 = pose_boxes(joints).astype(int)
     mask[y1:y2, x1:x2] = 1
     photo[mask > 0] = 250
-    return Subject(photo, shown_whole(photo), Person(pose_boxes(joints), 1.0, joints, np.ones(13, bool)), mask if masked else None)
+    person = Person(pose_boxes(joints), 1.0, joints, np.ones(13, bool))
+    return Subject(photo, shown_whole(photo), person, mask if masked else None)
 
 
 @pytest.mark.parametrize("size", [(150, 120), (2400, 1800)])

@@ -1,0 +1,61 @@
+"""The photos of a request: their names in files, and work on one after the other."""
+import re
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from photo.layers import FOLDER, PLATE
+from utils.errors import FailedRun, UserError
+
+NAME_LENGTH = 80          # characters of a photo's name in the names of its clips
+
+
+class Photo(NamedTuple):
+    """A photo file, and the stem of the names of what is written for it, which no other photo has."""
+
+    path: Path
+    stem: str
+
+    @property
+    def heading(self):
+        """What the page calls it."""
+        return self.stem + self.path.suffix
+
+
+def name_photos(request):
+    """The :class:`Photo` s of a request, whose folder is made. Stems have only characters that file names and links can hold."""
+    photos, taken = [], set()
+    for path in request.photos:
+        name = re.sub(r"[^\w.-]+", "_", path.stem).strip("._")[:NAME_LENGTH] or "photo"
+        stem, number = name, 1
+        while stem in taken:
+            number += 1
+            stem = f"{name}_{number}"
+        taken.add(stem)
+        photos.append(Photo(path, stem))
+    for option, given, ending in (("--pose", request.pose, ".json"), ("--mask", request.mask, "_mask.png"),
+                                   ("--plate", request.plate, f"{FOLDER}/{PLATE}")):
+        if given and len(photos) > 1 and not given.is_dir():
+            raise UserError(f"{option} {given}: for {len(photos)} photos give a folder with a file for each, like "
+                            f"{photos[0].path.stem}{ending}")
+    try:
+        request.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{request.folder}: this folder for the clips cannot be made ({error.strerror})") from None
+    return photos
+
+
+def work_on_each(photos, work):
+    """Call `work(photo)` for all photos; of several, those that cannot be used are told. Returns the exit status."""
+    bad = 0
+    for photo in photos:
+        try:
+            work(photo)
+        except FailedRun:
+            raise
+        except UserError as error:
+            if len(photos) == 1:
+                raise
+            print(f"error: {error}", file=sys.stderr, flush=True)
+            bad += 1
+    return 0 if not bad else 1 if bad < len(photos) else 2
