@@ -58,7 +58,7 @@ def train_module(options, config, run, trainer_class, evaluation):
         run.lock("training")
         config = own_config(options, config, run)
     trainer = make_trainer(options, config, run, trainer_class)
-    data = training_pairs(config, trainer.paints, trainer.plate)
+    data = training_pairs(config, trainer.paints, trainer.training_plate)
     held_out = read_pairs(config, images=trainer.paints, test=True)
     trainer.check_targets(data.targets)
     sampler, loader = remaining_batches(trainer, data)

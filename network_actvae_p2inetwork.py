@@ -1,4 +1,6 @@
-"""The discriminator and the losses of the pose-to-image module (published system, "P2I").
+"""The registry of discriminators, the published one, and the losses of the pose-to-image module (published system, "P2I").
+
+`config.discriminator.kind` names one of `DISCRIMINATORS`. A kind is added as a generator is, see :mod:`model_variants`.
 
 A loss term is added here as a function, and gets a weight in `ImageLossConfig` (utils/schema.py) and a line in
 `trainer_actvae_p2inetwork.Trainer`, which logs it under its name.
@@ -9,8 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from networks.interfaces import Discriminator
 from networks.layers import at_least_float32, init_published, norm_relu, reflect_conv
 from networks.limb_warp import nearness, torso_length
+from networks.patch_discriminator import PatchDiscriminator
 from utils.errors import UserError
 
 FAINT_ENERGY = 1e-4            # of flat areas, whose root would otherwise have an infinite derivative
@@ -31,8 +35,8 @@ class ResidualBlock(nn.Module):
         return x + self.conv_block(x)
 
 
-class PoseDiscriminator(nn.Module):
-    """Judges whether a picture shows a real person in a given pose. It is called `classifier` in checkpoints.
+class PoseDiscriminator(Discriminator):
+    """Judges whether a picture shows a real person in a given pose.
 
     It always runs in train mode, so its batch norms use the statistics of the batch and their running statistics have no effect.
     The running statistics cover fewer passes than in the published system, which made more for the same losses (defect D6).
@@ -79,6 +83,24 @@ class PoseDiscriminator(nn.Module):
             x = getattr(self, f"model{level + 2}")(x)
             features.append(x)
         return (self.model_res(x) if judge else None), features
+
+    @staticmethod
+    def loss(judged_fake, judged_real):
+        """Its own least-squares loss."""
+        return adversarial_loss(judged_fake, False) + adversarial_loss(judged_real, True)
+
+    @staticmethod
+    def generator_loss(judged_fake):
+        """The generator's adversarial loss."""
+        return adversarial_loss(judged_fake, True)
+
+
+DISCRIMINATORS = {"pose": PoseDiscriminator, "patch": PatchDiscriminator}
+
+
+def build_discriminator(settings):
+    """The discriminator that the block `discriminator` of a configuration describes."""
+    return DISCRIMINATORS[settings.kind](**settings.network())
 
 
 def adversarial_loss(judged, real):

@@ -6,8 +6,7 @@ import torch
 from model_variants import build_generator
 from network_actvae import build_pose_module
 from network_actvae_p2inetwork import (
-    PoseDiscriminator,
-    adversarial_loss,
+    build_discriminator,
     energy_loss,
     feature_loss,
     gradient_loss,
@@ -68,24 +67,30 @@ class Trainer(BaseTrainer):
         self.generator = self._place(build_generator(config.generator, actions))
         self.plate, self.any_size = self.generator.plate, self.generator.any_size
         self.cuts_out = self.any_size and self.generator.uses_mask
+        self.judges_person = bool(weights.person or weights.silhouette)       # in front of the true surroundings, without a plate
+        self.training_plate = None if self.judges_person else self.plate
         if config.pairs == "anywhere":
             self.draw_frame_indices = None                   # all pictures of a pair are needed
-        self.discriminator = self._place(PoseDiscriminator(**vars(config.discriminator)))
+        self.discriminator = self._place(build_discriminator(config.discriminator))
         for network in (self.generator, self.discriminator):
             network.check_size(config.imsize)
         if weights.colours and not self.generator.tells_colours:
             raise UserError(f"image_loss.colours: the generator {config.generator.kind} does not tell its share of own colours; "
                             "leave it 0")
-        if (weights.person or weights.silhouette) and not self.generator.uses_mask:
+        if self.judges_person and not self.generator.uses_mask:
             raise UserError(f"image_loss.person, image_loss.silhouette: the generator {config.generator.kind} does not cut the "
                             "person out; leave them 0")
+        if self.discriminator.cut_out and weights.adversarial and not (weights.person and weights.silhouette):
+            raise UserError(f"image_loss.adversarial: the discriminator {config.discriminator.kind} judges cut-out people, which "
+                            "image_loss.person and image_loss.silhouette train; give them weights, too")
         self.vgg_loss = None
         if weights.vgg:
             from vgg import VGGLoss  # torchvision is slow to import and not needed otherwise
             self.vgg_loss = self._place(VGGLoss(config.vgg_weights))
         self.parts = {**self.actvae.parts, "generator": self.generator, "classifier": self.discriminator}
         self.add_optimizer("generator", self.generator, self.generator.outer, self.generator.stacked)
-        self.add_optimizer("classifier", self.discriminator)
+        self.add_optimizer("classifier", self.discriminator, lr_factor=self.discriminator.lr_factor,
+                           beta1=self.discriminator.beta1)
         # for the passes whose gradients all processes share
         self.trained_generator, self.trained_discriminator = map(processes.ddp, (self.generator, self.discriminator))
 
@@ -120,7 +125,8 @@ class Trainer(BaseTrainer):
     def update(self, batch, picks=None, noise=None):
         """One training iteration: two steps of the discriminator and two of the generator.
 
-        Losses whose weight is 0 are not computed: without the adversarial loss only the first step of the generator remains.
+        Losses whose weight is 0 are not computed: without the adversarial loss only the first step of the generator remains. With
+        a discriminator of cut-out people, that step is followed by one of the discriminator on the same pictures.
 
         Args:
             batch: `poses` (B, T + 1, J, 2), `action` (B,), `images` (B, T + 1, 3, S, S) and `masks` (B, T, 1, S, S). If the data
@@ -144,6 +150,8 @@ class Trainer(BaseTrainer):
         sampled = self._rollouts(poses[:, 0], action, step, steps, noise)                           # (2, B, J, 2)
         source_pose, *real_poses = poses[:, frames].unbind(1)                                       # (B, J, 2) each
         known = {"plate": batch["plates"].to(self.device, non_blocking=True)} if "plates" in batch else {}
+        if self.judges_person:
+            known["plate"] = source                          # any: it is not seen
         if self.generator.uses_mask and "person_masks" in batch:
             chosen = slice(None) if "frame_indices" in batch else frames
             person_masks = batch["person_masks"][:, chosen].to(self.device, non_blocking=True)      # (B, 4, 1, S, S)
@@ -158,7 +166,8 @@ class Trainer(BaseTrainer):
             return gaussian_maps(pose, config.imsize)                                               # (B, J, S, S)
 
         losses = dict.fromkeys(LOSSES, torch.zeros((), device=self.device))
-        if weights.adversarial:
+        judges_poses = weights.adversarial and not self.discriminator.cut_out
+        if judges_poses:
             for name, real, real_pose, fake_pose in (("d_real", reals[0], real_poses[0], real_poses[0]),
                                                      ("d_sampled", reals[1], real_poses[1], sampled[0])):
                 # in train mode as published: these passes, too, count in the generator's running statistics
@@ -166,23 +175,28 @@ class Trainer(BaseTrainer):
                     fake = paint(fake_pose)
                 losses[name] = self._step_discriminator(fake, maps(fake_pose), real, maps(real_pose))
         with without_gradient(self.discriminator):
-            colours, cut_out = None, {}
+            colours, cut_out, conditions = None, {}, (maps(real_poses[2]),) * 2
             if weights.colours:
                 fake, colours = paint(real_poses[2], tell_colours=True)
-            elif weights.person or weights.silhouette:
+            elif self.judges_person:
                 _, person, silhouette = paint(real_poses[2], tell_person=True)
                 fake, cut_out = self._judge_cut_out(person, silhouette, reals[2], person_masks[:, 3])
+                if self.discriminator.cut_out:
+                    shown = source * person_masks[:, 0]
+                    conditions = [torch.cat([shown, share], 1) for share in (silhouette.detach(), person_masks[:, 3])]
             else:
                 fake = paint(real_poses[2])
             if weights.near:
                 mask = near_weights(source_pose, real_poses[2], config.imsize, weights.near)
             else:
                 mask = masks[:, 0].to(source.dtype)
-            losses.update(self._step_generator(fake, reals[2], mask, maps(real_poses[2]), colours, cut_out))
-            if weights.adversarial:
+            losses.update(self._step_generator(fake, reals[2], mask, conditions, colours, cut_out))
+            if judges_poses:
                 adversarial = self._generator_adversarial_loss(paint(sampled[1]), maps(sampled[1]))[0]
                 losses["g_sampled"] = weights.adversarial * adversarial
                 self.step(losses["g_sampled"], ["generator"])
+        if weights.adversarial and self.discriminator.cut_out and self.discriminator.share(self.iteration):
+            losses["d_real"] = self._step_discriminator(fake.detach(), conditions[0], reals[2], conditions[1])
         self.end_iteration()
         return {name: loss.detach() for name, loss in losses.items()
                 if getattr(weights, "adversarial" if name in ADVERSARIAL else name)}
@@ -206,21 +220,20 @@ class Trainer(BaseTrainer):
             images, masks = images[:, frames], masks[:, third:third + 1]
         return images, masks, frames, step, steps
 
-    def _step_discriminator(self, fake, fake_maps, real, real_maps):
-        """One step on painted and real pictures (B, 3, S, S), each judged with the maps (B, J, S, S) of its pose."""
+    def _step_discriminator(self, fake, fake_condition, real, real_condition):
+        """One step on painted and real pictures (B, 3, S, S), each judged with its condition (B, ., S, S)."""
         with self.autocast():
-            judged_fake = self.trained_discriminator(fake, fake_maps)[0]         # apart: each has its own batch statistics
-            judged_real = self.trained_discriminator(real, real_maps)[0]
-        loss = self.config.image_loss.adversarial * (adversarial_loss(judged_fake, False) +
-                                                     adversarial_loss(judged_real, True))
+            judged_fake = self.trained_discriminator(fake, fake_condition)[0]    # apart: each has its own batch statistics
+            judged_real = self.trained_discriminator(real, real_condition)[0]
+        loss = self.config.image_loss.adversarial * self.discriminator.loss(judged_fake, judged_real)
         self.step(loss, ["classifier"])
         return loss.detach()
 
-    def _generator_adversarial_loss(self, fake, maps):
+    def _generator_adversarial_loss(self, fake, condition):
         """The generator's adversarial loss on painted pictures, 0-dim, and the discriminator's features of them."""
         with self.autocast():
-            judged, features = self.discriminator(fake, maps)
-        return adversarial_loss(judged, True), features
+            judged, features = self.discriminator(fake, condition)
+        return self.discriminator.generator_loss(judged), features
 
     def _judge_cut_out(self, person, silhouette, real, mask):
         """What the losses look at if the person is cut out.
@@ -237,13 +250,13 @@ class Trainer(BaseTrainer):
             "person": weights.person * person_loss(person, real, mask, share),
             "silhouette": weights.silhouette * silhouette_loss(silhouette, mask)}
 
-    def _step_generator(self, fake, real, mask, maps, colours=None, others=None):
+    def _step_generator(self, fake, real, mask, conditions, colours=None, others=None):
         """One step towards real pictures.
 
         Args:
             fake, real: (B, 3, S, S).
             mask: (B, 1, S, S): person boxes, or with `image_loss.near` the weights of the pixels.
-            maps: (B, J, S, S) of the pose that both show.
+            conditions: (B, ., S, S) of the discriminator for `fake` and for `real`.
             colours: (B, 1, S, S), the share of the generator's own colours, or None.
             others: dict of further weighted losses.
         Returns:
@@ -251,11 +264,12 @@ class Trainer(BaseTrainer):
         """
         weights = self.config.image_loss
         adversarial = vgg = features = torch.zeros((), device=self.device)        # of losses whose weight is 0
-        if weights.adversarial or weights.features:
-            adversarial, fake_features = self._generator_adversarial_loss(fake, maps)
-        if weights.features:
+        share = self.discriminator.share(self.iteration)
+        if share and (weights.adversarial or weights.features):
+            adversarial, fake_features = self._generator_adversarial_loss(fake, conditions[0])
+        if share and weights.features:
             with torch.no_grad(), self.autocast():
-                real_features = self.discriminator(real, maps, judge=False)[1]
+                real_features = self.discriminator(real, conditions[1], judge=False)[1]
             features = feature_loss(fake_features, real_features)
         if self.vgg_loss:
             with self.autocast():
@@ -263,8 +277,8 @@ class Trainer(BaseTrainer):
         reconstruction = weighted_l1(fake, real, mask) if weights.near else reconstruction_loss(fake, real, mask, weights.mask)
         losses = {"reconstruction": weights.reconstruction * reconstruction,
                   "vgg": weights.vgg * vgg,
-                  "g_adversarial": weights.adversarial * adversarial,
-                  "features": weights.features * features}
+                  "g_adversarial": share * weights.adversarial * adversarial,
+                  "features": share * weights.features * features}
         if weights.gradient:
             losses["gradient"] = weights.gradient * gradient_loss(fake, real)
         if weights.ssim:

@@ -17,6 +17,7 @@ GAIN, OFFSET = 0.12, 0.1                                   # standard deviations
 SCALES, TURN, SHIFT = (0.8, 1.3), 0.12, 0.2
 ROUGH, SPOT, HOLE = 0.5, 0.15, 0.6                         # shares of masks: another width, a wrong spot, which is a hole
 SPOT_RADII = (0.015, 0.07)                                 # of the picture's side
+JITTERED, STEADIER = 0.3, 2 / 3                            # share of rows with jittered joints; how much of it targets have
 
 
 class Change(NamedTuple):
@@ -82,6 +83,17 @@ def change_poses(poses, change):
         matrix = change.matrix.to(poses)
         poses = (poses - matrix[:, 2]) @ torch.linalg.inv(matrix[:, :2]).T
     return poses
+
+
+def jitter_poses(poses, deviation, random):
+    """Make poses (n, J, 2) of some rows, source first, about as wrong as detected ones are.
+
+    `deviation` is that of the source's joints, normalised; the others, which come from whole films, have less. `random` is a
+    numpy Generator; the same number of random numbers is always taken.
+    """
+    chosen, noise = random.random() < JITTERED, torch.from_numpy(random.normal(0, 1, poses.shape)).to(poses)
+    noise[1:] *= STEADIER
+    return poses + deviation * noise if chosen and deviation else poses
 
 
 def _moved(pictures, change, mode, outside):

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from dataset.augment import change_masks, change_pictures, change_poses, draw_change, roughen
+from dataset.augment import change_masks, change_pictures, change_poses, draw_change, jitter_poses, roughen
 from dataset.frame_cache import PlateCache
 from dataset.layouts import read_pairs
 from dataset.pair_list import Window
@@ -51,6 +51,7 @@ class TrainingPairs(Dataset):
         pairs: "windows" or "anywhere".
         near: share of pairs that are drawn at most `NEAR_FRAMES` apart.
         augment: whether drawn rows are changed, see :mod:`dataset.augment`.
+        jitter: of changed rows, see :func:`dataset.augment.jitter_poses`.
         plate: None, or a function of pictures (1, 3, S, S), poses (1, J, 2) and, if the sets are masked, `mask` (1, 1, S, S)
             that returns the pictures without their person. With a frame cache its results are kept on disk, else they are
             computed each time.
@@ -58,8 +59,8 @@ class TrainingPairs(Dataset):
         UserError: lists of different numbers of targets, or masks for some of the sets only.
     """
 
-    def __init__(self, sets, shares=(1.0,), pairs="windows", near=0.5, augment=False, plate=None):
-        self.sets, self.shares = list(sets), np.cumsum(shares)
+    def __init__(self, sets, shares=(1.0,), pairs="windows", near=0.5, augment=False, plate=None, jitter=0.0):
+        self.sets, self.shares, self.jitter = list(sets), np.cumsum(shares), jitter
         self.anywhere, self.near, self.augment, self.plate = pairs == "anywhere", near, augment, plate
         first = self.sets[0]
         for data in self.sets:
@@ -173,6 +174,7 @@ class TrainingPairs(Dataset):
             if self.masked:                      # the source's mask is rough, as a found one; the losses need the true target's
                 masks = change_masks(item["person_masks"], change, "bilinear")
                 item["person_masks"] = torch.cat([roughen(masks[0], random)[None], masks[1:]])
+        item["poses"] = jitter_poses(item["poses"], self.jitter, random)
         return item
 
 
@@ -225,4 +227,4 @@ def training_pairs(config, images, plate=None):
     if not config.train_data and (not images or (config.pairs == "windows" and not config.augment_pictures)):
         return sets[0]
     return TrainingPairs(sets, [entry.share for entry in config.train_data] or [1.0], config.pairs if images else "windows",
-                         config.pairs_near, config.augment_pictures and images, plate if images else None)
+                         config.pairs_near, config.augment_pictures and images, plate if images else None, config.joint_jitter)

@@ -1,4 +1,4 @@
-"""What every generator and every pose module offers: the two base classes that new networks inherit.
+"""What every generator, discriminator and pose module offers: the three base classes that new networks inherit.
 
 Trainers, tests and photos use networks through these names alone, so a new kind of network needs no change there. How a kind is
 added is written in :mod:`model_variants` (generators) and :mod:`network_actvae` (pose modules).
@@ -90,6 +90,48 @@ class Generator(nn.Module):
         Returns:
             (B, len(parts), 4, P, P) in [-1, 1]: each part's colours, and last its alpha, -1 where the part is not.
         """
+        raise NotImplementedError
+
+
+class Discriminator(nn.Module):
+    """A network that judges whether pictures are real. It is called `classifier` in checkpoints.
+
+    Class attributes, which a subclass overrides where it differs:
+        cut_out: what it is told of a picture besides its pixels, its condition. False: the heatmaps (B, J, S, S) of its pose.
+            True: the source's person (B, 3, S, S) and the silhouette (B, 1, S, S) of the picture's person; then only cut-out
+            people are judged, of generators that have `uses_mask`.
+        lr_factor, beta1: None, or of an optimizer of its own: Adam without weight decay, with this share of the learning rate.
+    """
+
+    cut_out = False
+    lr_factor = None
+    beta1 = None
+
+    def check_size(self, size):
+        """Raise :class:`utils.errors.UserError` if pictures of this side cannot be judged."""
+
+    def share(self, iteration):
+        """How much its losses count for the generator in an iteration, from 0 to 1. At 0 it is not trained either."""
+        return 1.0
+
+    def forward(self, image, condition, judge=True):
+        """Judge pictures.
+
+        Args:
+            image: (B, 3, S, S).
+            condition: see `cut_out`.
+            judge: False if only the features are needed.
+        Returns:
+            a map of judgements, or None without `judge`; and a list of features, (B, ...) each.
+        """
+        raise NotImplementedError
+
+    def loss(self, judged_fake, judged_real):
+        """Its own loss on the maps of painted and of real pictures, 0-dim."""
+        raise NotImplementedError
+
+    def generator_loss(self, judged_fake):
+        """The generator's adversarial loss on the map of painted pictures, 0-dim."""
         raise NotImplementedError
 
 

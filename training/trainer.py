@@ -1,5 +1,6 @@
 """What the trainers of both modules share: device, precision, random state, prediction and checkpoints."""
 import copy
+import dataclasses
 import warnings
 
 import torch
@@ -51,10 +52,10 @@ class BaseTrainer:
     keys = ("actions", "imsize", "actvae")                 # of the configuration, which describe the networks of a snapshot
     optional = ()                                          # parts that pretrained folders may lack
     paints = False                                         # whether it paints the poses of a given pose module
-    plate = None                                           # see `networks.interfaces.Generator`
+    plate = training_plate = None                          # see `networks.interfaces.Generator`; what the data compute of it
     draw_frame_indices = None                              # see `EpochBatches`
     unused = ("generator", "discriminator", "image_loss", "vgg_weights", "cache", "cache_dir", "channels_last", "compile",
-              "sync_batchnorm", "pairs", "pairs_near", "augment_pictures")      # keys of the configuration without effect
+              "sync_batchnorm", "pairs", "pairs_near", "augment_pictures", "joint_jitter")   # keys without effect
 
     def __init__(self, config, seed=7, trains=True):
         self.config, self.trains = config, trains
@@ -62,6 +63,7 @@ class BaseTrainer:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "fp16")
         self.random = torch.Generator().manual_seed(seed)  # of all noise of training; on the CPU, so that it is the same
         self.parts, self.optimizers = {}, {}               # on every device
+        self.lr_factors = {}                               # optimizer -> times the learning rate, where it is not 1
         self.ema = EMA(config.ema)
         self.total = None                                  # iterations of the whole training, for the learning rate
         self.iteration, self.seed = 0, seed
@@ -86,10 +88,17 @@ class BaseTrainer:
             raise UserError(f"rows of {targets} target cannot be used with the pose module {self.config.actvae.kind}, which "
                             "wants one more than it predicts; write longer ones with `python -m dataset.penn_action --horizon`")
 
-    def add_optimizer(self, part, module, outer=(), stacked=False):
-        """Train a part: its optimizers, see :func:`training.optimizers.build_optimizers`, and its EMA."""
+    def add_optimizer(self, part, module, outer=(), stacked=False, lr_factor=None, beta1=None):
+        """Train a part: its optimizers, see :func:`training.optimizers.build_optimizers`, and its EMA.
+
+        With `lr_factor` the part has Adam without weight decay, with `beta1` and this share of the learning rate.
+        """
         if self.trains:                                    # making an optimizer costs as much time as importing PyTorch
-            self.optimizers |= build_optimizers(part, module, self.config, outer, stacked)
+            config = self.config
+            if lr_factor is not None:
+                config = dataclasses.replace(config, optimizer="adam", beta1=beta1, weight_decay=0)
+                self.lr_factors[part] = lr_factor
+            self.optimizers |= build_optimizers(part, module, config, outer, stacked)
             self.ema.add(part, module)
 
     def autocast(self):
@@ -121,9 +130,10 @@ class BaseTrainer:
 
     def set_learning_rate(self):
         """Give the optimizers the learning rate of the next iteration."""
-        for optimizer in self.optimizers.values():
+        rate = learning_rate(self.config, self.iteration, self.total)
+        for name, optimizer in self.optimizers.items():
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(self.config, self.iteration, self.total)
+                group["lr"] = rate * self.lr_factors.get(name, 1.0)
 
     @torch.no_grad()
     def predict(self, source, n, steps=None, seed=7, painted=None):

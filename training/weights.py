@@ -13,10 +13,9 @@ from typing import NamedTuple
 from training.checkpoints import NAME, NETWORKS, Snapshot, find_snapshots
 from utils.config import assign, flatten, load_config
 from utils.errors import UserError
-from utils.schema import NETWORK_KINDS, DiscriminatorConfig
+from utils.schema import NETWORK_KINDS
 from utils.torch_files import reason
 
-NETWORK_BLOCKS = {**NETWORK_KINDS, "discriminator": {"": DiscriminatorConfig}}      # the published kind first
 # dotted keys, see `utils.schema.NetworkConfig`
 TUNABLE, INFERENCE_KEYS = ({f"{block}.{key}" for block, kinds in NETWORK_KINDS.items() for kind in kinds.values()
                             for key in getattr(kind, what)} for what in ("tunable", "inference"))
@@ -52,6 +51,8 @@ def adopt(config, description, origin, chosen=()):
     """
     before = flatten(dataclasses.asdict(config))
     for key, value in description.items():
+        if key in NETWORK_KINDS and isinstance(value, dict):             # older descriptions do not name the published kind
+            value = {"kind": next(iter(NETWORK_KINDS[key])), **value}
         assign(config, [key], value, f"{origin}")
     kept, changed, after = TUNABLE | INFERENCE_KEYS & set(chosen), [], flatten(dataclasses.asdict(config))
     for key, value in flatten(describe(config, description)).items():
@@ -67,7 +68,7 @@ def adopt(config, description, origin, chosen=()):
 def _part_names(networks, keys):
     """The checkpoint parts of the networks among `keys`; what the description lacks is taken to be the published network."""
     names = []
-    for kinds, network in ((NETWORK_BLOCKS[key], networks.get(key)) for key in keys if key in NETWORK_BLOCKS):
+    for kinds, network in ((NETWORK_KINDS[key], networks.get(key)) for key in keys if key in NETWORK_KINDS):
         kind = network.get("kind") if isinstance(network, dict) else None
         names += kinds.get(kind, next(iter(kinds.values()))).parts
     return names

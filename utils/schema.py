@@ -1,8 +1,8 @@
 """The keys of a configuration: their types, published defaults and limits. The YAML files in config/ explain what each key does.
 
 `Penn_actvae.yaml` and `Penn_actvae_p2inetwork.yaml` hold the published keys, `motion.yaml` those of the pose module `residual`,
-`people_p2i.yaml` those of the generator `limb_warp` and `people_cutout.yaml` those of `cutout`. The blocks `actvae` and
-`generator` have the keys of the network that their `kind` names.
+`people_p2i.yaml` those of the generator `limb_warp` and `people_cutout.yaml` those of `cutout`. The blocks `actvae`,
+`generator` and `discriminator` have the keys of the network that their `kind` names.
 """
 from dataclasses import dataclass, field
 
@@ -137,20 +137,36 @@ class CutoutConfig(NetworkConfig):
     widths: list[int] = field(default_factory=lambda: [24, 48, 96, 128], metadata={"low": 8})
 
 
-NETWORK_KINDS = {"actvae": {"lstm_vae": LSTMVAEConfig, "residual": ResidualMotionConfig,
-                            "mixture": MixtureMotionConfig},
-                 "generator": {"pose_attention": PoseAttentionConfig, "limb_warp": LimbWarpConfig,
-                               "cutout": CutoutConfig}}
-
-
 @dataclass
-class DiscriminatorConfig(NetworkConfig):
-    """The discriminator of the pose-to-image module."""
+class PoseDiscriminatorConfig(NetworkConfig):
+    """The published discriminator, :class:`network_actvae_p2inetwork.PoseDiscriminator`."""
 
     parts = ("classifier",)
+    kind: str = "pose"
     ndf: int = limited(64, low=1)
     n_blocks: int = limited(3, low=0)
     n_downsampling: int = limited(3, low=1)
+
+
+@dataclass
+class PatchDiscriminatorConfig(NetworkConfig):
+    """The discriminator :class:`networks.patch_discriminator.PatchDiscriminator`."""
+
+    parts = ("classifier",)
+    tunable = ("start_iter", "ramp_iter", "lr_factor", "beta1")
+    kind: str = "patch"
+    width: int = limited(32, low=1)
+    start_iter: int = limited(0, low=0)
+    ramp_iter: int = limited(150, low=0)
+    lr_factor: float = limited(0.3, above=0)
+    beta1: float = limited(0.5, low=0, below=1)
+
+
+NETWORK_KINDS = {"actvae": {"lstm_vae": LSTMVAEConfig, "residual": ResidualMotionConfig,
+                            "mixture": MixtureMotionConfig},
+                 "generator": {"pose_attention": PoseAttentionConfig, "limb_warp": LimbWarpConfig,
+                               "cutout": CutoutConfig},
+                 "discriminator": {"pose": PoseDiscriminatorConfig, "patch": PatchDiscriminatorConfig}}
 
 
 @dataclass
@@ -194,6 +210,7 @@ class Config:
     pairs: str = limited("windows", choices=("windows", "anywhere"))
     pairs_near: float = limited(0.5, low=0, high=1)
     augment_pictures: bool = False
+    joint_jitter: float = limited(0.0, low=0)
     actions: list = field(default_factory=lambda: list(ACTIONS))
     actions_by: str = limited("id", choices=("id", "name"))
     imsize: int = limited(128, low=16)
@@ -203,7 +220,7 @@ class Config:
     pose_loss: PoseLossConfig = field(default_factory=PoseLossConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     generator: NetworkConfig = field(default_factory=PoseAttentionConfig)
-    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    discriminator: NetworkConfig = field(default_factory=PoseDiscriminatorConfig)
     image_loss: ImageLossConfig = field(default_factory=ImageLossConfig)
     vgg_weights: str = "imagenet"
 

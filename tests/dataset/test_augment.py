@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from dataset.augment import MOVED, NOTHING, Change, change_masks, change_pictures, change_poses, draw_change
+from dataset.augment import MOVED, NOTHING, Change, change_masks, change_pictures, change_poses, draw_change, jitter_poses
 from pose.skeleton import MIRROR
 
 PICTURES = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 1.8 - .9
@@ -74,3 +74,17 @@ def test_missing_joints_stay_missing():
     poses[0, 4] = torch.nan
     changed = change_poses(poses, NOTHING._replace(matrix=torch.tensor([[.9, -.1, .1], [.1, .9, 0]])))
     assert changed.isnan().sum() == 2
+
+
+def test_joints_are_jittered_in_some_rows():
+    """Of many rows three in ten change, the source more than its targets, and by the deviation that was asked for."""
+    poses = torch.zeros(2, 13, 2)
+    changed = torch.stack([jitter_poses(poses, 0.03, np.random.default_rng(seed)) for seed in range(600)])
+    moved = changed.flatten(1).abs().sum(1) > 0
+    assert 0.24 < moved.float().mean() < 0.36
+    deviations = changed[moved].std((0, 2, 3))
+    torch.testing.assert_close(deviations, torch.tensor([0.03, 0.02]), atol=0.001, rtol=0)
+    first, second = np.random.default_rng(5), np.random.default_rng(5)
+    assert torch.equal(jitter_poses(POSES, 0.0, first), POSES)
+    jitter_poses(POSES, 0.1, second)
+    assert first.random() == second.random()

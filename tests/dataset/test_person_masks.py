@@ -129,7 +129,8 @@ def small(root, *more):
     return [f"data_root={root}", f"test_data_list={root / TEST_LIST}", f"cache_dir={root / 'cache'}", "imsize=32", "batch_size=2",
             f"train_data=[{{data_list: {root / TRAIN_LIST}, data_root: {root}}}]", "workers=0", "device=cpu", "log_iter=1",
             "generator.size=16", "generator.widths=[8, 8, 8, 8]", "generator.own_widths=[8, 8, 8, 8]", "actvae.networks=1",
-            "actvae.terms=4", "actvae.trunk=8", "actvae.head=8", "discriminator.ndf=4", "train_epoch=1", "display_size=1", *more]
+            "actvae.terms=4", "actvae.trunk=8", "actvae.head=8", "discriminator.width=4", "discriminator.start_iter=0",
+            "train_epoch=1", "display_size=1", *more]
 
 
 def test_a_set_without_masks_is_one_line(penn_root, lists):

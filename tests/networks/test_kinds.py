@@ -7,7 +7,8 @@ import torch
 
 from model_variants import GENERATORS, build_generator
 from network_actvae import POSE_MODULES, build_pose_module
-from networks.interfaces import Generator, PoseModule
+from network_actvae_p2inetwork import DISCRIMINATORS, build_discriminator
+from networks.interfaces import Discriminator, Generator, PoseModule
 from networks.residual_motion import ResidualMotion
 from training.weights import INFERENCE_KEYS, TUNABLE
 from utils.errors import UserError
@@ -15,7 +16,8 @@ from utils.schema import NETWORK_KINDS
 
 ACTIONS, BATCH, SIDE = 3, 2, 32
 # values of the keys that make a network small, by key; keys that a kind lacks are left out
-SMALL = {"ngf": 4, "n_blocks": 1, "size": 16, "widths": [8, 8, 8, 8], "own_widths": [8, 8, 8, 8], "z_dim": 4, "networks": 2,
+SMALL = {"ngf": 4, "ndf": 4, "width": 4,
+         "n_blocks": 1, "size": 16, "widths": [8, 8, 8, 8], "own_widths": [8, 8, 8, 8], "z_dim": 4, "networks": 2,
          "terms": 4, "trunk": 8, "head": 8, "horizon": 3}
 
 
@@ -44,7 +46,7 @@ def pose_module(request):
 
 
 def test_both_tables_have_the_same_kinds_with_the_same_keys():
-    for block, networks in (("generator", GENERATORS), ("actvae", POSE_MODULES)):
+    for block, networks in (("generator", GENERATORS), ("actvae", POSE_MODULES), ("discriminator", DISCRIMINATORS)):
         assert networks.keys() == NETWORK_KINDS[block].keys()
         for kind, network in networks.items():
             config = NETWORK_KINDS[block][kind]()
@@ -59,12 +61,38 @@ def test_both_tables_have_the_same_kinds_with_the_same_keys():
 
 def test_no_attribute_beyond_the_interface():
     """A misspelt attribute (`any_sizes = True`) would silently do nothing: those that classes declare are the interface's."""
-    for base, kinds in ((Generator, GENERATORS), (PoseModule, POSE_MODULES)):
+    for base, kinds in ((Generator, GENERATORS), (PoseModule, POSE_MODULES), (Discriminator, DISCRIMINATORS)):
         for network in kinds.values():
             assert issubclass(network, base)
             declared = {name for name, value in vars(network).items() if not callable(value) and not name.startswith("_")
                         and not isinstance(value, staticmethod)}
             assert declared <= vars(base).keys(), network
+
+
+# ---- discriminators ----
+
+@pytest.mark.parametrize("kind", DISCRIMINATORS)
+def test_a_discriminator_learns_to_tell_pictures_apart(kind):
+    """A few steps on its own loss, and painted pictures are found out; a generator's loss says so."""
+    torch.manual_seed(0)
+    network = build_discriminator(small("discriminator", kind))
+    network.check_size(SIDE)
+    condition = torch.rand(BATCH, 4 if network.cut_out else 13, SIDE, SIDE)
+    fake = torch.zeros(BATCH, 3, SIDE, SIDE)
+    real = fake + 0.8 * torch.tensor([1.0, 1.0, -1.0, -1.0]).repeat(SIDE // 4)                       # stripes
+    noise = torch.rand(BATCH, 3, SIDE, SIDE) * 0.2
+    optimizer, losses = torch.optim.Adam(network.parameters(), 0.01), []
+    for _ in range(25):
+        (judged_fake, features), (judged_real, _) = network(fake + noise, condition), network(real - noise, condition)
+        assert features and all(len(one) == BATCH for one in features)
+        losses.append(network.loss(judged_fake, judged_real))
+        optimizer.zero_grad()
+        losses[-1].backward()
+        optimizer.step()
+    assert losses[-1] < 0.7 * losses[0] and network.generator_loss(judged_fake) > network.generator_loss(judged_real) + 0.1
+    assert network(fake, condition, judge=False)[0] is None and 0 <= network.share(0) <= network.share(10 ** 6) == 1
+    with pytest.raises(UserError, match="too small for the discriminator"):
+        network.check_size(4)
 
 
 # ---- generators ----

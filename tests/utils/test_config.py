@@ -115,7 +115,7 @@ def explained_keys():
 
 BLOCKS = {"actvae": schema.NETWORK_KINDS["actvae"].values(), "generator": schema.NETWORK_KINDS["generator"].values(),
           "pose_loss": [schema.PoseLossConfig], "augment": [schema.AugmentConfig], "image_loss": [schema.ImageLossConfig],
-          "discriminator": [schema.DiscriminatorConfig]}
+          "discriminator": schema.NETWORK_KINDS["discriminator"].values()}
 
 
 def test_every_key_is_explained_in_a_yaml_file():
