@@ -12,13 +12,14 @@ from photo.layers import prepare_crop
 from photo.timing import FPS, steps_of
 from pose.drawing import as_sequence, draw_skeleton
 from pose.medoids import DRAWN, TYPICAL, shown_futures
-from pose.retarget import FIRST, NONE, retarget
+from pose.retarget import NONE, retarget
 from training.prediction import Source
 from utils.errors import UserError
 from utils.transform import as_pictures, pose_to_picture
 
 AROUND = 0.1              # margin around all joints of a motion: hands, feet and hair reach beyond their joints
 PIXELS_AT_ONCE = 1 << 22  # that are painted in one call; each takes 16 bytes and more
+FADE = 0.6                # seconds after which a motion's own poses follow the photo's
 DIMMED = 0.45             # brightness of the photo behind a skeleton
 
 
@@ -79,7 +80,7 @@ def carry_over(motion, subject, action, request):
     if request.retarget == NONE:
         moved = motion.joints[1:] * same_shape(motion, subject.photo.shape[:2])
     else:
-        moved = retarget(motion.joints, joints, request.align)[1 if request.align == FIRST else 0:]
+        moved = retarget(motion.joints, joints, request.align, round(FADE * motion.fps))[1:]
     moved = np.concatenate([joints[None], moved])
     crop = crop_person(subject, moved.reshape(-1, 2), np.full(4, AROUND))
     return Sample(motion.name, action, 1, moved, crop, None, motion.fps)

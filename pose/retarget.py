@@ -1,12 +1,12 @@
 """Carry the motion of one person over to another person's pose.
 
-A skeleton is a tree of bones that begins at the middle of the hips, the root. Each bone of a motion is compared with the same
-bone of a reference pose of that motion: how far it has turned, and how much shorter it looks because it points at the camera. The
-other person's bone turns and shortens as much, so that bone lengths are the other person's. The root follows the motion's path,
-scaled by the ratio of the body sizes. Sides stay as they are: nothing is mirrored.
+A skeleton is a tree of bones that begins at the middle of the hips, the root. The bones keep the directions that they have in
+the motion and get the other person's lengths; one that points at the camera is shortened as it was. The root follows the motion's
+path, scaled by the ratio of the body sizes. Sides stay as they are: nothing is mirrored. The other person's own pose comes first,
+and its difference from the motion's first pose fades away.
 
-Axes: T poses, J = 13 joints, B = 14 bones. Vectors of bones are complex numbers x + iy, so that a quotient of two bones is a turn
-and a ratio of lengths.
+Axes: T poses, J = 13 joints, B = 14 bones. Vectors of bones are complex numbers x + iy, so that the quotient of two bones holds
+the ratio of their lengths and the turn between them.
 """
 import numpy as np
 
@@ -15,41 +15,43 @@ from pose.skeleton import ANKLES, ELBOWS, HEAD, HIPS, JOINTS, KNEES, MIRROR, SHO
 FIRST, MEAN = "first", "mean"                     # as --align
 BY_BONES, NONE = "bones", "none"                  # as --retarget
 ROOT, CHEST = len(JOINTS), len(JOINTS) + 1        # two points more: the middles of the hips and of the shoulders
+TINY = 1e-9               # lengths below it are none
 # (start, end), each after the bone that leads to its start
 BONES = ((ROOT, CHEST), *((ROOT, hip) for hip in HIPS), *((CHEST, shoulder) for shoulder in SHOULDERS), (CHEST, HEAD),
          *zip(SHOULDERS, ELBOWS), *zip(ELBOWS, WRISTS), *zip(HIPS, KNEES), *zip(KNEES, ANKLES))
+BODY = [number for number, (_, end) in enumerate(BONES) if end in (CHEST, *KNEES, *ANKLES)]    # arms often point at the camera
 OTHER_SIDE = [BONES.index(tuple(MIRROR[point] if point < len(JOINTS) else point for point in bone)) for bone in BONES]
-SEEN = 0.4                # of a bone's full length; the direction of a shorter one is not certain
+SEEN = 0.4                # of a bone's full length; shorter ones are not compared, because they point at the camera
 
 
-def retarget(motion, pose, align=FIRST):
+def retarget(motion, pose, align=FIRST, fade=1):
     """Carry a motion over to a person.
 
     Args:
         motion: (T, J, 2) in any unit.
         pose: (J, 2) of the other person, in any unit.
-        align: which pose of the motion corresponds to `pose`: `first`, or `mean`, the mean of all poses.
+        align: what is compared with `pose`, for the lengths of bones and for the place: the motion's `first` pose, or the
+            `mean` of all.
+        fade: number of steps after which the motion's own directions and places are reached.
     Returns:
-        (T, J, 2) in the unit of `pose`. With `first`, the first one equals `pose`; a motion and its own first pose give the
-        motion itself.
+        (T, J, 2) in the unit of `pose`, which is the first one. A motion and its own first pose give the motion itself.
     """
     motion, pose = np.asarray(motion, np.float64), np.asarray(pose, np.float64)
-    moving, own = bones_of(motion), bones_of(pose)                                                      # (T, B), (B,)
-    if align == FIRST:
-        reference, reference_root = moving[0], root_of(motion)[0]
-    else:                 # the mean direction, with the mean length: opposite directions must not shorten a bone
-        mean = moving.mean(0)
-        reference = np.abs(moving).mean(0) * np.where(mean == 0, 1, mean / np.maximum(np.abs(mean), 1e-12))
-        reference_root = root_of(motion).mean(0)
-    scale = np.abs(own).sum() / max(np.abs(reference).sum(), 1e-12)                        # ratio of the body sizes
-    full = np.abs(moving).max(0)
-    full = scale * np.maximum(full, full[OTHER_SIDE])                                  # (B,) full length, by the motion
-    certain = (np.abs(own) >= SEEN * full) & (scale * np.abs(reference) >= SEEN * full) & (reference != 0)
-    turn = np.where(certain, own / np.where(certain, reference, 1), scale)             # else the change is only scaled
-    bones = own + turn * (moving - reference)                                                           # (T, B)
-    longest = np.maximum(full, np.abs(own))
-    bones *= np.minimum(1, longest / np.maximum(np.abs(bones), 1e-12))
-    return joints_of(bones, root_of(pose) + scale * (root_of(motion) - reference_root))
+    moving, own, path = bones_of(motion), bones_of(pose), root_of(motion)                       # (T, B), (B,), (T,)
+    lengths, own_lengths = np.abs(moving), np.abs(own)
+    reference = lengths[0] if align == FIRST else lengths.mean(0)
+    scale = own_lengths[BODY].sum() / max(reference[BODY].sum(), TINY)                         # ratio of the body sizes
+    full = scale * np.maximum(lengths.max(0), lengths.max(0)[OTHER_SIDE])                      # (B,) by the motion
+    compared = np.minimum(own_lengths, scale * reference) >= np.maximum(SEEN * full, TINY)
+    bones = np.where(compared, own_lengths / np.maximum(reference, TINY), scale) * moving      # (T, B)
+    rest = np.linspace(0, 1, max(fade, 1) + 1)[np.minimum(np.arange(len(motion)), max(fade, 1))]
+    rest = (1 - rest) ** 2 * (1 + 2 * rest)                                                    # (T,) from 1 to 0, smoothly
+    known = (np.abs(bones[0]) > TINY) & (own_lengths > TINY)
+    bones *= (own / np.where(known, bones[0], own + ~known)) ** rest[:, None]
+    bones *= np.minimum(1, np.maximum(full, own_lengths) / np.maximum(np.abs(bones), TINY))
+    bones[0] = own
+    place = root_of(pose) + scale * (path - (path[0] if align == FIRST else path.mean()))
+    return joints_of(bones, place + rest * (root_of(pose) - place[0]))
 
 
 def with_middles(poses):

@@ -53,34 +53,35 @@ def test_bone_lengths_are_those_of_the_person_in_the_photo():
     assert np.abs(bones_of(carried)[-1] - bones_of(person)).max() > 20
 
 
-def test_other_directions_of_the_first_pose_stay_and_turn_as_the_motion_turns():
-    """A forearm that hangs down turns by as much as the motion's forearm that began level."""
-    motion = np.repeat(STANDING[None], 4, 0)
-    motion[:, 5] = motion[:, 3] + 16 * np.stack([-np.cos(angles := np.linspace(0, 1.5, 4)), -np.sin(angles)], -1)
-    carried = bones_of(retarget(motion, STANDING))[:, FOREARM]
-    np.testing.assert_allclose(np.abs(carried), LENGTHS[FOREARM], rtol=1e-9)
-    np.testing.assert_allclose(np.unwrap(np.angle(carried / carried[0])), angles, atol=1e-9)
+def test_the_photos_pose_comes_first_and_fades_into_the_motion():
+    """A forearm that hangs down in the photo and is level in the motion: it turns evenly to where the motion has it."""
+    motion = np.repeat(STANDING[None], 8, 0)
+    motion[:, 5] = motion[:, 3] - (20, 0)
+    carried = retarget(motion, STANDING, fade=4)
+    np.testing.assert_allclose(carried[0], STANDING, atol=1e-9)
+    forearm = bones_of(carried)[:, FOREARM]
+    np.testing.assert_allclose(np.abs(forearm), LENGTHS[FOREARM], rtol=1e-9)
+    np.testing.assert_allclose(forearm[4:], -LENGTHS[FOREARM], rtol=1e-9)
+    angles = np.diff(np.unwrap(np.angle(forearm[:5])))
+    assert (angles > 0).all() and angles[1] == pytest.approx(angles[2]) and angles[0] < angles[1], "smoothly, by the shorter way"
 
 
-@pytest.mark.parametrize("align", [FIRST, MEAN])
-def test_the_roots_path_is_scaled_by_the_size_of_the_body(align):
+def test_the_roots_path_is_scaled_by_the_size_of_the_body():
     motion, person = turning(STANDING), broad(STANDING)
-    path, scale = root_of(retarget(motion, person, align)), np.abs(bones_of(person)).sum() / LENGTHS.sum()
-    assert scale == pytest.approx(2.6, abs=0.15)
-    np.testing.assert_allclose(np.diff(path), scale * np.diff(root_of(motion)), rtol=1e-9)
-    assert (path[0] if align == FIRST else path.mean()) == pytest.approx(300 + 200j)
+    path, scale = root_of(retarget(motion, person)), (30 + 1.2 * (24 + 21) * 2) * 2.5 / (30 + (24 + 21) * 2)
+    assert path[0] == pytest.approx(300 + 200j)
+    np.testing.assert_allclose(np.diff(path), scale * np.diff(root_of(motion)), rtol=1e-3)    # of torso and legs
 
 
-def test_the_mean_pose_can_correspond_to_the_photo():
-    """An arm that swings to both sides of its mean swings to both sides of the photo's arm, with its length."""
-    angles = np.array([-0.6, 0.0, 0.6, 0.0])
-    bones = np.repeat(bones_of(STANDING)[None], 4, 0)
-    bones[:, FOREARM] *= np.exp(1j * angles)
-    motion = joints_of(bones, np.full(4, 50j))
-    carried = bones_of(retarget(motion, broad(STANDING), MEAN))[:, FOREARM]
-    own = bones_of(broad(STANDING))[FOREARM]
-    np.testing.assert_allclose(carried, own * np.exp(1j * angles), rtol=1e-9)
-    assert np.abs(bones_of(retarget(motion, broad(STANDING), FIRST))[:, FOREARM] - carried).max() > 10
+def test_the_mean_of_a_motion_can_correspond_to_the_photo():
+    """Its mean place and its mean size; it still begins with the photo's own pose."""
+    motion = turning(STANDING, steps=40)
+    motion[0] *= 0.5                                                   # a first pose that was found too small
+    carried = retarget(motion, STANDING, MEAN, fade=3)
+    np.testing.assert_allclose(carried[0], STANDING, atol=1e-9)
+    later, path = carried[3:], root_of(motion)
+    expected = motion[3:] + np.stack([(50j - path.mean()).real, (50j - path.mean()).imag])
+    assert np.abs(later - expected).max() < 3 and np.abs(retarget(motion, STANDING, FIRST, fade=3)[3:] - expected).max() > 40
 
 
 def test_sides_are_kept():
@@ -95,6 +96,5 @@ def test_a_bone_that_pointed_at_the_camera_does_not_grow_without_limit():
     motion = np.repeat(STANDING[None], 3, 0)
     motion[0, 5] = motion[0, 3] + (0.01, 0)
     carried = retarget(motion, 2 * STANDING)
-    scale = np.abs(bones_of(2 * STANDING)).sum() / np.abs(bones_of(motion[0])).sum()
-    assert np.abs(bones_of(carried)[:, FOREARM]).max() <= scale * LENGTHS[FOREARM] + 1e-9
+    assert np.abs(bones_of(carried)[:, FOREARM]).max() <= 2 * LENGTHS[FOREARM] + 1e-9
     assert np.isfinite(retarget(np.zeros((3, 13, 2)), STANDING)).all()
