@@ -48,7 +48,7 @@ class FrameCache:
 
     Args:
         folder: where cache files lie.
-        paths: M distinct frame files.
+        paths: M distinct frame files; None for a picture that depends on no file.
         crops: for each frame, the integers that its picture depends on besides the file: the clamped crop box, and whether
             the EXIF orientation is applied.
         size: S, side of the pictures in pixels.
@@ -83,10 +83,11 @@ class FrameCache:
         digest = hashlib.sha256(repr((VERSION, size)).encode())
         for path, crop in zip(paths, crops):
             try:
-                status = os.stat(path)
+                status = None if path is None else os.stat(path)
             except OSError as error:
                 raise UserError(f"{path}: this frame cannot be read ({error.strerror})") from None
-            digest.update(repr((os.path.abspath(path), status.st_size, status.st_mtime_ns, *map(int, crop))).encode())
+            file = () if status is None else (os.path.abspath(path), status.st_size, status.st_mtime_ns)
+            digest.update(repr((*file, *map(int, crop))).encode())
         return digest.hexdigest()[:16]
 
     def _build_locked(self, prepare):

@@ -15,15 +15,14 @@ from dataset.frame_cache import FrameCache
 from dataset.frames import FrameError, frame_files, frame_names, frame_reading, open_frame, read_frame, unusable
 from dataset.matlab import read_mat
 from dataset.pair_list import ACTIONS, count_valid_steps, read_list, resolve_frame
-from dataset.penn_layout import frame_mask
-from pose.masks import read_mask
+from dataset.person_masks import PersonMasks
 from utils import transform
 from utils.transform import as_image
 
 SAME_POSE = 1e-3          # pixels between a pose in a list and in its annotation; lists have six decimals
 
 
-class PennActionPairs(Dataset):
+class PennActionPairs(PersonMasks, Dataset):
     """The rows of a pair list in Penn Action's layout, prepared as in the published system ("Data").
 
     All poses are prepared at once. This needs the size of each video's frames, which is read from the header of one frame or,
@@ -52,7 +51,8 @@ class PennActionPairs(Dataset):
         by_name: take a row's action from its name and ignore its id.
         list_actions: action names by the ids that the list uses, if they differ from `actions`, which must contain them.
         masks: whether masks of people are read, with images. They lie in `masks/` beside `frames/`, under the names of the
-            frames and as PNG, as pose.masks.write_mask writes them. A data set without this folder has none.
+            frames and as PNG, as pose.masks.write_mask writes them. If only some frames have one that can be used, the
+            surroundings of the pose take the place of the others, which is told.
     Raises:
         ListError: a bad list, or a crop box outside its frame.
         FrameError: a frame that is missing, or frames that do not fit their annotation; only with images.
@@ -65,9 +65,11 @@ class PennActionPairs(Dataset):
             ids = np.array([actions.index(name) for name in list_actions])
             self.rows = self.rows._replace(actions=tuple(actions), action=ids[self.rows.action])
         self.data_root, self.imsize, self.images = os.path.expanduser(data_root), imsize, images
-        self.masked = masks and images and self.mask_path(0, 0).parents[1].is_dir()
+        self.masked = False
         if images:
             self._check_frames_exist()
+            if masks:
+                self.find_masks()
         self.image_size, self.turned = self._image_sizes()
         self.crop = transform.clamp_box(self.rows.crop, self.image_size)
         empty = (self.crop[:, 0] >= self.crop[:, 2]) | (self.crop[:, 1] >= self.crop[:, 3])
@@ -83,7 +85,7 @@ class PennActionPairs(Dataset):
         self.extent = torch.from_numpy(side / side.max(-1, keepdims=True))
         self.valid_steps = torch.tensor([count_valid_steps(paths) for paths in self.rows.frames])
         self.padded = bool((self.valid_steps < self.targets).any())
-        self.cache = self.mask_cache = None
+        self.cache = None
 
     def __len__(self):
         return len(self.action)
@@ -134,16 +136,6 @@ class PennActionPairs(Dataset):
             return self.cache[self.cached[row, frames]]
         return np.stack([self._prepare(row, frame) for frame in frames])
 
-    def person_masks(self, row, frames):
-        """Where the person is in some frames (0 = source) of a row: (len(frames), 1, S, S) float32 in [0, 1]."""
-        masks = (np.stack([self._prepare_mask(row, frame) for frame in frames]) if self.mask_cache is None else
-                 self.mask_cache[self.cached[row, frames]])                                          # (frames, S, S, 1) uint8
-        return torch.from_numpy(masks).movedim(-1, 1).float() / 255
-
-    def mask_path(self, row, frame):
-        """The file of the person's mask in a frame."""
-        return frame_mask(Path(self.frame_path(row, frame)))
-
     def frame_path(self, row, frame):
         """The picture file of frame `frame` (0 = source) of row `row` on this machine."""
         return resolve_frame(self.rows.frames[row][frame], self.data_root)
@@ -161,11 +153,6 @@ class PennActionPairs(Dataset):
                              f"of its video are {size[1]} x {size[0]}")
         return transform.picture_from_frame(picture, self.crop[row], self.imsize)
 
-    def _prepare_mask(self, row, frame):
-        """Decode and letterbox the mask of one frame of a row: (S, S, 1) uint8."""
-        mask = read_mask(self.mask_path(row, frame), self.image_size[row])
-        return transform.letterboxed(np.rint(mask * 255).astype(np.uint8)[..., None], self.crop[row], self.imsize)
-
     @functools.cached_property
     def cached(self):
         """(N, T + 1) int64: each frame's number among the distinct pairs of frame and crop, in the order of first use."""
@@ -180,8 +167,7 @@ class PennActionPairs(Dataset):
         self.cache = FrameCache(folder, [self.frame_path(*use) for use in first_use], crops, self.imsize,
                                 lambda place: self._prepare(*first_use[place]))
         if self.masked:
-            self.mask_cache = FrameCache(folder, [self.mask_path(*use) for use in first_use], crops, self.imsize,
-                                         lambda place: self._prepare_mask(*first_use[place]), channels=1)
+            self.use_mask_cache(folder, first_use, crops)
 
     def _check_frames_exist(self):
         seen = set()

@@ -86,6 +86,14 @@ def alpha_mask(alpha):
 
 
 def read_mask(path, size):
+    """Read the mask of somebody who is in the photo: as :func:`load_mask`, and an empty one is a :class:`UserError` as well."""
+    mask = load_mask(path, size)
+    if fault := fault_of(mask):
+        raise UserError(f"{path}: this mask {fault}")
+    return mask
+
+
+def load_mask(path, size):
     """Read a mask file: white is the person; the alpha channel counts if there is one that is not constant.
 
     Args:
@@ -94,7 +102,7 @@ def read_mask(path, size):
     Returns:
         (h, w) float32.
     Raises:
-        UserError: unreadable, of another size, or empty.
+        UserError: unreadable, or of another size.
     """
     try:
         picture = cv2.imdecode(np.frombuffer(Path(path).read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
@@ -107,19 +115,16 @@ def read_mask(path, size):
                         f"{size[0]}; save it at the photo's size")
     picture = picture.astype(np.float32) * (255 / np.iinfo(picture.dtype).max) if picture.dtype != np.uint8 else picture
     mask = alpha_mask(picture[..., 3]) if picture.ndim == 3 and picture.shape[2] == 4 else None
-    if mask is None:
-        mask = (picture if picture.ndim == 2 else cv2.cvtColor(picture[..., :3], cv2.COLOR_BGR2GRAY)).astype(np.float32) / 255
-    check_not_empty(mask, path)
-    return mask
+    return mask if mask is not None else (picture if picture.ndim == 2 else cv2.cvtColor(picture[..., :3], cv2.COLOR_BGR2GRAY)
+                                          ).astype(np.float32) / 255
 
 
-def check_not_empty(mask, place):
-    """Raise :class:`UserError` if a mask covers (almost) nothing or everything of the photo."""
+def fault_of(mask):
+    """Why a mask (h, w) can be nobody's, as text: it covers (almost) nothing, or everything. None if it can be somebody's."""
     share = float((mask > 0.5).mean())
     if share < MIN_SHARE:
-        raise UserError(f"{place}: this mask is empty; the person must be white in it")
-    if share == 1:
-        raise UserError(f"{place}: this mask is white everywhere; the background must be black in it")
+        return "is empty; the person must be white in it"
+    return "is white everywhere; the background must be black in it" if share == 1 else None
 
 
 def check_near(mask, joints, visible, place):

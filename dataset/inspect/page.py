@@ -8,7 +8,7 @@ from dataset.image_loader2 import FrameError, read_frame
 from dataset.inspect.statistics import suspicious
 from dataset.penn_layout import frame_mask
 from pose.drawing import draw_mask, draw_skeleton
-from pose.masks import read_mask
+from pose.masks import load_mask
 from utils.drawing import grid
 from utils.files import write_text
 from utils.media import write_image
@@ -33,7 +33,7 @@ def strip(pairs, row):
             picture = read_frame(path, pairs.row_name(row))
             h, w = picture.shape[:2]
             if frame_mask(path).is_file():
-                picture = draw_mask(picture, read_mask(frame_mask(path), (h, w)))
+                picture = draw_mask(picture, load_mask(frame_mask(path), (h, w)))
             x1, y1, x2, y2 = np.minimum(pairs.crop[row], [w, h, w, h])
             picture = picture_from_frame(picture, (x1, y1, x2, y2), SIDE) if x1 < x2 and y1 < y2 else None
         except FrameError:

@@ -1,10 +1,13 @@
 """Masks of people beside the frames: they fit their pictures, through the cache, in windows and pairs, with changes."""
 import shutil
+import warnings
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from conftest import SIZE as CONFTEST_SIZE
 from helpers import newest_weights
 
 import train_actvae
@@ -15,6 +18,7 @@ from dataset.image_loader2 import PennActionPairs
 from dataset.mixture import Draw, TrainingPairs, training_pairs
 from dataset.pair_list import TEST_LIST, TRAIN_LIST
 from dataset.penn_action import build
+from networks.plate import pose_mask
 from utils.config import load_config
 from utils.errors import UserError
 
@@ -139,10 +143,72 @@ def test_a_set_without_masks_is_one_line(penn_root, lists):
         training_pairs(config, True)
 
 
-@pytest.mark.parametrize("cache", [True, False])
-def test_a_missing_mask_is_one_line(root, run_script, tmp_path, cache):
-    path = root / "masks" / "0001" / "000003.png"
+def spoil(path, how):
+    """Take a mask away, make it empty or white, or damage its file."""
     path.unlink()
+    if how in ("black", "white"):
+        cv2.imwrite(str(path), np.full(CONFTEST_SIZE, 255 * (how == "white"), np.uint8))
+    elif how == "damaged":
+        path.write_bytes(b"no picture")
+
+
+@pytest.mark.parametrize("how", ["missing", "black", "white"])
+@pytest.mark.parametrize("cached", [False, True])
+def test_the_pose_stands_in_for_a_mask_that_cannot_be_used(root, tmp_path, how, cached):
+    before = pairs(root)[0]["person_masks"]
+    path = root / "masks" / "0001" / "000003.png"
+    spoil(path, how)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        data = pairs(root)
+        if cached:
+            data.use_cache(tmp_path)
+        found = [data[0]["person_masks"] for _ in range(2)]
+    lines = [str(warning.message) for warning in caught]
+    assert len(lines) == 1 and str(path) in lines[0] and "the surroundings of the pose take" in lines[0], lines
+    frame = [Path(name).name for name in data.rows.frames[0]].index("000003.jpg")
+    others = [number for number in range(6) if number != frame]
+    for masks in found:
+        assert torch.equal(masks[others], before[others])
+        assert torch.equal(masks[frame], pose_mask(data.poses[0, [frame]], masks[:1])[0])
+        assert masks.isfinite().all() and masks[frame].max() > .9 and masks[frame].mean() < .9
+
+
+def test_a_cache_is_made_anew_when_a_missing_mask_is_there(root, tmp_path):
+    mask = root / "masks" / "0001" / "000003.png"
+    content = mask.read_bytes()
+    mask.unlink()
+    with pytest.warns(match="1 of 66 frames have no mask"):
+        data = pairs(root)
+    data.use_cache(tmp_path)
+    mask.write_bytes(content)
+    again = pairs(root)
+    again.use_cache(tmp_path)
+    assert torch.equal(again[0]["person_masks"], pairs(root)[0]["person_masks"])
+    assert not torch.equal(again[0]["person_masks"], data[0]["person_masks"])
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_trained_and_tested_without_some_masks(root, run_script, tmp_path, cache):
+    spoil(root / "masks" / "0001" / "000003.png", "missing")
+    spoil(root / "masks" / "0002" / "000001.png", "black")
+    shutil.rmtree(root / "masks" / "0003")                           # a test video
+    overrides = small(root, "batch_size=14", f"cache={str(cache).lower()}")
+    train_actvae.Trainer(load_config(CONFIG, overrides), seed=1).save(tmp_path / "vae", 5, 0)
+    argv = ["--config", CONFIG, "--output_path", tmp_path, "--vae_path", tmp_path / "vae"]
+    outcome = run_script(script.main, *argv, overrides=overrides)
+    assert outcome.status == 0, outcome.err
+    weights = newest_weights(tmp_path / "outputs/people_cutout/checkpoints")
+    assert all(value.isfinite().all() for value in weights.values())
+    assert sum("frames have no mask" in line for line in outcome.warnings) == 2           # training list and test list
+    outcome = run_script(script.main, *argv, "--test", "--resume", "--samples", 1, overrides=overrides)
+    assert outcome.status == 0, outcome.err
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_a_damaged_mask_is_one_line(root, run_script, tmp_path, cache):
+    path = root / "masks" / "0001" / "000003.png"
+    spoil(path, "damaged")
     train_actvae.Trainer(load_config(CONFIG, small(root)), seed=1).save(tmp_path / "vae", 5, 0)
     outcome = run_script(script.main, "--config", CONFIG, "--output_path", tmp_path, "--vae_path", tmp_path / "vae",
                          overrides=small(root, f"cache={str(cache).lower()}"))
