@@ -1,8 +1,9 @@
-"""MixtureMotion, the pose module `mixture`: a fair coin between a network and real motions.
+"""MixtureMotion, the pose module `mixture`: a coin between a network and real motions.
 
 The network (:class:`networks.residual_motion.ResidualMotion`) knows every pose, but blurs the time at which a motion happens.
 Retrieval (:class:`networks.retrieval.Retrieval`) moves as people do, but only knows the motions of its library. For each sample a
 coin decides which of the two predicts. The energy score is convex, so that of the mixture is better than the mean of both.
+Real motions are livelier: more of them than half cost a little of the score.
 
 The library is filled from the training rows when training starts, and is a part of the weights. As long as it is empty, the
 network predicts alone.
@@ -22,22 +23,26 @@ class MixtureMotion(PoseModule):
         num_joints: J, 13.
         library: frames of the library; 0 until :meth:`prepare`.
         neighbours: k, candidates of retrieval.
-        retrieval_rows: windows of the library on which an iteration trains the scorer.
+        library_frames: most frames of the library, see :meth:`networks.motion_library.MotionLibrary.fill`; 0: all.
+        retrieval_rows: windows of the library, of each span, on which an iteration trains the scorer.
+        real: share of the samples that are real motions.
         network: the other arguments of :class:`networks.residual_motion.ResidualMotion`.
     """
 
     random = stacked = True
 
-    def __init__(self, num_actions=9, num_joints=13, library=0, neighbours=28, retrieval_rows=32, **network):
+    def __init__(self, num_actions=9, num_joints=13, library=0, neighbours=28, library_frames=0, retrieval_rows=32, real=0.5,
+                 **network):
         super().__init__()
         self.motion = ResidualMotion(num_actions, num_joints, **network)
         self.retrieval = Retrieval(num_actions, num_joints, library, neighbours)
-        self.retrieval_rows, self.z_dim = retrieval_rows, self.motion.z_dim + 2
+        self.library_frames, self.retrieval_rows, self.real = library_frames, retrieval_rows, real
+        self.z_dim = self.motion.z_dim + 2
         self.parts = {"motion": self.motion, "retrieval": self.retrieval}
 
     def prepare(self, data):
         """See :class:`networks.interfaces.PoseModule`: fill the library."""
-        self.retrieval.prepare(data)
+        self.retrieval.prepare(data, self.library_frames)
         return {"library": len(self.retrieval.library)}
 
     def noise_length(self, steps):
@@ -57,8 +62,8 @@ class MixtureMotion(PoseModule):
         for start, z in zip(range(0, steps, self.motion.horizon), noise.unbind(1)):
             ahead = min(self.motion.horizon, steps - start)
             number, coin = torch.special.ndtr(z[:, -2:].float()).unbind(1)
-            part, real = pose.new_empty(len(pose), ahead, *pose.shape[1:]), coin < 0.5
-            real &= self.retrieval.library.knows(action)
+            part, real = pose.new_empty(len(pose), ahead, *pose.shape[1:]), coin < self.real
+            real &= self.retrieval.knows(action, ahead)
             if real.any():
                 found = self.retrieval.draw(pose[real], action[real], ahead, number[real])
                 part[real] = found.clamp(-1, 1).to(part.dtype)

@@ -11,7 +11,8 @@ A network, the scorer, looks at each candidate and gives it a number r; candidat
 
 where d is the distance of the poses and beta_a a weight learned for each action. Its loss is the energy score of the weighted
 candidates, sum_i w_i D(x_i, y) - 1/2 sum_ij w_i w_j D(x_i, x_j), exactly. In training, windows of the row's own video are left
-out.
+out. The scorer is trained on predictions of 4 and of 16 steps, `SPANS`: short ones also draw from the windows near the end of a
+video, which hold no long ones.
 
 Axes: as in :mod:`networks.motion_library`, and R rows of a training step, D width.
 """
@@ -21,23 +22,26 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from networks.motion_library import LEAST_STEPS, MotionLibrary, Neighbours, in_body_units, mirrored_where
+from networks.motion_library import MotionLibrary, Neighbours, in_body_units
 from networks.residual_motion import EnsembleLinear, MotionBlock
 from pose.skeleton import body_size
 
 WIDTH, BLOCKS, DROPOUT = 128, 2, 0.3          # of the scorer
 BETA = 10.0                                   # at the start of training
+SPANS = (4, 16)                               # numbers of steps that candidates have, at least
 SEEN = (1, 2, 4, 8, 16)                       # steps whose displacements the scorer sees
 SCORED = (1, 2, 3, 4, 6, 8, 10, 12, 14, 16)   # steps of D, whose weights are t^-1/2
-MOST_ROWS = 12000                             # windows that the scorer is trained on, spread evenly over the library
+MOST_ROWS = 10000                             # windows of each span that the scorer is trained on, spread over the library
+AT_ONCE = 256                                 # rows whose candidates are in memory together
 CLAMP = 5.0                                   # standard deviations
 
 
 class Rows(NamedTuple):
-    """What the scorer is trained on, computed once."""
+    """What the scorer is trained on, for one of the `SPANS`, computed once."""
 
-    start: torch.Tensor          # (N,) numbers of the windows' first frames
-    neighbours: Neighbours       # (N, k)
+    action: torch.Tensor         # (N,)
+    distance: torch.Tensor       # (N, k), of :class:`networks.motion_library.Neighbours`
+    seen: torch.Tensor           # (N, k, inputs) float16, what the scorer sees
     to_truth: torch.Tensor       # (N, k) float16, D of each candidate and the truth
     to_others: torch.Tensor      # (N, k, k) float16, D of each two candidates
 
@@ -48,10 +52,20 @@ def box(paths):
     return torch.cat([points.amin(2), points.amax(2)], -1)
 
 
+def scored_steps(span):
+    """The steps of D for candidates of so many steps."""
+    return [step for step in SCORED if step <= span]
+
+
 def motion_distance(a, b):
-    """D: weighted mean over the steps `SCORED`, given as an axis, and the joints of (..., steps, J, 2): (...)."""
-    weight = torch.tensor(SCORED, dtype=a.dtype, device=a.device) ** -0.5
+    """D: weighted mean over the first steps of `SCORED`, given as an axis, and the joints of (..., steps, J, 2): (...)."""
+    weight = torch.tensor(SCORED[:a.shape[-3]], dtype=a.dtype, device=a.device) ** -0.5
     return ((a - b).norm(dim=-1).mean(-1) * (weight / weight.sum())).sum(-1)
+
+
+def span_of(steps):
+    """The shortest of `SPANS` that holds so many steps, or the longest."""
+    return next((span for span in SPANS if span >= steps), SPANS[-1])
 
 
 class Retrieval(nn.Module):
@@ -66,9 +80,9 @@ class Retrieval(nn.Module):
 
     def __init__(self, num_actions=9, num_joints=13, frames=0, neighbours=28):
         super().__init__()
-        self.count, self.rows = neighbours, None
+        self.count, self.rows = neighbours, {}
         self.library = MotionLibrary(frames, num_joints)
-        inputs = 2 * num_joints * (3 + len(SEEN)) + 19
+        inputs = 2 * num_joints * (3 + len(SEEN)) + 20
         self.register_buffer("mean", torch.zeros(inputs))
         self.register_buffer("scale", torch.ones(inputs))
         self.inputs = EnsembleLinear(1, inputs, WIDTH)
@@ -78,6 +92,10 @@ class Retrieval(nn.Module):
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
         self.beta = nn.Parameter(torch.full((num_actions,), BETA))
+
+    def knows(self, action, steps):
+        """Whether there are candidates for so many steps of the actions (B,): (B,) bool."""
+        return self.library.knows(action, span_of(steps))
 
     # -------------------------------------------------------------------------------------------- candidates
 
@@ -89,8 +107,9 @@ class Retrieval(nn.Module):
         return pose[:, None, None] + body_size(pose)[:, None] * (windows[:, :, 1:] - first) / size, windows
 
     def features(self, pose, near, candidates, windows):
-        """What the scorer sees of each candidate: (B, k, inputs)."""
-        first, path, moved = windows[:, :, 0], windows[:, :, :LEAST_STEPS + 1], candidates[:, :, :LEAST_STEPS]
+        """What the scorer sees of each candidate, of which it sees the steps of the longest of `SPANS`: (B, k, inputs)."""
+        span = min(candidates.shape[2], SPANS[-1])
+        first, path, moved = windows[:, :, 0], windows[:, :, :span + 1], candidates[:, :, :span]
         body, centre, size = in_body_units(pose)
         other, other_centre, other_size = (part.unflatten(0, first.shape[:2]) for part in in_body_units(first.flatten(0, 1)))
         delta, change = other - body[:, None], (moved - pose[:, None, None]) / body_size(pose)[:, None]
@@ -98,22 +117,22 @@ class Retrieval(nn.Module):
         overshoot = F.relu(torch.cat([-1 - around[..., :2], around[..., 2:] - 1], -1))
         rank = torch.arange(self.count, device=pose.device).expand(near.first.shape) / self.count
         distance = near.distance.masked_fill(near.distance.isinf(), 0)
-        single = [delta.abs().mean((-1, -2)), distance, change.norm(dim=-1).mean((-1, -2)), rank]        # (B, k) each
+        single = [delta.abs().mean((-1, -2)), distance, change.norm(dim=-1).mean((-1, -2)), rank, torch.full_like(rank, span)]
         return torch.cat([3 * delta.flatten(2), 3 * delta.abs().flatten(2), around, overshoot, box(path),
                           (other_centre - centre[:, None]).flatten(2), (other_size - size[:, None]).flatten(2),
-                          torch.stack(single, -1), change[:, :, [step - 1 for step in SEEN]].flatten(2),
+                          torch.stack(single, -1), change[:, :, [min(step, span) - 1 for step in SEEN]].flatten(2),
                           body.flatten(1)[:, None].expand(-1, self.count, -1)], -1)
 
-    def log_weights(self, features, near, action):
-        """Logarithms of the candidates' probabilities, (B, k)."""
+    def log_weights(self, features, distance, action):
+        """Logarithms of the candidates' probabilities, (B, k), from what the scorer sees and the poses' distances (B, k)."""
         x = ((features - self.mean) / self.scale).clamp(-CLAMP, CLAMP).to(self.out.weight.dtype)
         x = self.inputs(x.transpose(0, 1).flatten(0, 1), 0).unflatten(0, (self.count, -1)) + self.action_in(action)  # (k, B, D)
         for block in self.blocks:
             x = block(x, action, 0)
         r = self.out(F.silu(F.layer_norm(x, x.shape[-1:])))[..., 0].T.float()        # (B, k)
-        missing = near.distance.isinf()
-        further = (near.distance - near.distance[:, :1]).masked_fill(missing, 0)
-        return (r - self.beta[action][:, None] * further).masked_fill(missing, -1e4).log_softmax(-1)
+        missing = distance.isinf()
+        further = (distance - distance[:, :1]).masked_fill(missing, 0)
+        return (r - self.beta.float()[action][:, None] * further).masked_fill(missing, -1e4).log_softmax(-1)
 
     def draw(self, pose, action, steps, number):
         """Draw one motion for each row; rows that follow each other with the same pose and action are looked up once.
@@ -130,9 +149,10 @@ class Retrieval(nn.Module):
         _, row, counts = keys.unique_consecutive(dim=0, return_inverse=True, return_counts=True)
         one = counts.cumsum(0) - counts                                              # the first of equal rows
         pose, action = pose[one].float(), action[one]
-        near = self.library.nearest(pose, action, self.count)
-        found, windows = self.candidates(pose, near, max(steps, LEAST_STEPS))
-        weights = self.log_weights(self.features(pose, near, found, windows), near, action).exp()
+        span = span_of(steps)
+        near = self.library.nearest(pose, action, self.count, span)
+        found, windows = self.candidates(pose, near, max(steps, span))
+        weights = self.log_weights(self.features(pose, near, found, windows), near.distance, action).exp()
         chosen = torch.searchsorted(weights.cumsum(1)[row], number[:, None].float()).clamp(max=self.count - 1)[:, 0]
         chosen = torch.where(near.distance[row, chosen].isinf(), 0, chosen)          # rounding at the end of the sum
         return found[row, chosen, :steps]
@@ -140,48 +160,49 @@ class Retrieval(nn.Module):
     # ---------------------------------------------------------------------------------------------- training
 
     @torch.no_grad()
-    def prepare(self, data):
+    def prepare(self, data, most=0):
         """Fill the library with the training rows, and compute what the scorer's training needs of it, once.
 
         Args:
-            data: see :meth:`networks.motion_library.MotionLibrary.fill`.
+            data, most: see :meth:`networks.motion_library.MotionLibrary.fill`.
         """
+        self.library.fill(data, most)
+        sums = []
+        self.rows = {span: rows for span in SPANS if (rows := self.rows_of(span, sums))}
+        if sums:
+            mean, square = torch.stack(sums).mean(0)
+            self.mean, self.scale = mean.float(), (square - mean ** 2).clamp(min=1e-8).sqrt().float()
+
+    def rows_of(self, span, sums):
+        """The :class:`Rows` of a span, None where there are none; means and mean squares of what the scorer sees go to `sums`."""
         library = self.library
-        library.fill(data)
-        starts = library.starts.nonzero()[:, 0]
+        starts = (library.starts & (library.following >= span)).nonzero()[:, 0]
         starts = starts[torch.linspace(0, len(starts) - 1, min(len(starts), MOST_ROWS)).round().long().to(starts.device)]
-        pose, action = library.poses[starts].float(), library.action[starts].long()
-        near = library.nearest(pose, action, self.count, library.video[starts])
+        flip = torch.arange(len(starts), device=starts.device) % 2 == 1              # every second row is seen in a mirror
+        action, motion = library.action[starts].long(), library.windows(starts, flip, span)              # (N, span + 1, J, 2)
+        near = library.nearest(motion[:, 0], action, self.count, span, library.video[starts])
         kept = near.distance[:, 0].isfinite()                                        # actions of a single video teach nothing
-        starts, pose, near = starts[kept], pose[kept], Neighbours(*(value[kept] for value in near))
-        columns, to_truth, to_others, sums = [step - 1 for step in SCORED], [], [], []
-        for some in torch.arange(len(starts), device=starts.device).split(256):
-            part = Neighbours(*(value[some] for value in near))
-            found, windows = self.candidates(pose[some], part, LEAST_STEPS)
-            unmirrored = torch.zeros(len(some), dtype=torch.bool, device=starts.device)
-            truth = library.windows(starts[some], unmirrored, LEAST_STEPS)[:, 1:][:, columns]
-            scored = found[:, :, columns]
-            to_truth.append(motion_distance(scored, truth[:, None]).half())
-            to_others.append(torch.stack([motion_distance(scored, each[:, None]) for each in scored.unbind(1)], 1).half())
-            seen = self.features(pose[some], part, found, windows).double()
-            sums.append(torch.stack([seen.mean((0, 1)), seen.square().mean((0, 1))]))
-        if not len(starts):
-            self.rows = None
-            return
-        mean, square = torch.stack(sums).mean(0)
-        self.mean, self.scale = mean.float(), (square - mean ** 2).clamp(min=1e-8).sqrt().float()
-        self.rows = Rows(starts, near, torch.cat(to_truth), torch.cat(to_others))
+        columns, parts = [step - 1 for step in scored_steps(span)], []
+        for some in kept.nonzero()[:, 0].split(AT_ONCE):
+            pose, part = motion[some, 0], Neighbours(*(value[some] for value in near))
+            found, windows = self.candidates(pose, part, span)
+            seen, scored, truth = self.features(pose, part, found, windows), found[:, :, columns], motion[some, 1:][:, columns]
+            others = torch.stack([motion_distance(scored, each[:, None]) for each in scored.unbind(1)], 1)
+            parts.append(Rows(action[some], part.distance, *(value.half() for value in
+                                                             (seen, motion_distance(scored, truth[:, None]), others))))
+            sums.append(torch.stack([seen.mean((0, 1)), seen.square().mean((0, 1))]).double())
+        return Rows(*map(torch.cat, zip(*parts))) if parts else None
 
     def forward(self, count):
-        """The energy score of `count` training windows drawn at random, 0-dim; 0 where there is nothing to learn from."""
-        if self.rows is None:
+        """The energy score of training windows drawn at random, `count` of each span, mean over the spans: 0-dim; 0 where there
+        is nothing to learn from."""
+        if not self.rows:
             return sum(value.sum() for value in self.parameters()) * 0
-        rows = torch.randint(len(self.rows.start), (count,), device=self.beta.device)
-        flip = torch.rand(count, device=rows.device) < 0.5                           # distances do not change in a mirror
-        start, near = self.rows.start[rows], Neighbours(*(value[rows] for value in self.rows.neighbours))
-        near = near._replace(mirrored=near.mirrored ^ flip[:, None])
-        pose = mirrored_where(flip, self.library.poses[start].float())
-        found, windows = self.candidates(pose, near, LEAST_STEPS)
-        weight = self.log_weights(self.features(pose, near, found, windows), near, self.library.action[start].long()).exp()
-        others = torch.einsum("bi,bij,bj->b", weight, self.rows.to_others[rows].float(), weight)
-        return ((weight * self.rows.to_truth[rows].float()).sum(1) - others / 2).mean()
+        scores = []
+        for known in self.rows.values():
+            drawn = torch.randint(len(known.action), (count,), device=self.beta.device)
+            rows = Rows(*(value[drawn] for value in known))
+            weight = self.log_weights(rows.seen.float(), rows.distance, rows.action).exp()
+            others = torch.einsum("bi,bij,bj->b", weight, rows.to_others.float(), weight)
+            scores.append(((weight * rows.to_truth.float()).sum(1) - others / 2).mean())
+        return torch.stack(scores).mean()

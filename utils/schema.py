@@ -72,11 +72,14 @@ class MixtureMotionConfig(ResidualMotionConfig):
     """The pose module :class:`networks.mixture_motion.MixtureMotion`."""
 
     parts = ("motion", "retrieval")
-    tunable = (*ResidualMotionConfig.tunable, "retrieval_rows")
+    tunable = (*ResidualMotionConfig.tunable, "library_frames", "retrieval_rows")
+    inference = (*ResidualMotionConfig.inference, "real")
     kind: str = "mixture"
     library: int = limited(0, low=0)
     neighbours: int = limited(28, low=2)
+    library_frames: int = limited(0, low=0)
     retrieval_rows: int = limited(32, low=1)
+    real: float = limited(0.5, low=0, high=1)
 
 
 @dataclass

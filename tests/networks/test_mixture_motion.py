@@ -10,23 +10,26 @@ from dataset.layouts import read_pairs
 from dataset.pair_list import TEST_LIST, TRAIN_LIST
 from dataset.penn_action import build
 from networks.mixture_motion import MixtureMotion
-from networks.motion_library import LEAST_STEPS, MotionLibrary, Neighbours, descriptor
-from networks.retrieval import SCORED, Retrieval, motion_distance
+from networks.motion_library import MotionLibrary, Neighbours, descriptor, thinned
+from networks.retrieval import SPANS, Retrieval, motion_distance, scored_steps, span_of
 from pose.skeleton import mirror_pose
 from utils.torch_files import load_torch
 from utils_file import load_config
 
 SMALL = {"networks": 1, "trunk": 8, "head": 8, "terms": 4, "horizon": 20}
 VIDEOS, FRAMES = 4, 22                # of each of the actions 0 and 2; windows of 16 steps begin at the first 6 frames
+LONG = SPANS[-1]
 
 
 class Rows:
     """Training rows as :class:`dataset.image_loader2.PennActionPairs` has them: padded windows of 17 steps of some videos."""
 
     def __init__(self, seed=0):
-        generator, targets = torch.Generator().manual_seed(seed), LEAST_STEPS + 1
+        generator, targets = torch.Generator().manual_seed(seed), LONG + 1
         rest = torch.rand(2 * VIDEOS, 1, 13, 2, generator=generator) - 0.5
         self.tracks = rest + 0.02 * torch.randn(2 * VIDEOS, FRAMES, 13, 2, generator=generator).cumsum(1)
+        padded = torch.cat([self.tracks[:, :1], self.tracks, self.tracks[:, -1:]], 1)
+        self.smooth = (padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]) / 4
         start = torch.arange(FRAMES).repeat(2 * VIDEOS)
         video = torch.arange(2 * VIDEOS).repeat_interleave(FRAMES)
         frame = (start[:, None] + torch.arange(targets + 1)).clamp(max=FRAMES - 1)
@@ -60,15 +63,34 @@ def retrieval(rows):
 
 # ---- the library ----
 
-def test_every_frame_is_kept_once_and_windows_are_what_the_rows_hold(rows, library):
-    assert len(library) == 2 * VIDEOS * FRAMES
-    assert library.starts.sum() == 2 * VIDEOS * (FRAMES - LEAST_STEPS)
+def test_every_frame_is_kept_once_and_windows_are_the_smoothed_motions_of_the_rows(rows, library):
+    assert len(library) == 2 * VIDEOS * FRAMES and library.starts.all()
+    assert all(len(library.windows_of(2, steps)) == VIDEOS * (FRAMES - steps) for steps in (1, 4, LONG))
     first = torch.from_numpy(rows.cached[:, 0])
-    found = library.windows(first, torch.zeros(len(first), dtype=torch.bool), LEAST_STEPS + 1)
-    torch.testing.assert_close(found, rows.poses, atol=2e-3, rtol=0)
-    mirrored = library.windows(first, torch.ones(len(first), dtype=torch.bool), LEAST_STEPS + 1)
+    frame = (torch.arange(FRAMES).repeat(2 * VIDEOS)[:, None] + torch.arange(LONG + 2)).clamp(max=FRAMES - 1)
+    expected = rows.smooth[torch.arange(2 * VIDEOS).repeat_interleave(FRAMES)[:, None], frame]
+    found = library.windows(first, torch.zeros(len(first), dtype=torch.bool), LONG + 1)
+    torch.testing.assert_close(found, expected, atol=2e-3, rtol=0)
+    mirrored = library.windows(first, torch.ones(len(first), dtype=torch.bool), LONG + 1)
     assert torch.equal(mirrored, mirror_pose(found))
-    assert library.knows(torch.tensor([0, 1, 2])).tolist() == [True, False, True]
+    assert library.knows(torch.tensor([0, 1, 2]), LONG).tolist() == [True, False, True]
+    assert not library.knows(torch.tensor([0]), FRAMES).any()
+
+
+def test_a_library_that_would_be_too_large_loses_repeated_tracks_before_videos():
+    """Three videos: one has three tracks of two frames, one two, one a single one."""
+    video, last = torch.tensor([0] * 6 + [1] * 4 + [2] * 2), torch.tensor([False, True] * 6)
+    for most, kept in ((12, range(12)), (11, (0, 1, 2, 3, 6, 7, 8, 9, 10, 11)), (9, (0, 1, 6, 7, 10, 11)), (4, (0, 1, 10, 11)),
+                       (2, (0, 1))):
+        assert thinned(video, last, most).nonzero()[:, 0].tolist() == list(kept), most
+
+
+def test_a_library_of_few_frames_holds_whole_videos(rows):
+    library = MotionLibrary()
+    library.fill(rows, 3 * FRAMES)
+    assert len(library) == 3 * FRAMES and len(library.video.unique()) == 3
+    found = library.windows(torch.tensor([0]), torch.tensor([False]), 9)[0]
+    torch.testing.assert_close(found, rows.smooth[0, :10], atol=2e-3, rtol=0)
 
 
 def test_several_lists_become_one_library(rows):
@@ -76,17 +98,17 @@ def test_several_lists_become_one_library(rows):
     both.fill(data)
     assert len(both) == 2 * len(rows.tracks) * FRAMES and len(both.video.unique()) == 4 * VIDEOS
     first = torch.tensor([2 * VIDEOS * FRAMES])
-    torch.testing.assert_close(both.windows(first, torch.tensor([False]), 3)[0], Rows(1).tracks[0, :4], atol=2e-3, rtol=0)
+    torch.testing.assert_close(both.windows(first, torch.tensor([False]), 3)[0], Rows(1).smooth[0, :4], atol=2e-3, rtol=0)
 
 
 @pytest.mark.parametrize("own", [None, 5])
 def test_the_nearest_window_of_each_video_as_a_plain_search_finds_it(library, own):
     pose, action = torch.rand(2, 13, 2, generator=torch.Generator().manual_seed(7)) - 0.5, torch.tensor([2, 0])
-    found = library.nearest(pose, action, 5, None if own is None else torch.tensor([own, own]))
+    found = library.nearest(pose, action, 5, LONG, None if own is None else torch.tensor([own, own]))
     for row in range(2):
         best = {}
-        for number in library.starts.nonzero()[:, 0].tolist():
-            if library.action[number] == action[row] and library.video[number] != own:
+        for number in library.windows_of(int(action[row]), LONG).tolist():
+            if library.video[number] != own:
                 for mirrored in (False, True):
                     seen = library.poses[number].float()
                     seen = mirror_pose(seen) if mirrored else seen
@@ -115,29 +137,39 @@ def test_candidates_start_at_the_person_and_move_in_body_units(retrieval):
 
 def test_before_training_nearer_candidates_are_likelier(retrieval, rows):
     pose, action = rows.tracks[:1, 3], torch.tensor([0])
-    near = retrieval.library.nearest(pose, action, 3)
-    found, windows = retrieval.candidates(pose, near, LEAST_STEPS)
+    near = retrieval.library.nearest(pose, action, 3, LONG)
+    found, windows = retrieval.candidates(pose, near, LONG)
     features = retrieval.features(pose, near, found, windows)
-    assert features.shape == (1, 3, len(retrieval.mean)) and len(retrieval.mean) == 227
-    weights = retrieval.log_weights(features, near, action).exp()
+    assert features.shape == (1, 3, len(retrieval.mean)) and len(retrieval.mean) == 228
+    weights = retrieval.log_weights(features, near.distance, action).exp()
     torch.testing.assert_close(weights, (-10 * near.distance).softmax(-1))
 
 
-def test_the_loss_is_the_energy_score_of_the_weighted_candidates(retrieval, rows):
-    """Computed anew, with the weights of an untrained scorer; a mirror does not change it."""
-    library, scores = retrieval.library, []
-    columns = [step - 1 for step in SCORED]
-    for start in retrieval.rows.start.tolist():
-        pose, action = library.poses[start].float()[None], library.action[start].long()[None]
-        near = library.nearest(pose, action, 3, library.video[start][None])
-        assert (library.video[near.first[near.distance.isfinite()]] != library.video[start]).all()
-        found = retrieval.candidates(pose, near, LEAST_STEPS)[0][0, :, columns]
-        truth = library.windows(torch.tensor([start]), torch.tensor([False]), LEAST_STEPS)[0, 1:][columns]
-        weight = (-10 * near.distance[0]).softmax(-1)
-        pairs = motion_distance(found[:, None], found[None])
-        scores.append(float(weight @ motion_distance(found, truth) - weight @ pairs @ weight / 2))
+def test_the_loss_is_the_energy_score_of_the_weighted_candidates_of_both_spans(retrieval, rows):
+    """Computed anew, with the weights of an untrained scorer; every second row is seen in a mirror, which does not change it."""
+    library, scores = retrieval.library, {}
+    for span in SPANS:
+        columns, found_scores = [step - 1 for step in scored_steps(span)], scores.setdefault(span, [])
+        for start in (library.following >= span).nonzero()[:, 0]:
+            pose, action = library.poses[start].float()[None], library.action[start].long()[None]
+            near = library.nearest(pose, action, 3, span, library.video[start][None])
+            assert (library.video[near.first[near.distance.isfinite()]] != library.video[start]).all()
+            found = retrieval.candidates(pose, near, span)[0][0, :, columns]
+            truth = library.windows(start[None], torch.tensor([False]), span)[0, 1:][columns]
+            weight = (-10 * near.distance[0]).softmax(-1)
+            pairs = motion_distance(found[:, None], found[None])
+            found_scores.append(float(weight @ motion_distance(found, truth) - weight @ pairs @ weight / 2))
+    assert [len(values) for values in scores.values()] == [2 * VIDEOS * (FRAMES - span) for span in SPANS]
     many = torch.stack([retrieval(64) for _ in range(8)]).mean().detach()
-    assert abs(float(many) - np.mean(scores)) < 4 * np.std(scores) / (8 * 64) ** 0.5
+    expected = np.mean([np.mean(values) for values in scores.values()])
+    assert abs(float(many) - expected) < 4 * max(map(np.std, scores.values())) / (8 * 64) ** 0.5
+
+
+def test_short_predictions_use_the_windows_near_the_end_of_a_video(retrieval, rows):
+    assert [span_of(steps) for steps in (1, 4, 5, 16, 32)] == [4, 4, 16, 16, 16]
+    pose, action = rows.tracks[1:2, FRAMES - 5], torch.tensor([0])
+    near, far = (retrieval.library.nearest(pose, action, 3, span) for span in SPANS)
+    assert near.distance[0, 0] < 0.1 < far.distance[0, 0] and near.first[0, 0] == 2 * FRAMES - 5
 
 
 def test_training_the_scorer_lowers_its_loss(retrieval):
@@ -178,13 +210,23 @@ def test_what_retrieval_draws_is_a_real_motion_of_the_library(rows):
     pose, action = rows.tracks[:1, 2].repeat(30, 1, 1), torch.zeros(30, dtype=torch.int64)
     noise = torch.randn(30, 1, model.z_dim)
     noise[..., -1] = -1                                                              # the coin: retrieval
-    near = model.retrieval.library.nearest(pose[:1], action[:1], 3)
-    candidates = model.retrieval.candidates(pose[:1], near, LEAST_STEPS)[0][0].clamp(-1, 1)
-    found = model.predict(pose, action, LEAST_STEPS, noise)
+    near = model.retrieval.library.nearest(pose[:1], action[:1], 3, LONG)
+    candidates = model.retrieval.candidates(pose[:1], near, LONG)[0][0].clamp(-1, 1)
+    found = model.predict(pose, action, LONG, noise)
     numbers = (found[:, None] - candidates).abs().flatten(2).amax(-1).argmin(1)
     torch.testing.assert_close(found, candidates[numbers])
     assert len(numbers.unique()) == 3
-    torch.testing.assert_close(candidates[0, 0], rows.tracks[0, 3], atol=5e-3, rtol=0)        # its own video is the nearest
+    own = rows.tracks[0, 2] + rows.smooth[0, 3] - rows.smooth[0, 2]                  # its own video is the nearest
+    torch.testing.assert_close(candidates[0, 0], own, atol=5e-3, rtol=0)
+
+
+@pytest.mark.parametrize("real", [0.0, 0.8, 1.0])
+def test_the_share_of_real_motions_can_be_chosen(rows, real):
+    model, pose, action = module(rows, real=real), rows.tracks[:1, 2].repeat(400, 1, 1), torch.zeros(400, dtype=torch.int64)
+    noise = torch.randn(400, 1, model.z_dim, generator=torch.Generator().manual_seed(0))
+    network = model.motion.predict(pose, action, 4, noise[..., :-2])
+    drawn = (model.predict(pose, action, 4, noise) != network).flatten(1).any(1).float().mean()
+    assert abs(float(drawn) - real) < 0.06
 
 
 def test_longer_rollouts_begin_again_at_the_last_pose(rows):

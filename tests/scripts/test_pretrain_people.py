@@ -13,17 +13,19 @@ from dataset.synthetic.people import draw_video
 from utils.config import load_config
 
 FOLDER, PARTS = "pretrain/people", ("generator", "motion")
-KINDS = {FOLDER: "limb_warp", "pretrain/people_cutout": "cutout"}
+KINDS = {FOLDER: ("limb_warp", "residual", 6e6), "pretrain/people_cutout": ("cutout", "mixture", 8.5e6)}      # most bytes
 SEED = 1234                                           # of the drawn people; training had those of 7, 11 and 21
 
 
-@pytest.mark.parametrize("folder, kind", KINDS.items())
-def test_size_and_description(folder, kind):
+@pytest.mark.parametrize("folder, generator, module, size", [(folder, *values) for folder, values in KINDS.items()])
+def test_size_and_description(folder, generator, module, size):
     files = list((ROOT / folder).iterdir())
-    assert sum(path.stat().st_size for path in files) <= 6_000_000
-    assert {path.name for path in files} >= {"config.yaml", "README.md", *(f"{name}.pt" for name in PARTS)}
     config = load_config(ROOT / folder / "config.yaml")
-    assert (config.generator.kind, config.imsize, len(config.actions)) == (kind, 64, 12)
+    assert (config.generator.kind, config.actvae.kind, config.imsize, len(config.actions)) == (generator, module, 64, 12)
+    parts = config.generator.parts + config.actvae.parts
+    assert sum(path.stat().st_size for path in files) <= size
+    assert sum((ROOT / folder / f"{name}.pt").stat().st_size for name in parts) <= 8e6
+    assert {path.name for path in files} >= {"config.yaml", "README.md", *(f"{name}.pt" for name in parts)}
 
 
 @pytest.fixture(scope="module")

@@ -48,6 +48,18 @@ def test_reported_losses_are_those_of_the_whole_batch(trained, module):
         assert second == pytest.approx(first, rel=1e-5)
 
 
+def test_a_library_made_from_the_training_rows_is_the_same_in_all_processes(trained):
+    one, two = (result["mixture"] for result in trained)
+    assert one["library"] == two["library"] == len(two["retrieval"]["library.poses"]) == 80
+    for name, value in one["retrieval"].items():
+        if name.startswith("library."):
+            assert torch.equal(value, two["retrieval"][name]), name
+    least, most = two["sums"]
+    assert least == most, "the processes have the same weights"
+    assert two["losses"] == ["poses", "speed", "retrieval"]
+    assert two["retrieval"]["out.weight"].any()
+
+
 # ---- how a job ends ----
 
 @pytest.mark.parametrize("ending, status, told, times", [
