@@ -165,8 +165,9 @@ class Trainer(BaseTrainer):
         def maps(pose):
             return gaussian_maps(pose, config.imsize)                                               # (B, J, S, S)
 
-        losses = dict.fromkeys(LOSSES, torch.zeros((), device=self.device))
         judges_poses = weights.adversarial and not self.discriminator.cut_out
+        losses = dict.fromkeys([name for name in LOSSES if judges_poses or not name.endswith("_sampled")],
+                               torch.zeros((), device=self.device))
         if judges_poses:
             for name, real, real_pose, fake_pose in (("d_real", reals[0], real_poses[0], real_poses[0]),
                                                      ("d_sampled", reals[1], real_poses[1], sampled[0])):

@@ -25,6 +25,8 @@ def main():
                         help="number of different people, who take turns (default: a new person for every video)")
     parser.add_argument("--variety", action="store_true",
                         help="textured scenes, patterned clothes, light and grain, for weights that are used on real pictures")
+    parser.add_argument("--masks", action="store_true", help="also write exact masks of the people, masks/NNNN/NNNNNN.png, which "
+                                                             "the generator cutout learns from")
     options = parser.parse_args()
     most = 9999 // len(ACTIONS)                                # four-digit video numbers
     if not 1 <= options.videos <= most:
@@ -36,7 +38,8 @@ def main():
     if not 6 <= options.frames[0] <= options.frames[1]:
         raise UserError(f"--frames needs 6 <= MIN <= MAX, got {options.frames[0]} {options.frames[1]}")
     cv2.setNumThreads(1)                                       # the pictures are too small for several threads
-    print(make(options.out, options.videos, options.seed, tuple(options.frames), options.people, options.variety))
+    print(make(options.out, options.videos, options.seed, tuple(options.frames), options.people, options.variety,
+               options.masks))
 
 
 if __name__ == "__main__":

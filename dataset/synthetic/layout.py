@@ -3,10 +3,11 @@ import json
 import os
 from pathlib import Path
 
+import cv2
 from tqdm import tqdm
 
 from dataset.pair_list import ACTIONS
-from dataset.penn_layout import label_bytes, write_frame
+from dataset.penn_layout import frame_mask, label_bytes, write_frame
 from dataset.synthetic.people import draw_video
 from utils.errors import UserError
 from utils.files import write_bytes
@@ -22,7 +23,11 @@ def write_video(out, number, action, train, video):
     folder = out / "frames" / f"{number:04d}"
     folder.mkdir(parents=True, exist_ok=True)
     for frame, picture in enumerate(pictures, 1):
-        write_frame(folder, frame, picture)
+        write_frame(folder, frame, picture[..., :3])
+        if picture.shape[-1] == 4:
+            mask = frame_mask(folder / f"{frame:06d}.jpg")
+            mask.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(mask, cv2.imencode(".png", picture[..., 3])[1].tobytes())
     write_bytes(out / "labels" / f"{number:04d}.mat", label_bytes(action, view, joints, size, train))
 
 
@@ -31,6 +36,7 @@ def own_files(out):
     digits = "[0-9]" * 4
     return [path for dot, random in (("", ""), (".", ".*"))          # complete files, and those that a killed run was writing
             for path in (*out.glob(f"frames/{digits}/{dot}{digits}[0-9][0-9].jpg{random}"),
+                         *out.glob(f"masks/{digits}/{dot}{digits}[0-9][0-9].png{random}"),
                          *out.glob(f"labels/{dot}{digits}.mat{random}"))]
 
 
@@ -43,7 +49,7 @@ def settings_in(path):
     return known if isinstance(known, dict) and known.get("maker") == MAKER else None
 
 
-def make(out, videos=8, seed=7, frames=(34, 50), people=0, variety=False):
+def make(out, videos=8, seed=7, frames=(34, 50), people=0, variety=False, masks=False):
     """Write the data set.
 
     While the folder is being filled its settings are in synthetic.json.part, which is renamed to synthetic.json at the end.
@@ -52,13 +58,14 @@ def make(out, videos=8, seed=7, frames=(34, 50), people=0, variety=False):
         out: folder.
         videos: number of videos of each action.
         seed, frames, people, variety: see :func:`dataset.synthetic.people.draw_video`.
+        masks: whether to write the exact masks of the people beside the frames.
     Returns:
         a summary in one line.
     """
     out, tests = Path(out), min(TEST_VIDEOS, videos - 1)
     done, begun = out / MANIFEST, out / (MANIFEST + ".part")
     settings = {"maker": MAKER, "version": VERSION, "videos": videos, "seed": seed, "frames": list(frames),
-                "people": people} | ({"variety": True} if variety else {})
+                "people": people} | ({"variety": True} if variety else {}) | ({"masks": True} if masks else {})
     try:
         known = settings_in(done)
         if known == settings | {"files": len(own_files(out))}:
@@ -70,13 +77,13 @@ def make(out, videos=8, seed=7, frames=(34, 50), people=0, variety=False):
         done.unlink(missing_ok=True)
         for path in own_files(out):
             path.unlink()
-        for folder in out.glob("frames/*"):
+        for folder in (*out.glob("frames/*"), *out.glob("masks/*")):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
         (out / "labels").mkdir(exist_ok=True)
         jobs = [(action, index) for action in ACTIONS for index in range(videos)]
         for number, (action, index) in enumerate(tqdm(jobs, unit="video", desc="drawing"), 1):
-            video = draw_video(seed, action, index, frames, people, variety)
+            video = draw_video(seed, action, index, frames, people, variety, masks)
             write_video(out, number, action, index < videos - tests, video)
         begun.write_text(json.dumps(settings | {"files": len(own_files(out))}), encoding="utf-8")
         os.replace(begun, done)

@@ -4,6 +4,7 @@ Colours are BGR, positions are in pixels, and sizes in body heights unless somet
 """
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 
 import cv2
 import numpy as np
@@ -44,6 +45,7 @@ TROUSERS = bgr("2c3e50", "1c1c22", "7f8c8d", "34568b", "e8e4da", "5b4636", "a932
 SHOE = bgr("fafafa", "20202a", "e74c3c", "3498db", "f1c40f")
 ACCENT = bgr("c0392b", "1f6fb2", "e0a81e", "2e8b57", "262a33")
 EYE, STRING, TENNIS_BALL = bgr("1c1e26", "e8e8e1", "d8ec3a")
+ROUNDED = 0.03                                        # of a mask: less comes from rounding of colours
 FAR_SHADE = 1.3                                       # by how much limbs darken per body height away from the camera
 
 # Views of each action: degrees by which the scene is turned to the right of the picture.
@@ -100,14 +102,29 @@ class Painter:
         lying = motion.joints[0, WRISTS, 1].mean()             # height of a bar that starts on the floor
         self.plate = np.clip(lying, 0.1, 0.17) if action == "clean_and_jerk" else 0.1
 
-    def frame(self, t):
-        """Picture number t, (h, w, 3) uint8."""
-        canvas = self.backdrop.copy()
+    def frame(self, t, masked=False):
+        """Picture number t, (h, w, 3) uint8; if `masked` (h, w, 4), the last channel 255 where the person is seen."""
+        canvas, mask = self.backdrop.copy(), np.zeros(self.backdrop.shape[:2], np.float32)
         self.shadows(canvas, t)
-        for _, paint in sorted(self.body(t) + self.props(t), key=lambda part: part[0]):
-            paint(canvas)
+        parts = [(depth, is_body, paint) for is_body, some in ((True, self.body(t)), (False, self.props(t)))
+                 for depth, paint in some]
+        for is_body, group in groupby(sorted(parts, key=lambda part: part[0]), key=lambda part: part[1]):
+            # painted over two grounds whose values differ by 128, a pixel shows how much of the ground is left
+            other = canvas ^ 128 if masked else None
+            for _, _, paint in group:
+                paint(canvas)
+                if masked:
+                    paint(other)
+            if masked:
+                through = cv2.extractChannel(cv2.absdiff(canvas, other), 1) / np.float32(128)
+                mask = 1 - through * (1 - mask) if is_body else through * mask
         picture = cv2.resize(canvas, None, fx=1 / SUPER, fy=1 / SUPER, interpolation=cv2.INTER_AREA)
-        return self.expose(picture) if self.expose else picture
+        picture = self.expose(picture) if self.expose else picture
+        if not masked:
+            return picture
+        mask = cv2.resize(mask, picture.shape[1::-1], interpolation=cv2.INTER_AREA)
+        mask = np.where(mask < ROUNDED, 0, np.where(mask > 1 - ROUNDED, 1, mask))
+        return np.dstack([picture, np.rint(255 * mask).astype(np.uint8)])
 
     def shadows(self, canvas, t):
         spots = [(self.motion.joints[t, list(HIPS)].mean(0), 0, 0.24)]
@@ -302,7 +319,7 @@ class Painter:
         return [(depths.mean() - 0.001, self.solid([(top, 0.012) for top in tops], STEEL)), *posts]
 
 
-def draw_video(seed, action, index, frames, people=0, variety=False):
+def draw_video(seed, action, index, frames, people=0, variety=False, masks=False):
     """Draw one video.
 
     As in Penn Action's labels, the joints called left are on the viewer's left if the person is seen from the front.
@@ -314,8 +331,9 @@ def draw_video(seed, action, index, frames, people=0, variety=False):
         frames: smallest and largest number of frames.
         people: number of different people, who take turns, each with clothes and surroundings of their own; 0: all are different.
         variety: whether to add what :mod:`dataset.synthetic.variety` describes.
+        masks: whether pictures have a fourth channel, 255 where the person is seen. What is held does not belong to the person.
     Returns:
-        generator of pictures (h, w, 3) uint8 BGR, joints (n, 13, 2) float64 in pixels, size (w, h), name of the view.
+        generator of pictures (h, w, 3 or 4) uint8 BGR, joints (n, 13, 2) float64 in pixels, size (w, h), name of the view.
     """
     rng = np.random.default_rng((seed, ACTIONS.index(action), index))
     nframes = int(rng.integers(frames[0], frames[1] + 1))
@@ -344,4 +362,4 @@ def draw_video(seed, action, index, frames, people=0, variety=False):
             backdrop = textured_background(size, ground[..., 1].mean(), camera.scale, other)
     painter = Painter(action, motion, build, look, camera, backdrop, extras, expose)
     view = ("front", "right", "back", "left")[round(yaw / 90) % 4]
-    return (painter.frame(t) for t in range(nframes)), camera.project(motion.joints)[0][:, list(MIRROR)], size, view
+    return (painter.frame(t, masks) for t in range(nframes)), camera.project(motion.joints)[0][:, list(MIRROR)], size, view

@@ -182,8 +182,8 @@ def test_seed_action_and_index_each_change_the_video():
 @pytest.fixture
 def quick(monkeypatch):
     """Grey pictures instead of people, for tests of the writing."""
-    def draw(seed, action, index, frames, people, variety=False):
-        pictures = (np.full((40, 60, 3), seed, np.uint8) for _ in range(frames[0]))
+    def draw(seed, action, index, frames, people, variety=False, masks=False):
+        pictures = (np.full((40, 60, 3 + masks), seed, np.uint8) for _ in range(frames[0]))
         return pictures, np.zeros((frames[0], 13, 2)), (60, 40), "front"
     monkeypatch.setattr("dataset.synthetic.layout.draw_video", draw)
 
@@ -265,3 +265,51 @@ def test_without_variety_the_pictures_are_what_they_were():
     for action, digest in expected.items():
         pictures, joints, *_ = draw_video(7, action, 1, (6, 6))
         assert hashlib.sha256(b"".join(picture.tobytes() for picture in pictures) + joints.tobytes()).hexdigest()[:16] == digest
+
+
+# ---- masks ----
+
+@pytest.mark.parametrize("action", ("golf_swing", "squat", "jumping_jacks"))
+def test_masks_are_exact(action):
+    """On the head and the trunk it is 1, in a corner 0; where it is 0 or 1 the picture shows ground or person alone."""
+    with_masks, plain = (draw_video(7, action, 1, (6, 6), masks=masks) for masks in (True, False))
+    for picture, alone, joints in zip(with_masks[0], plain[0], plain[1]):
+        assert picture.shape[-1] == 4 and np.array_equal(picture[..., :3], alone), "pictures are what they are without masks"
+        mask = picture[..., 3]
+        x, y = joints[list(HIPS)].mean(0).round().astype(int)
+        assert mask[y - 2:y + 3, x - 2:x + 3].min() == 255 and mask[:8, :8].max() == 0
+        assert 0.02 < (mask > 127).mean() < 0.4 and ((mask > 0) & (mask < 255)).mean() < 0.05
+
+
+def test_a_mask_does_not_depend_on_the_ground(monkeypatch):
+    """Drawn on white and on black grounds, the picture times the mask is the same, and so the mask is the person's share."""
+    pictures = []
+    for value in (0, 255):
+        monkeypatch.setattr("dataset.synthetic.people.background", lambda _, size, *__, value=value: np.full(
+            (size[1], size[0], 3), value, np.uint8))
+        pictures.append(next(draw_video(7, "jumping_jacks", 1, (6, 6), masks=True)[0]).astype(int))
+    black, white = pictures
+    assert np.abs(black[..., 3] - white[..., 3]).max() <= 10 and np.abs(black[..., 3] - white[..., 3]).mean() < 0.1
+    person = black[..., 3] == 255
+    assert person.sum() > 500 and np.abs(black - white)[person].max() <= 9
+    edge = (black[..., 3] > 40) & (black[..., 3] < 215)
+    edge[edge.shape[0] * 2 // 3:] = False                      # there shadows darken a white ground, and not a black one
+    share = 1 - (white - black)[edge][:, :3].mean(1) / 255
+    assert np.abs(share - black[edge][:, 3] / 255).max() < 0.03
+
+
+def test_what_is_held_in_front_is_no_person():
+    *_, picture = draw_video(7, "squat", 1, (6, 6), masks=True)[0]
+    steel = (np.ptp(picture[..., :3].astype(int), axis=-1) < 40) & (picture[..., :3].max(-1) < 90)
+    assert picture[..., 3][steel].mean() < 128, "plates of the bar are dark and grey"
+
+
+def test_masks_lie_beside_the_frames(tmp_path, quick):
+    make(tmp_path / "set", videos=1, frames=(6, 6), masks=True)
+    folders = tmp_path / "set/frames", tmp_path / "set/masks"
+    frames, masks = ({path.relative_to(folder).with_suffix("") for path in folder.rglob("*.*")} for folder in folders)
+    assert masks == frames and len(masks) == 6 * len(ACTIONS)
+    assert cv2.imread(str(tmp_path / "set/masks/0001/000001.png"), cv2.IMREAD_UNCHANGED).shape == (40, 60)
+    assert "nothing done" in make(tmp_path / "set", videos=1, frames=(6, 6), masks=True)
+    make(tmp_path / "set", videos=1, frames=(6, 6))
+    assert not list((tmp_path / "set").rglob("*.png"))
