@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from networks.body_parts import distances, torso_length
+from networks.cutout_parts import complete
 from utils.transform import PAD_RGB
 
 PLATE_SIZE = 160               # pixels of the picture that is filled; the time grows with their square
@@ -22,7 +23,7 @@ GROWN = 0.018                  # of the picture's side: so much wider than the m
 FEATHER = 0.01                 # of the picture's side: so wide is the seam between plate and picture
 RADIUS = 3                     # pixels, of Telea's method
 COARSE = 0.016                 # of the picture's side: coarser colours are Telea's
-WHOLE = 0.97                   # of the picture; a larger hole leaves too little to fill it with
+WHOLE = 0.97                   # of the picture; a larger hole leaves too little to take patches from
 
 
 def pose_mask(pose, like):
@@ -59,14 +60,12 @@ def without_person(picture, mask):
     hole = cv2.dilate(person, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1)))
     top, bottom, left, right = inside_margins(picture)
     inner, inner_hole = picture[top:bottom, left:right], hole[top:bottom, left:right]
-    if not inner_hole.any() or inner_hole.mean() > WHOLE:
+    if not inner_hole.any():
         return picture
     ratio = min(1, PLATE_SIZE / max(inner.shape[:2]))
     size = [max(8, round(side * ratio)) for side in inner.shape[1::-1]]
     small = cv2.resize(inner, size, interpolation=cv2.INTER_AREA)
     small_hole = (cv2.resize(inner_hole * 255, size, interpolation=cv2.INTER_AREA) > 0).astype(np.uint8)
-    if small_hole.all():
-        return picture
     filled = cv2.resize(fill(small, small_hole), inner.shape[1::-1], interpolation=cv2.INTER_CUBIC)
     width = 2 * max(1, round(FEATHER * picture.shape[0])) + 1
     share = cv2.blur(cv2.erode(inner_hole, np.ones((width, width), np.uint8)).astype(np.float32), (width, width))
@@ -86,7 +85,16 @@ def inside_margins(picture):
 
 
 def fill(picture, hole):
-    """Fill the pixels of `picture` (h, w, 3) uint8 RGB where `hole` (h, w) is 1."""
+    """Fill the pixels of `picture` (h, w, 3) uint8 RGB where `hole` (h, w) is 1.
+
+    A hole larger than WHOLE is filled smoothly. If it is the whole picture, the colours of the picture's edge are kept, where
+    background is likeliest.
+    """
+    if hole.mean() > WHOLE:
+        known = 1 - hole if not hole.all() else np.pad(np.zeros_like(hole[1:-1, 1:-1]), 1, constant_values=1)
+        colours, known = (torch.from_numpy(values).float() for values in (picture, known))
+        smooth = complete(colours.movedim(-1, 0)[None], known[None, None])[0].movedim(0, -1)
+        return smooth.round().clamp(0, 255).byte().numpy()
     smooth = cv2.inpaint(np.ascontiguousarray(picture), hole, RADIUS, cv2.INPAINT_TELEA)
     if not hasattr(cv2, "xphoto"):
         return smooth

@@ -12,9 +12,11 @@ from photo.pose_page import write_pose_page
 from pose import detector_class, find_people
 from pose.detector import DetectorError, Person
 from pose.drawing import number_people
-from pose.masks import check_near, mask_of, read_mask
+from pose.mask_holes import fill_holes
+from pose.masks import check_near, far_joints, mask_of, read_mask
 from pose.plausible import doubts, is_outside
 from pose.pose_file import check_inside, read_people
+from pose.skeleton import JOINTS
 from utils.errors import UserError
 from utils.media import write_image
 
@@ -48,8 +50,7 @@ class PersonFinder:
         else:
             person, others = self._of_file(pixels, photo), []
         if mask is not None:
-            check_near(mask, person.joints, person.visible, place)
-            return person, mask
+            return person, fitted_mask(mask, person, place)
         seen = person if self.request.pose is None else self._seen_again(pixels, person)
         return person, None if seen is None else mask_of(pixels, seen, others)
 
@@ -136,6 +137,24 @@ class PersonFinder:
     def _set_up(self):
         if self.detector is None:
             self.detector = find_people(self.request.detector, weights=self.request.detector_weights, device=self.device)
+
+
+def fitted_mask(mask, person, place):
+    """A mask that the user gives, holes in the body filled.
+
+    A warning tells of these, and of joints outside the mask. `place` begins the messages.
+
+    Raises:
+        UserError: the mask is not where the person is.
+    """
+    check_near(mask, person.joints, person.visible, place)
+    mask, holes = fill_holes(mask, person.joints)
+    outside = [JOINTS[joint] for joint in np.flatnonzero(far_joints(mask, person.joints) & person.visible)]
+    if holes:
+        warnings.warn(f"{place}: this mask has holes in the body, {holes} in number, which are filled", stacklevel=2)
+    if outside:
+        warnings.warn(f"{place}: outside this mask: {', '.join(outside)}; what the photo shows there does not move", stacklevel=2)
+    return mask
 
 
 def person_of_pose(pose, size, path):

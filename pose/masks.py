@@ -72,7 +72,8 @@ def mask_of(photo, person, others=()):
         return None
     for other in others:
         if (np.minimum(person.box[2:], other.box[2:]) > np.maximum(person.box[:2], other.box[:2])).all():
-            mask *= np.clip(0.5 + 2 * (mask - other.mask(photo.shape[:2])), 0, 1)
+            theirs = other.mask(photo.shape[:2])
+            mask *= 1 if theirs is None else np.clip(0.5 + 2 * (mask - theirs), 0, 1)
     mask = refine(photo, mask, person.box)
     return mask if MIN_SHARE <= (mask > 0.5).mean() < 1 else None
 
@@ -133,22 +134,27 @@ def check_near(mask, joints, visible, place):
     Args:
         mask: (h, w) float32.
         joints: (13, 2) pixels.
-        visible: (13,) bool.
+        visible: (13,) bool; without any visible joint, all count.
         place: the mask's file, for the message.
     """
+    inside = ((joints >= 0) & (joints < mask.shape[::-1])).all(1)
+    judged = inside & visible if (inside & visible).any() else inside
+    covered, what = int((judged & ~far_joints(mask, joints)).sum()), "visible joints" if visible.any() else "joints"
+    if covered < MIN_COVERED * judged.sum():
+        raise UserError(f"{place}: this mask is not where the pose is: {covered} of {judged.sum()} {what} are in it; "
+                        "is it another photo's?")
+
+
+def far_joints(mask, joints):
+    """(13,) bool: which joints (13, 2), in pixels, lie in the picture but farther than REACH from the mask (h, w)."""
     h, w = mask.shape
-    points = joints[visible & ((joints >= 0) & (joints < (w, h))).all(1)]
-    if not len(points):
-        return
+    inside = ((joints >= 0) & (joints < (w, h))).all(1)
     reach = max(2.0, REACH * float(np.ptp(joints, axis=0).max()))
     ratio = min(1.0, LARGEST_SIDE / max(h, w))
     small = cv2.resize(mask, (max(1, round(w * ratio)), max(1, round(h * ratio))), interpolation=cv2.INTER_AREA)
     away = cv2.distanceTransform((small <= 0.5).astype(np.uint8), cv2.DIST_L2, 5) / ratio
-    cells = np.floor(points * ratio).astype(int).clip(0, np.subtract(small.shape[::-1], 1))
-    covered = int((away[cells[:, 1], cells[:, 0]] <= reach).sum())
-    if covered < MIN_COVERED * len(points):
-        raise UserError(f"{place}: this mask is not where the pose is: {covered} of {len(points)} visible joints are in it; "
-                        "is it another photo's?")
+    cells = np.floor(joints * ratio).clip(0, np.subtract(small.shape[::-1], 1)).astype(int)
+    return inside & (away[cells[:, 1], cells[:, 0]] > reach)
 
 
 def mask_bytes(mask):

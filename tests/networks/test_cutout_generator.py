@@ -235,10 +235,21 @@ def test_plate_takes_no_patch_from_the_margins():
     np.testing.assert_allclose(without_person(picture, mask), picture, atol=4)
 
 
-@pytest.mark.parametrize("mask", (np.ones((32, 32)), np.zeros((32, 32))), ids=("whole", "empty"))
-def test_nothing_to_fill_from_or_nothing_to_fill_keeps_the_picture(mask):
+def test_nothing_to_fill_keeps_the_picture():
     picture = np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(without_person(picture, mask), picture)
+    np.testing.assert_array_equal(without_person(picture, np.zeros((32, 32))), picture)
+
+
+@pytest.mark.parametrize("columns", [0, 1, 2, 5, 12])
+def test_a_person_who_fills_the_picture_is_replaced_by_what_is_left_of_the_background(columns):
+    picture = np.full((96, 128, 3), (20, 180, 90), np.uint8)               # background, of which `columns` are seen
+    picture[:, columns:] = (240, 30, 30)
+    picture[[0, -1]] = (20, 180, 90)
+    picture[:, [0, -1]] = (20, 180, 90)
+    mask = np.ones((96, 128), np.float32)
+    mask[:, :columns] = 0
+    plate = without_person(picture, mask).astype(int)
+    assert np.abs(plate[10:-10, 10:-10] - (20, 180, 90)).max() < 40
 
 
 def test_bad_settings():

@@ -8,6 +8,8 @@ import pytest
 from photo.find_person import PersonFinder
 from photo.options import PhotoRequest
 from photo.photo_list import Photo
+from pose.mask_holes import body_picture
+from pose.masks import write_mask
 from pose.skeleton import STANDING
 from utils.errors import UserError
 from utils.media import write_image
@@ -24,17 +26,22 @@ def find(tmp_path):
     write_image(tmp_path / "me.png", pixels)
     photo = Photo(tmp_path / "me.png", "me")
 
-    def found(content, name="me.json", folder=False, **request):
+    def found(content, name="me.json", folder=False, mask=None, **request):
         path = tmp_path / "poses" / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(content))
+        if mask is not None:
+            write_mask(tmp_path / "mask.png", mask)
+            request["mask"] = tmp_path / "mask.png"
         request = PhotoRequest([photo.path], tmp_path, pose=path.parent if folder else path, detector="keypoint_rcnn", **request)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            person, mask = PersonFinder(request, "cpu").find(pixels, photo)
-        assert mask is None
+            person, found = PersonFinder(request, "cpu").find(pixels, photo)
         lines = [str(warning.message) for warning in caught]
-        assert all(line.startswith(f"{path}: ") and "\n" not in line for line in lines)
+        assert all("\n" not in line for line in lines)
+        if mask is not None:
+            return found, lines
+        assert found is None and all(line.startswith(f"{path}: ") for line in lines)
         return person, [line.removeprefix(f"{path}: ") for line in lines]
     return found
 
@@ -88,6 +95,25 @@ def test_a_joint_outside_is_told_and_hidden(find):
 def test_exchanged_axes_are_told(find):
     assert find((POSE[:, ::-1] - (0, 100)).tolist())[1] == [
         "x and y seem to be exchanged: from head to left_ankle the person lies from left to right"]
+
+
+def test_holes_of_a_mask_are_filled_and_joints_outside_told(find, tmp_path):
+    body = body_picture(POSE, SIZE).astype(np.float32)
+    mask, lines = find(POSE.tolist(), mask=body)
+    np.testing.assert_array_equal(mask, body)
+    assert lines == []
+    x, y = np.rint(POSE[[1, 2, 7, 8]].mean(0)).astype(int)
+    holed = body.copy()
+    holed[y - 10:y + 10, x - 10:x + 10] = 0
+    mask, lines = find(POSE.tolist(), mask=holed)
+    np.testing.assert_array_equal(mask, body)
+    assert lines == [f"{tmp_path / 'mask.png'}: this mask has holes in the body, 1 in number, which are filled"]
+    cut = body.copy()
+    cut[int(POSE[9, 1]) - 40:] = 0                                   # without the shins
+    mask, lines = find(POSE.tolist(), mask=cut)
+    np.testing.assert_array_equal(mask, cut)
+    assert lines == [f"{tmp_path / 'mask.png'}: outside this mask: left_knee, right_knee, left_ankle, right_ankle; what the "
+                     "photo shows there does not move"]
 
 
 @pytest.mark.parametrize("pose, message", [

@@ -544,6 +544,21 @@ def test_bad_masks(studio, mask, message):
     assert not list(studio.out.iterdir())
 
 
+def test_a_person_who_fills_the_photo(studio):
+    """There is next to nothing to fill the background from: the clip shows the colours of what is left of it."""
+    photo = np.full((*SIZE, 3), (220, 40, 40), np.uint8)
+    photo[:, 0] = (20, 180, 90)
+    Image.fromarray(photo).save(studio.photo)
+    write_pose(studio.pose, standing_in((0, 2, SIZE[1], SIZE[0] - 4)))
+    write_mask(studio.folder / "mask.png", box_mask(box=(1, 0, SIZE[1], SIZE[0])))
+    outcome = studio.run("--samples", 1, "--mask", studio.folder / "mask.png", kind="cutout")
+    assert outcome.status == 0, outcome.err
+    whole = frames_of(studio.out / "me_golf_swing_1_whole.mp4").astype(int)
+    assert np.abs(whole[0] - photo[:, :160]).mean() < 8
+    off = np.minimum(*(np.abs(whole[1:] - np.array(colour)).max(-1) for colour in ((220, 40, 40), (20, 180, 90))))
+    assert np.median(off) < 40
+
+
 def test_masks_need_photos_and_a_folder_for_several(studio, run_script):
     studio.refused("--mask mask.png: for 2 photos give a folder with a file for each, like me_mask.png", "--mask", "mask.png",
                    photos=[studio.photo, studio.photo], pose=False)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pose.detector import Person
-from pose.masks import alpha_mask, check_near, mask_of, read_mask, refine, write_mask
+from pose.masks import alpha_mask, check_near, far_joints, mask_of, read_mask, refine, write_mask
 from pose.regions import Region
 from utils.errors import UserError
 
@@ -102,4 +102,28 @@ def test_a_mask_must_be_where_the_pose_is():
     check_near(mask, near, visible, "me_mask.png")
     with pytest.raises(UserError, match="me_mask.png: this mask is not where the pose is: 0 of 13"):
         check_near(disc((20, 20), 10), near + (30, 30), visible, "me_mask.png")
-    check_near(disc((20, 20), 10), near + (30, 30), ~visible, "me_mask.png")              # nothing to compare
+    with pytest.raises(UserError, match="0 of 13 joints are in it"):
+        check_near(disc((20, 20), 10), near + (30, 30), ~visible, "me_mask.png")           # without visible joints all count
+    check_near(disc((20, 20), 10), near + 1000, visible, "me_mask.png")                    # nothing to compare in the picture
+    far = far_joints(mask, np.where(np.arange(13)[:, None] < 2, (150, 110), near))
+    assert np.flatnonzero(far).tolist() == [0, 1]
+    assert not far_joints(mask, near + 1000).any()
+
+
+def person_at(box, masked=True):
+    """A person whose mask is a soft box `x1, y1, x2, y2`, 20 pixels narrower than the person's box."""
+    soft = np.zeros((64, 64), np.float32)
+    soft[10:54, 10:54] = 1
+    side = box[2] - box[0]
+    region = Region((box[0] + box[2]) / 2, (box[1] + box[3]) / 2, side)
+    return Person(np.array(box, float), 1.0, np.zeros((13, 2)), np.ones(13, bool), *((region, soft) if masked else ()))
+
+
+def test_two_people_who_touch_have_no_pixel_together():
+    photo = np.full((120, 200, 3), 120, np.uint8)
+    one, other = person_at((0, 10, 100, 110)), person_at((60, 10, 160, 110))
+    alone = mask_of(photo, one)
+    masks = [mask_of(photo, one, [other]), mask_of(photo, other, [one])]
+    assert (np.minimum(*masks) > 0.55).sum() == 0 and all(mask.max() == 1 for mask in masks)
+    assert (alone > 0.5).sum() > (masks[0] > 0.5).sum() > 0.5 * (alone > 0.5).sum()
+    np.testing.assert_array_equal(mask_of(photo, one, [person_at((60, 10, 160, 110), masked=False)]), alone)
