@@ -8,6 +8,7 @@ from evaluation.results import Request, results_folder
 from photo.make_clips import make_clips, write_pose_pages
 from photo.margins import CROPS, nearest_crops, read_crops, write_crops
 from photo.options import EDIT, LIST, PHOTO_OPTIONS, asks_for_photos, photo_request
+from photo.timing import TIMING, measure_timing, read_timing, write_timing
 from training.batches import training_batches
 from training.loop import train
 from training.weights import adopt, adopt_pose_module, find_pose_module
@@ -78,6 +79,7 @@ def train_module(options, config, run, trainer_class, evaluation):
     if processes.is_rank_zero():                             # photos are cropped like the training rows
         sets = data.sets if isinstance(data, TrainingPairs) else [data]
         write_crops(run.path / CROPS, nearest_crops(*(part.rows for part in sets)))
+        write_timing(run.path / TIMING, learned_timing(options, run, trainer, [part.rows for part in sets]))
     if trainer.seed != options.seed:
         run.log.info("going on with the run's own seed %d", trainer.seed)
     if trainer.place.get("sha256", data.rows.sha256) != data.rows.sha256:
@@ -90,6 +92,16 @@ def train_module(options, config, run, trainer_class, evaluation):
         return train(trainer, sampler, loader, run, evaluation, data, held_out)
     finally:
         run.write_page(evaluation.sheet_caption)
+
+
+def learned_timing(options, run, trainer, lists):
+    """The :class:`photo.timing.Timing` of a training; a painter's is that of its pose module, where that is known."""
+    if trainer.paints:
+        known = read_timing(run.path if options.resume else options.vae_path or options.pretrain)
+        if known.fps:
+            return known
+    steps = None if trainer.paints else trainer.pose_module.steps(lists[0].targets)
+    return measure_timing(lists, [trainer.config.data_fps] * len(lists), steps)
 
 
 def remaining_batches(trainer, data):
@@ -140,7 +152,8 @@ def photo_module(options, config, run, trainer_class, evaluation):
     if options.pose == EDIT:
         return write_pose_pages(request, run.log)
     trainer = make_trainer(options, config, run, trainer_class)
-    return make_clips(trainer, request, read_crops(options.pretrain or run.checkpoints), run.log)
+    weights = options.pretrain or run.checkpoints
+    return make_clips(trainer, request, read_crops(weights), run.log, read_timing(weights))
 
 
 def own_config(options, config, run):

@@ -2,7 +2,9 @@
 
 To add a format of moving pictures, write a function `(path, pictures, fps)` and register it in VIDEOS.
 """
-from html import escape
+import re
+import shutil
+from html import escape, unescape
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +29,7 @@ class Clip(NamedTuple):
     """A clip on the page; its files lie beside the page."""
 
     photo: str               # heading under which it stands
+    stem: str                # of its files' names, without the sample's number
     action: str              # or the name of the motion
     title: str
     videos: list             # files that are played
@@ -88,7 +91,8 @@ def write_clip(folder, photo, sample, pictures, request, whole):
         links.append(("poses", f"{stem}.json"))
     if STRIP in request.formats:
         write_image(folder / f"{stem}.jpg", strip(opaque(near)))
-    return Clip(photo.heading, sample.name, title(sample), played, f"{stem}.jpg" if STRIP in request.formats else None, links)
+    return Clip(photo.heading, f"{photo.stem}_{sample.name}", sample.name, title(sample), played,
+                f"{stem}.jpg" if STRIP in request.formats else None, links)
 
 
 def describe(photo, sample):
@@ -133,6 +137,30 @@ def write_clips_page(folder, intro, clips, shown):
             body.append(f'<h3>{escape(clip.action.replace("_", " "))}, {escape(clip.title)}</h3><div class="clips">{videos}</div>'
                         f"<p>{links}</p>{image(clip.strip, 'sheet') if clip.strip else ''}")
     write_text(folder / "index.html", page("Photos in motion", "".join(body)))
+
+
+def remove_older(folder, clips, pictures):
+    """Remove files that the page in a folder shows of the same photos and actions as new clips, but that were not written again,
+    such as samples of which there are fewer now.
+
+    Args:
+        folder: pathlib.Path of the clips and the page.
+        clips: list of :class:`Clip`.
+        pictures: names of other files that the new page shows.
+    Returns:
+        the number of files that were removed, and of other files of the old page that the new one does not show.
+    """
+    try:
+        named = re.findall(r'(?:src|href)="([^"/]+)["/]', (folder / "index.html").read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return 0, 0
+    written = {*pictures, *(name for clip in clips for name in (clip.strip, *(file for _, file in clip.links)))}
+    old = [folder / name for name in map(unescape, dict.fromkeys(named)) if name not in written and (folder / name).exists()]
+    stems = {clip.stem for clip in clips}
+    gone = [path for path in old if re.sub(r"_\d+(_whole)?\.\w+$", "", path.name) in stems]
+    for path in gone:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return len(gone), len(old) - len(gone)
 
 
 def _player(name):

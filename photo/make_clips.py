@@ -3,20 +3,21 @@
 A large photo is held in memory only until its crops are made. If one of several photos cannot be used, the reason is printed and
 the others are finished.
 """
-import difflib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from tqdm import tqdm
 
-from photo.clip_files import write_clip, write_clips_page
+from photo.clip_files import remove_older, write_clip, write_clips_page
 from photo.crop import Subject, shown_whole
 from photo.find_person import PersonFinder
 from photo.layers import FOLDER, find_plate, read_plate, write_layers
-from photo.motion_file import read_motions
-from photo.motions import carry_over, draw_motion, paint_motions, sample_motions
+from photo.motions import draw_motion, paint_motions
 from photo.photo_file import read_photo
 from photo.photo_list import name_photos, work_on_each
+from photo.plan import plan_motions
 from photo.pose_page import write_pose_page
+from photo.timing import Timing, there_and_back
 from pose.drawing import draw_mask, draw_skeleton
 from pose.masks import write_mask
 from pose.medoids import DRAWN, TYPICAL
@@ -29,7 +30,7 @@ from utils.transform import resized
 QUEUE = 2                 # clips that are being written while the next one is painted
 
 
-def make_clips(trainer, request, margins, log):
+def make_clips(trainer, request, margins, log, timing=Timing()):  # noqa: B008  it cannot be changed
     """Make clips of photos.
 
     Args:
@@ -37,6 +38,7 @@ def make_clips(trainer, request, margins, log):
         request: :class:`photo.options.PhotoRequest`.
         margins: of the crops, see :func:`photo.margins.read_crops`.
         log: logger.
+        timing: :class:`photo.timing.Timing` of the weights.
     Returns:
         exit status: 0; of several photos 1 if some could not be used and 2 if none could.
     Raises:
@@ -49,19 +51,27 @@ def make_clips(trainer, request, margins, log):
         log.info("the generator %s paints %d x %d pixels, which are enlarged; cutout paints in the photo's own resolution",
                  config.generator.kind, config.imsize, config.imsize)
     finder, clips, shown = PersonFinder(request, trainer.device), [], {}
-    motions_of = plan_motions(trainer, request, margins, finder)
+    motions_of = plan_motions(trainer, request, margins, finder, timing)
 
     def work(photo):
         samples = find_motions(trainer, finder, photo, motions_of, request)
-        clips.extend(write_clips(trainer, photo, samples, request, log))
+        if bar.total is None:                            # all photos get the same motions
+            bar.reset(len(photos) * sum(len(sample.motion) - 1 for several in samples.values() for sample in several))
+        clips.extend(write_clips(trainer, photo, samples, request, log, bar.update))
         shown[photo.heading] = f"{photo.stem}_pose.jpg"
 
-    status = work_on_each(photos, work)
+    with tqdm(desc="painting" if trainer.paints else "drawing", unit="picture", disable=None, leave=False) as bar:
+        status = work_on_each(photos, work)
     how = f", chosen among {max(DRAWN, request.samples)}" if request.choose == TYPICAL else ""
     what = f"{request.samples} samples of each action{how}, seed {request.seed}"
     if request.motion:
         what = f"Motion of {request.motion.name}, " + ("as it is" if request.retarget == NONE else "carried over")
     if clips:
+        removed, others = remove_older(folder, clips, shown.values())
+        if removed:
+            log.info("%d files of an earlier run that this one did not write again are removed", removed)
+        if others:
+            log.info("%s also holds %d files of earlier runs, which are no longer on the page", folder, others)
         write_clips_page(folder, f"{what}. Orange is the person's own right side, blue the own left side.", clips, shown)
         log.info("all clips: %s", folder / "index.html")
     return status
@@ -96,30 +106,6 @@ def write_pose_pages(request, log):
     return work_on_each(photos, work)
 
 
-def plan_motions(trainer, request, margins, finder):
-    """What the people in all photos of a request shall do.
-
-    Args:
-        finder: :class:`photo.find_person.PersonFinder`, whose detector looks at videos of motions.
-        others: as of :func:`make_clips`.
-    Returns:
-        a function of :class:`photo.crop.Subject` with the result {name of an action or a motion: list of
-        :class:`photo.motions.Sample`}.
-    """
-    known = trainer.config.actions
-    actions = choose_actions(request.actions, known)
-    motions = read_motions(request, finder) if request.motion else []
-
-    def motions_of(subject):
-        if motions:
-            return {motion.name: [carry_over(motion, subject, motion.action if motion.action in known else actions[0], request)]
-                    for motion in motions}
-        return {action: sample_motions(trainer, subject, action, margins.of(action, subject.person.joints), request)
-                for action in actions}
-
-    return motions_of
-
-
 def find_motions(trainer, finder, photo, motions_of, request):
     """Find the person in a photo, plan motions, and write pose, mask and, if asked for, the photo's layers.
 
@@ -149,15 +135,18 @@ def find_motions(trainer, finder, photo, motions_of, request):
     return samples
 
 
-def write_clips(trainer, photo, samples, request, log):
-    """Paint the samples of a photo and write their files; a list of :class:`photo.clip_files.Clip`."""
+def write_clips(trainer, photo, samples, request, log, advance=None):
+    """Paint the samples of a photo and write their files, both at the same time; a list of :class:`photo.clip_files.Clip`."""
     clips, whole, alone = [], trainer.paints and request.whole, request.scene is not None
     if alone and next(iter(samples.values()))[0].crop.mask is None:
         log.warning("%s: no mask was found, so the person is cut out roughly, along the limbs; give one with --mask", photo.path)
     with ThreadPoolExecutor(QUEUE) as writers:
         for action, several in samples.items():
-            motions = paint_motions(trainer, several, alone) if trainer.paints else map(draw_motion, several)
+            motions = paint_motions(trainer, several, alone, advance) if trainer.paints else map(draw_motion, several)
             for sample, pictures in zip(several, motions):
+                if request.loop:
+                    order = there_and_back(len(pictures))
+                    pictures, sample = pictures[order], sample._replace(motion=sample.motion[order])
                 if len(clips) >= QUEUE:
                     clips[-QUEUE].result()
                 clips.append(writers.submit(write_clip, request.folder, photo, sample, pictures, request, whole))
@@ -171,18 +160,3 @@ def told_scale(crop, whole):
     (h, w), small = crop.photo_size, [f"{name} at {scale:.0%}" for name, scale, there in
                                       zip(("the person", "the whole photo"), crop.scales, (True, whole)) if there and scale < 1]
     return f"; smaller than the photo, which has {w} x {h}: {' and '.join(small)}" if small else ""
-
-
-def choose_actions(text, known):
-    """The names in `--action`, separated by commas; `all` for all of `known`. Raises :class:`UserError` for an unknown one."""
-    if text == "all":
-        return list(known)
-    names = list(dict.fromkeys(name.strip().replace(" ", "_") for name in text.split(",") if name.strip()))
-    for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1, 0.4)
-            raise UserError(f"--action {name}: these weights do not know it; " +
-                            (f"did you mean {near[0]}?" if near else "--action list prints what they know"))
-    if not names:
-        raise UserError("--action: no name given; --action list prints what these weights know")
-    return names

@@ -9,7 +9,7 @@ import torch
 
 from photo.crop import DEFAULT_MARGIN, Crop, crop_person
 from photo.layers import prepare_crop
-from photo.timing import FPS, steps_of
+from photo.timing import steps_of, with_between
 from pose.drawing import as_sequence, draw_skeleton
 from pose.medoids import DRAWN, TYPICAL, shown_futures
 from pose.retarget import NONE, retarget
@@ -35,7 +35,7 @@ class Sample(NamedTuple):
     fps: float               # poses a second
 
 
-def sample_motions(trainer, subject, action, margins, request):
+def sample_motions(trainer, subject, action, margins, request, fps):
     """Possible motions of the person in a photo.
 
     Args:
@@ -44,6 +44,7 @@ def sample_motions(trainer, subject, action, margins, request):
         action: name.
         margins: (4,) of the crop in which motion is predicted, as in training; None for the usual ones.
         request: :class:`photo.options.PhotoRequest`.
+        fps: poses a second.
     Returns:
         list of n :class:`Sample`.
     Raises:
@@ -54,13 +55,18 @@ def sample_motions(trainer, subject, action, margins, request):
     pose = torch.from_numpy(pose_to_picture(joints[None], crop.box, crop.size).astype(np.float32))               # (1, J, 2)
     ids = torch.tensor([trainer.config.actions.index(action)])
     drawn = max(DRAWN, request.samples) if request.choose == TYPICAL else request.samples
-    fps = request.fps or FPS
     poses = trainer.predict(Source(pose, ids, ids), drawn, steps_of(request, fps), request.seed, painted=0).poses[0]
     poses, shares = shown_futures(poses, pose[0], request.samples, request.choose)
     motions = crop.to_photo(as_sequence(pose[0], poses))                                                      # (n, T + 1, J, 2)
     painted = crop_person(subject, motions.reshape(-1, 2), np.full(4, AROUND))                # all motions fit into this crop
     return [Sample(action, action, number, motion, painted, share, fps)
             for number, (motion, share) in enumerate(zip(motions, shares), 1)]
+
+
+def in_between(sample):
+    """A :class:`Sample` with poses in between, so that its clip does not stutter."""
+    motion, fps = with_between(sample.motion, sample.fps)
+    return sample._replace(motion=motion, fps=fps)
 
 
 def carry_over(motion, subject, action, request):
@@ -97,7 +103,7 @@ def same_shape(motion, size):
     return ratios[::-1]
 
 
-def paint_motions(trainer, samples, alone=False):
+def paint_motions(trainer, samples, alone=False, advance=None):
     """Paint the motions of one action.
 
     A generator that only paints pictures of `imsize` pixels paints these, and they are enlarged.
@@ -106,6 +112,7 @@ def paint_motions(trainer, samples, alone=False):
         trainer: with loaded weights.
         samples: list of :class:`Sample` that share one crop.
         alone: whether to paint people without a background, with a trainer that `cuts_out`.
+        advance: called with the number of pictures whenever some are painted; None: nothing is called.
     Yields:
         for each of them (T + 1, h, w, 3) uint8, the crop of the photo first; with `alone` (T + 1, h, w, 4), colours and alpha.
     """
@@ -116,9 +123,12 @@ def paint_motions(trainer, samples, alone=False):
     source, start, prepared = prepare_crop(trainer, crop, picture, motions[0][0].numpy())
     for poses in motions:
         poses = poses if alone else poses[1:]
-        painted = [as_pictures(trainer.paint(source, start, some[None], action, prepared=prepared, alone=alone)[0])
-                   for some in poses.split(max(1, PIXELS_AT_ONCE // len(picture) ** 2))]
-        pictures = np.concatenate(painted if alone else [picture[None], *painted])
+        painted = [] if alone else [picture[None]]
+        for some in poses.split(max(1, PIXELS_AT_ONCE // len(picture) ** 2)):
+            painted.append(as_pictures(trainer.paint(source, start, some[None], action, prepared=prepared, alone=alone)[0]))
+            if advance:
+                advance(len(some))
+        pictures = np.concatenate(painted)
         yield crop.inside(pictures) if trainer.any_size else crop.enlarge(pictures)
 
 

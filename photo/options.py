@@ -41,7 +41,9 @@ class PhotoRequest(NamedTuple):
     choose: str = "typical"               # which futures are shown, see :mod:`pose.medoids`; or "random", the first n drawn
     formats: tuple = DEFAULT_FORMATS      # names in photo.clip_files.FORMATS: the files of each clip
     whole: bool = True                    # whether there are clips of the whole photo, too
-    fps: float | None = None              # frames a second; None: what the action's data had, or else photo.motions.FPS
+    fps: float | None = None              # poses a second; None: what the action's data or the motion had, or photo.timing.FPS
+    smooth: bool = False                  # poses in between, see :func:`photo.timing.with_between`
+    loop: bool = False                    # clips go there and back
     pose_format: str = AUTO               # of the pose files, see pose.foreign_poses
     sides: str | None = None              # which side the pose files call left, see pose.foreign_poses
 
@@ -87,7 +89,10 @@ def add_photo_options(parser):
     photo.add_argument("--plate", metavar="FILE", type=at_home,
                        help="the photo without the person, of the photo's size, perhaps a mended plate.png; or a folder that "
                             "holds NAME_layers/plate.png (default: what the person hides is filled in)")
-    photo.add_argument("--fps", type=float, metavar="F", help="frames a second of the clips (default: 8)")
+    photo.add_argument("--fps", type=float, metavar="F", help="poses a second of the clips (default: as in the data that "
+                                                                 "the action was learned from, or as in the motion)")
+    photo.add_argument("--smooth", action="store_true", help="paint pictures between the poses, about 25 a second together")
+    photo.add_argument("--loop", action="store_true", help="clips go there and back, so that they repeat without a jump")
     photo.add_argument("--formats", metavar="NAMES", default=",".join(DEFAULT_FORMATS),
                        help=f"what is written for each clip, of {', '.join(FORMATS)}, with commas between them "
                             "(default: %(default)s)")
@@ -99,7 +104,7 @@ def check_photo_options(parser, options):
     """Refuse options that do not fit together, and warn of those without effect."""
     at_least_one(parser, options, "person")
     given = given_options(options, "image", "action", "motion", "seconds", "pose", "mask", "person", "detector_weights",
-                          "background", "layers", "plate", "fps", "no_whole", "out")
+                          "background", "layers", "plate", "fps", "smooth", "loop", "no_whole", "out")
     if given and not options.test:
         parser.error(f"{given[0]} needs --test, and --pretrain DIR or --resume")
     if given and not asks_for_photos(options):
@@ -152,5 +157,6 @@ def photo_request(options, folder):
     return PhotoRequest([Path(path) for path in options.image], Path(options.out or folder), options.action or "all", pose, mask,
                         options.person, options.detector, options.detector_weights, seed=options.seed, choose=options.choose,
                         formats=chosen_formats(options.formats), whole=not options.no_whole, fps=options.fps,
+                        smooth=options.smooth, loop=options.loop,
                         motion=motion, scene=read_scene(options.background) if options.background else None, plate=plate,
                         layers=options.layers, pose_format=options.pose_format, sides=options.sides, **chosen)

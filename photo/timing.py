@@ -1,8 +1,130 @@
-"""Time in clips: the frame rate, the number of steps, what is shown between two poses, and how a clip ends."""
+"""Time in clips: frame rates, numbers of steps, poses in between, clips that go there and back.
+
+Beside trained weights lies `timing.json`: how fast the poses of the training data follow each other for each action, and how many
+steps ahead were learned. Training writes it; for lists it is made with
+
+    python -m photo.timing data_lists/training_pair_penn5.txt --out timing.json
+"""
+import argparse
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+
+import utils.errors
+from dataset.pair_list import read_list
+from utils.config import load_config
+from utils.errors import UserError
+from utils.files import write_json
+from utils.schema import Config
+
+TIMING = "timing.json"    # beside a run's or a pretrained folder's config.yaml
 FPS = 8                   # frames a second of clips whose action's or motion's frame rate is not known
 STEPS = 16                # of an action, where the user asks for no length
+SMOOTH_FPS = 25           # frames a second from which on motion does not stutter
+DIGITS = 2                # of the frame rates that are written
+
+
+class Timing(NamedTuple):
+    """What trained weights know of time."""
+
+    fps: dict = {}           # action -> poses a second in the training data
+    steps: int | None = None    # learned ahead; None: not known
+
+    def of(self, action, request):
+        """Poses a second of an action's clips: those that the request asks for, or those of the data."""
+        return request.fps or self.fps.get(action, FPS)
 
 
 def steps_of(request, fps, default=STEPS):
     """The number of steps that a request asks for, of poses that follow at `fps` a second."""
     return request.steps or (default if request.seconds is None else max(1, round(request.seconds * fps)))
+
+
+def with_between(motion, fps):
+    """A motion with poses in between, so that there are about SMOOTH_FPS a second, or more if there were.
+
+    Each joint follows a smooth curve through its places (monotone cubic interpolation), so it goes no further than they do.
+
+    Args:
+        motion: (T, J, 2).
+        fps: poses a second.
+    Returns:
+        ((T - 1) * k + 1, J, 2) and k * fps.
+    """
+    times = max(1, round(SMOOTH_FPS / fps))
+    wanted = np.arange((len(motion) - 1) * times + 1) / times
+    return PchipInterpolator(np.arange(len(motion)), motion)(wanted), times * fps
+
+
+def there_and_back(count):
+    """The indices of `count` pictures forwards and then backwards; at the end the first one follows again."""
+    return np.concatenate([np.arange(count), np.arange(count - 2, 0, -1)])
+
+
+def measure_timing(lists, data_fps, steps=None):
+    """The :class:`Timing` of training lists.
+
+    Args:
+        lists: :class:`dataset.pair_list.PairList` s with the same action names. Gaps between frames follow from their numbers.
+        data_fps: for each list, frames a second of its videos.
+        steps: see :class:`Timing`.
+    """
+    seconds = {}                                             # between two poses, of all rows of an action
+    for rows, fps in zip(lists, data_fps):
+        for gap, action in zip(rows.frame_numbers()[:, 2], rows.action):
+            if gap > 0:
+                seconds.setdefault(rows.actions[action], []).append(gap / fps)
+    return Timing({action: round(float(1 / np.mean(values)), DIGITS) for action, values in seconds.items()}, steps)
+
+
+def write_timing(path, timing):
+    """Write a :class:`Timing`; :func:`read_timing` reads it."""
+    write_json(path, timing._asdict())
+
+
+def read_timing(folder):
+    """The :class:`Timing` beside trained weights; an empty one if there is no file.
+
+    Args:
+        folder: a run's folder, its checkpoints folder, or a pretrained folder.
+    Raises:
+        UserError: the file does not hold it.
+    """
+    folder = Path(folder)
+    path = (folder.resolve().parent if folder.name == "checkpoints" else folder) / TIMING
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        timing = Timing({str(action): float(fps) for action, fps in content["fps"].items()}, content["steps"])
+        if not all(0 < fps < 1000 for fps in timing.fps.values()) or not (timing.steps is None or int(timing.steps) > 0):
+            raise ValueError("out of range")
+    except (FileNotFoundError, NotADirectoryError):
+        return Timing()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise UserError(f"{path}: not the timing of training data, as training writes it") from None
+    return timing
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Measure how fast the poses of lists follow each other.")
+    parser.add_argument("lists", nargs="+", metavar="LIST", help="training list")
+    parser.add_argument("--data_fps", type=float, nargs="+", default=[Config.data_fps], metavar="F",
+                        help="frames a second of each list's videos, or of all (default: %(default)s)")
+    parser.add_argument("--config", help="configuration with the lists' action names (default: the published ones)")
+    parser.add_argument("--out", default=TIMING, help="file to write (default: %(default)s)")
+    options = parser.parse_args()
+    config = load_config(options.config) if options.config else Config()
+    lists = [read_list(path, config.actions, config.actions_by == "name") for path in options.lists]
+    rates = options.data_fps * len(lists) if len(options.data_fps) == 1 else options.data_fps
+    if len(rates) != len(lists):
+        parser.error(f"--data_fps: {len(rates)} numbers for {len(lists)} lists")
+    timing = measure_timing(lists, rates, min(rows.targets for rows in lists))
+    write_timing(Path(options.out), timing)
+    print("\n".join(f"{action:20}{fps:g} a second" for action, fps in timing.fps.items()))
+    return 0
+
+
+if __name__ == "__main__":
+    utils.errors.command(main)

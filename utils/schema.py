@@ -216,6 +216,7 @@ class Config:
     joint_jitter: float = limited(0.0, low=0)
     actions: list = field(default_factory=lambda: list(ACTIONS))
     actions_by: str = limited("id", choices=("id", "name"))
+    data_fps: float = limited(30.0, low=1)
     imsize: int = limited(128, low=16)
     steps: int = limited(4, low=1)
 

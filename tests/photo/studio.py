@@ -68,12 +68,15 @@ class Studio:
         Image.fromarray(draw_photo()).save(self.photo)
         write_pose(self.pose, pose_in(SIZE))
 
-    def run(self, *argv, main=script.main, kind="limb_warp", photos=None, action="golf_swing", pose=True):
+    def run(self, *argv, main=script.main, **others):
+        return self.run_script(main, *self.argv(*argv, **others))
+
+    def argv(self, *argv, kind="limb_warp", photos=None, action="golf_swing", pose=True):
+        """The words of a command line; what is given last counts."""
         weights = self.weights[kind]
-        return self.run_script(main, "--config", weights / "config.yaml", "--name", "_me", "--output_path", self.folder, "--test",
-                               "--pretrain", weights, "--image", *(photos or [self.photo]), "--samples", SAMPLES,
-                               "--steps", STEPS, "--out", self.out, *(["--action", action] if action else []),
-                               *(["--pose", self.pose] if pose else []), *argv)
+        return ["--config", weights / "config.yaml", "--name", "_me", "--output_path", self.folder, "--test",
+                "--pretrain", weights, "--image", *(photos or [self.photo]), "--samples", SAMPLES, "--steps", STEPS,
+                "--out", self.out, *(["--action", action] if action else []), *(["--pose", self.pose] if pose else []), *argv]
 
     def refused(self, message, *argv, **others):
         """One line, status 2, no clips."""

@@ -20,10 +20,11 @@ from networks.body_parts import NAMES as PARTS
 from photo import crop as crops
 from photo.clip_files import describe
 from photo.crop import DEFAULT_MARGIN, Subject, crop_person, pose_boxes, shown_whole
-from photo.make_clips import choose_actions
 from photo.motions import Sample
 from photo.options import PhotoRequest
 from photo.photo_list import Photo, name_photos
+from photo.plan import choose_actions
+from photo.timing import TIMING
 from pose import DETECTORS, detector_class, keypoint_rcnn
 from pose.detector import Detector, DetectorError, Person
 from pose.masks import read_mask, write_mask
@@ -113,6 +114,48 @@ def test_the_frame_rate_is_chosen(studio):
     assert len(frames_of(studio.out / "me_golf_swing_1.mp4", 12.5)) == STEPS + 1
     with Image.open(studio.out / "me_golf_swing_1.gif") as gif:
         assert gif.info["duration"] == 80
+
+
+def test_clips_without_stutter_and_without_a_jump(studio):
+    assert studio.run("--samples", 1, "--fps", 8).status == 0
+    plain = read_poses(studio.out / "me_golf_swing_1.json")[0]
+    assert studio.run("--samples", 1, "--fps", 8, "--smooth", "--loop").status == 0
+    joints, about = read_poses(studio.out / "me_golf_swing_1.json")[0], read_about(studio.out / "me_golf_swing_1.json")
+    assert about["fps"] == 24 and joints.shape == (2 * 3 * STEPS, 13, 2)
+    np.testing.assert_allclose(joints[:3 * STEPS + 1:3], plain, atol=0.011)
+    np.testing.assert_array_equal(joints[1:3 * STEPS], joints[:3 * STEPS:-1])
+    clip = frames_of(studio.out / "me_golf_swing_1.mp4", 24).astype(int)
+    assert len(clip) == 2 * 3 * STEPS and np.abs(clip[1] - clip[-1]).mean() < 3 < np.abs(clip[1] - clip[3 * STEPS]).mean()
+
+
+def test_length_in_seconds_and_steps_that_were_not_learned(studio):
+    (studio.weights["limb_warp"] / TIMING).write_text(json.dumps({"fps": {"wave": 12.5}, "steps": 5}))
+    try:
+        outcome = studio.run("--samples", 1, "--steps", 6, action="wave,squat")
+        assert any("6 steps: these weights learned to look 5 steps ahead" in text for text in outcome.warnings)
+        rates = {action: read_about(studio.out / f"me_{action}_1.json")["fps"] for action in ("wave", "squat")}
+        assert rates == {"wave": 12.5, "squat": 8}, "as in the data, or the usual one"
+        outcome = studio.run_script(script.main, *(word for word in studio.argv(action="wave") if word not in ("--steps", STEPS)),
+                                    "--seconds", 0.4)
+        assert outcome.status == 0 and not outcome.warnings, outcome
+        assert len(read_poses(studio.out / "me_wave_1.json")[0]) == 1 + 5
+    finally:
+        (studio.weights["limb_warp"] / TIMING).unlink()
+
+
+def test_a_rerun_removes_its_own_older_files_and_tells_the_others(studio):
+    mine = studio.out / "me_wave_9.mp4"
+    assert studio.run("--formats", "mp4,gif,frames,strip,poses", action="wave,squat").status == 0
+    mine.write_bytes(b"not on the page")
+    outcome = studio.run("--samples", 1, "--no_whole", action="wave")
+    assert outcome.status == 0, outcome.err
+    left = {path.name for path in studio.out.iterdir()}
+    kept = {"me_wave_1.mp4", "me_wave_1.jpg", "me_wave_1.json", mine.name}
+    assert {name for name in left if name.startswith("me_wave")} == kept
+    assert "me_squat_2.gif" in left, "another action's files stay"
+    assert "13 files of an earlier run that this one did not write again are removed" in outcome.out
+    assert re.search(r"also holds 16 files of earlier runs, which are no longer on the page", outcome.out), outcome.out
+    assert "earlier run" not in studio.run("--samples", 1, "--no_whole", action="wave").out
 
 
 def test_action_list_needs_no_photo(studio, weights):
