@@ -286,6 +286,9 @@ def collect(root, labels, chosen, actions, rules):
 def build(root, out, test_videos=None, actions=ACTIONS, **rules):
     """Write the training list and the test list into the folder `out`; returns the lines of the summary.
 
+    If all windows are for training, or all for testing, only that list is written, and an earlier other one is removed: the
+    lists of a folder belong together.
+
     Args:
         root: folder that holds `labels/`.
         out: folder for the lists.
@@ -293,7 +296,7 @@ def build(root, out, test_videos=None, actions=ACTIONS, **rules):
         actions: action names by id.
         rules: fields of :class:`Rules`.
     Raises:
-        NoWindows: a list would be empty.
+        NoWindows: both lists would be empty, or the test list although `test_videos` are named.
         UserError: bad annotations or folders. Nothing is written in either case.
     """
     root, out = (Path(os.path.expanduser(folder)) for folder in (root, out))
@@ -301,18 +304,29 @@ def build(root, out, test_videos=None, actions=ACTIONS, **rules):
     chosen = read_test_videos(os.path.expanduser(test_videos)) if test_videos else None
     found = collect(root, labels, chosen, actions, rules)
     summary = list(_summary(actions, found, chosen, {video_name(label.stem) for label in labels}))
-    for train, what in ((True, "training"), (False, "test")):
-        if not found.rows[train]:
-            raise NoWindows(f"no {what} window comes out of {root / 'labels'}" + (
-                f" with the {len(chosen)} test videos of {test_videos}" if chosen else "") + "; nothing is written", summary)
+    if not found.rows[False] and (chosen is not None or not found.rows[True]):
+        raise NoWindows(f"no {'test ' if found.rows[True] else ''}window comes out of {root / 'labels'}" + (
+            f" with the {len(chosen)} test videos of {test_videos}" if chosen else "") + "; nothing is written", summary)
+    paths = {True: out / TRAIN_LIST, False: out / TEST_LIST}
+    for train in paths:
         check_rows(found.rows[train])
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for train, name in ((True, TRAIN_LIST), (False, TEST_LIST)):
-            write_list(out / name, found.rows[train])
+        for train, path in paths.items():
+            if found.rows[train]:
+                write_list(path, found.rows[train])
+            else:
+                path.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"{out}: the lists cannot be written here ({error.strerror})") from None
-    return [*summary, f"wrote {out / TRAIN_LIST} and {out / TEST_LIST}"]
+    summary.append("wrote " + " and ".join(str(path) for train, path in paths.items() if found.rows[train]))
+    if not found.rows[False]:
+        summary.append("there is no test window: write `test` into the column `split` of some clips in dataset.from_video's CSV "
+                       f"(annotations: train -1), or train with --set test_data_list={paths[True]}, which tests what was trained")
+    if not found.rows[True]:
+        summary.append("there is no training window: the column `split` of dataset.from_video's CSV (annotations: train -1) has "
+                       "only videos for testing")
+    return summary
 
 
 def _summary(actions, found, chosen, videos):

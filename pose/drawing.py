@@ -22,7 +22,8 @@ LIMB_LIGHT = 0.55         # brightness of a limb, as a share of its joints' brig
 SUBPIXEL = 4              # bits of cv2's fixed-point coordinates
 OWN_RIGHT, OWN_LEFT, MIDDLE = (255, 138, 61), (76, 195, 255), (242, 242, 242)
 TINT, TINT_SHARE = (255, 60, 200), 0.4    # of a mask
-THICKNESS = 1 / 130       # of a skeleton's limb, as a share of the picture's longer side
+# the thickness of a skeleton's limb: a share of the picture's longer side, or of the person's if that is less
+THICKNESS, SLENDER = 1 / 130, 1 / 70
 
 
 def draw_poses(poses, size):
@@ -68,18 +69,23 @@ def _limb_colour(start, end):
 
 
 def draw_skeleton(picture, joints, visible=None):
-    """A copy of a picture with a skeleton: joints (13, 2) in pixels, visible (13,) bool or None for all."""
+    """A copy of a picture with a skeleton: joints (13, 2) in pixels, visible (13,) bool or None for all.
+
+    Its lines suit the size of the person, so that they do not hide a small one.
+    """
     picture, visible = np.ascontiguousarray(picture).copy(), np.ones(len(JOINTS), bool) if visible is None else visible
-    thick = max(1, round(THICKNESS * max(picture.shape[:2])))
-    # far outside the picture cv2's fixed-point numbers would overflow
-    points = np.round(np.nan_to_num(joints).clip(-1e4, 2e4) * 2 ** SUBPIXEL).astype(int).tolist()
+    joints = np.nan_to_num(joints).clip(-1e4, 2e4)           # farther outside cv2's fixed-point numbers would overflow
+    person = np.ptp(joints[visible] if visible.any() else joints, axis=0).max()
+    thick = max(1, round(min(THICKNESS * max(picture.shape[:2]), SLENDER * person)))
+    outline = thick + 2 if SLENDER * person >= 2 else thick
+    points = np.round(joints * 2 ** SUBPIXEL).astype(int).tolist()
     for start, end in LIMBS:
         seen = visible[start] and visible[end]
-        for colour, width in (((0, 0, 0), thick + 2), (_limb_colour(start, end), thick)) if seen else (
+        for colour, width in (((0, 0, 0), outline), (_limb_colour(start, end), thick)) if seen else (
                 (_limb_colour(start, end), 1),):
             cv2.line(picture, points[start], points[end], colour, width, cv2.LINE_AA, SUBPIXEL)
     for joint, point in enumerate(points):
-        radius = round((1.3 * thick + 0.5) * 2 ** SUBPIXEL)
+        radius = round((1.3 * min(thick, SLENDER * person) + 0.5) * 2 ** SUBPIXEL)
         cv2.circle(picture, point, radius, _side(joint), -1 if visible[joint] else 1, cv2.LINE_AA, SUBPIXEL)
     return picture
 

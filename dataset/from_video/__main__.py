@@ -18,7 +18,7 @@ from dataset.from_video.actions import find_videos, match, read_actions
 from dataset.from_video.convert import USABLE, Settings, convert
 from dataset.from_video.poses import find_poses
 from dataset.from_video.records import FoundPeople, Records, identity
-from dataset.penn_action import CLIP
+from dataset.penn_action import CLIP, HORIZON
 from pose import DEFAULT_DETECTOR, DETECTORS, detector_class, find_people
 from pose.detector import DetectorError
 from utils.errors import FailedRun, UserError, command
@@ -36,6 +36,7 @@ def run(options, detector):
     clips, videos = read_actions(options.actions), find_videos(options.videos)
     settings = Settings(options.clip, options.every_frame, options.longest_side, options.partial)
     records = Records(options.out)
+    left_out = records.leave_out(clips)
     kind = detector_class(options.detector)
     origin = {"longest_side": settings.longest_side, "detector": str(options.detector_weights or kind.default_weights),
               "min_score": kind.min_score if options.min_score is None else options.min_score}
@@ -76,25 +77,35 @@ def run(options, detector):
         problems.append(f"{video}: {reason}")
         tqdm.write(f"error: {problems[-1]}", file=sys.stderr)
     records.report(clips, results, problems)
-    print(summary(clips, results, problems, records))
+    print(summary(clips, results, problems, records.out, left_out, settings))
     if not results:
         return UserError.status
     return FailedRun.status if problems else 0
 
 
-def summary(clips, results, problems, records):
-    """The result of a run, and the next command, as text."""
-    done, out, others = [clip for clip in clips if clip.name in results], records.out, records.others(clips)
+def summary(clips, results, problems, out, left_out, settings):
+    """The result of a run, and the next command, as text.
+
+    Args:
+        clips: of the CSV.
+        results: name -> record of those that could be used.
+        problems: list of texts.
+        out: folder of the data set.
+        left_out: names of clips that the CSV does not name any more.
+        settings: :class:`dataset.from_video.convert.Settings`.
+    """
+    done = [clip for clip in clips if clip.name in results]
     if not done:
         return f"{out}: no clip could be used"
     counts = Counter((clip.action, clip.train) for clip in done)
     actions = list(dict.fromkeys(clip.action for clip in done))
+    longest = max(results[clip.name]["numbers"]["frames"] for clip in done) if settings.every_frame else settings.clip
     lines = [f"{action}: {counts[action, True]} for training, {counts[action, False]} for testing" for action in actions]
     return "\n".join([f"{len(done)} of {len(clips)} clips in {out}, {len(problems)} problem{'s' * (len(problems) != 1)}; "
                       f"see index.html and report.txt there", *lines,
-                      *([f"also there, of rows that are no longer in the CSV: {', '.join(others)}"] if others else []),
-                      "next: python -m dataset.penn_action "
-                      f"--root {out} --out {out}/lists --actions {','.join(actions)}"])
+                      *([f"left out, because the CSV does not name them any more: {', '.join(left_out)}"] if left_out else []),
+                      f"next: python -m dataset.penn_action --root {out} --out {out}/lists --actions {','.join(actions)}"
+                      + (f" --windows {longest - HORIZON}" if longest != CLIP else "")])
 
 
 def main():

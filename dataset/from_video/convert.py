@@ -47,11 +47,9 @@ class Plan(NamedTuple):
 def plan(times, clip=CLIP, every_frame=False):
     """The :class:`Plan` for frames at `times` (n,) seconds."""
     nframes = len(times)
+    clip = nframes if every_frame else clip
     gap = max(1, nframes // clip)
     step = gap * float(np.median(np.diff(times))) if nframes > 1 else 0.0
-    if every_frame:
-        everything = np.arange(nframes)
-        return Plan(nframes, gap, everything, everything, step)
     kept = np.arange(min(clip, (nframes - 1) // gap + 1)) * gap
     between = int(min(gap, MOST_BETWEEN, max(1, np.ceil(step / TRACKING - 1e-6))))
     looked = np.round(np.arange((len(kept) - 1) * between + 1) * gap / between).astype(int)

@@ -18,6 +18,7 @@ from utils.files import write_bytes, write_json, write_text
 from utils.pages import image, page
 
 MARK = "from_video.json"
+LEFT_OUT = "left_out"        # folder of the annotations of clips that the CSV names no more
 DIGITS = 2                   # of the coordinates of people who were found
 SAVE_EACH = 10               # detected frames; a killed run loses fewer than these
 MAKER = {"maker": "dataset.from_video", "version": 1}
@@ -56,6 +57,9 @@ class Records:
         If only its action or split has changed, its annotation is written again.
         """
         record, label = _read(self._path(clip)), self.out / "labels" / f"{clip.name}.mat"
+        aside = self.out / LEFT_OUT / label.name
+        if aside.is_file():
+            aside.replace(label)
         if not isinstance(record, dict) or record.get("key") != json.loads(json.dumps(key)) or not label.is_file():
             return None
         if (record["action"], record["train"]) != (clip.action, clip.train):
@@ -83,9 +87,20 @@ class Records:
                 if not any(folder.iterdir()):
                     folder.rmdir()
 
-    def others(self, clips):
-        """Names of finished clips that are not among `clips`."""
-        return sorted({path.stem for path in (self.out / "clips").glob("*.json")} - {clip.name for clip in clips})
+    def leave_out(self, clips):
+        """Take the annotations of finished clips that are not among `clips` out of the data set, into `left_out/`.
+
+        Lists then hold no windows of them. All their other files stay, and :meth:`finished` brings the annotation back.
+
+        Returns:
+            their names, sorted, also of those that an earlier run left out.
+        """
+        names = {path.stem for path in (self.out / "clips").glob("*.json")} - {clip.name for clip in clips}
+        for label in (self.out / "labels" / f"{name}.mat" for name in names):
+            if label.is_file():
+                (self.out / LEFT_OUT).mkdir(exist_ok=True)
+                label.replace(self.out / LEFT_OUT / label.name)
+        return sorted(names)
 
     def report(self, clips, results, problems):
         """Write `report.txt` (what was dropped and why) and `index.html` (the contact sheets)."""
@@ -94,7 +109,8 @@ class Records:
             if clip.name in results:
                 record = results[clip.name]
                 numbers = record["numbers"]
-                text = "; ".join([f"{numbers['kept']} frames kept, every {numbers['gap']}. of {numbers['frames']}",
+                text = "; ".join([f"{numbers['kept']} frames kept of {numbers['frames']}"
+                                  + (f", one in {numbers['gap']}" if numbers["gap"] > 1 else ""),
                                   f"{numbers['filled']} filled", f"{numbers['visible']:.0%} of the joints visible",
                                   *record["notes"]])
                 lines.append(f"{clip.name} ({clip.action}, {'train' if clip.train else 'test'}): {text}")

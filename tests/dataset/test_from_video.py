@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from dataset import penn_action
 from dataset.from_video import __main__ as program
 from dataset.from_video.actions import read_actions
 from dataset.from_video.convert import plan
@@ -140,9 +141,58 @@ def test_finished_videos_are_not_done_again_interrupted_ones_are(scene):
     label = read_annotation(scene.out / "labels/two.mat")
     assert label.action == "leap" and label.train
     outcome = scene.run("file,action\none.mp4,hop\n", videos=[scene.videos / "one.mp4"])
-    assert outcome.status == 0 and "no longer in the CSV: two" in outcome.out
-    assert scene.run(BOTH, "--every_frame").status == 0             # only what nobody has looked at yet
-    assert len(scene.detector.calls) == done + 33 + NFRAMES - 33 + 40 - 33
+    assert outcome.status == 0
+    outcome = scene.run(BOTH, "--every_frame")                      # only what nobody has looked at yet
+    assert outcome.status == 0 and len(scene.detector.calls) == done + 33 + NFRAMES - 33 + 40 - 33
+
+
+def test_every_frame_is_told_and_used(scene):
+    outcome = scene.run(BOTH, "--every_frame")
+    assert f"one (hop, train): {NFRAMES} frames kept of {NFRAMES}; " in (scene.out / "report.txt").read_text()
+    *_, last = outcome.out.splitlines()
+    assert last.endswith(f"--actions hop --windows {NFRAMES - 5}")
+    shell = last.removeprefix("next: python -m dataset.penn_action ").split()
+    assert scene.run_script(penn_action.main, *shell).status == 0
+    assert count_rows(scene.out / "lists") == (NFRAMES - 5, 40 - 5)                   # every frame but the last five is a source
+    assert scene.run(BOTH, "--clip", 20).out.endswith("--actions hop --windows 15\n")
+    assert "one (hop, train): 20 frames kept of 70, one in 3; " in (scene.out / "report.txt").read_text()
+
+
+def count_rows(folder):
+    """Numbers of rows of the training and of the test list; 0 where there is none."""
+    paths = (folder / name for name in (penn_action.TRAIN_LIST, penn_action.TEST_LIST))
+    return tuple(len(path.read_text().splitlines()) if path.exists() else 0 for path in paths)
+
+
+def test_clips_that_the_csv_names_no_more_are_left_out_and_come_back(scene):
+    assert scene.run(BOTH).status == 0
+    done = len(scene.detector.calls)
+    changed = "file,action,end,split\none.mp4,hop,1,test\ntwo.mp4,hop,,train\n"       # another part of the same video
+    outcome = scene.run(changed)
+    assert outcome.status == 0 and "left out, because the CSV does not name them any more: one\n" in outcome.out
+    build(scene.out, scene.out / "lists", actions=("hop",))
+    rows = [(scene.out / "lists" / name).read_text() for name in (penn_action.TRAIN_LIST, penn_action.TEST_LIST)]
+    assert all("frames/two/" in line for line in rows[0].splitlines()) and rows[1].startswith("frames/one_0-1s/")
+    assert "any more: one\n" in scene.run(changed).out                                 # told again
+    asked = len(scene.detector.calls)
+    outcome = scene.run(BOTH)
+    assert outcome.status == 0 and "any more: one_0-1s\n" in outcome.out
+    assert len(scene.detector.calls) == asked > done                                  # nobody is looked for again
+    assert {path.stem for path in (scene.out / "labels").iterdir()} == {"one", "two"}
+
+
+@pytest.mark.parametrize("split, rows, told", [
+    ("", (28, 0), "there is no test window: write `test` into the column `split` of some clips"),
+    ("test", (0, 28), "there is no training window: the column `split`")])
+def test_clips_of_one_split_alone_make_one_list(scene, split, rows, told):
+    assert scene.run(BOTH).status == 0
+    build(scene.out, scene.out / "lists", actions=("hop",))
+    assert count_rows(scene.out / "lists") == (28, 28)
+    assert scene.run(f"file,action,split\none.mp4,hop,{split}\n", videos=[scene.videos / "one.mp4"]).status == 0
+    lines = build(scene.out, scene.out / "lists", actions=("hop",))
+    assert lines[-1].startswith(told) and "split" in lines[-1] and count_rows(scene.out / "lists") == rows
+    path = scene.out / "lists" / (penn_action.TEST_LIST if split else penn_action.TRAIN_LIST)
+    assert lines[-2] == f"wrote {path}" and (split or f"--set test_data_list={path}, " in lines[-1])
 
 
 def test_masks_of_the_main_person_lie_beside_the_frames(scene):

@@ -297,35 +297,38 @@ def test_videos_with_names_that_are_no_text_can_be_dropped(root, tmp_path, run_s
 
 # ---- where nothing comes out ----
 
+VIDEOS = ("0001", "0002", "0003", "0004")
+
+
 def short(root, write_label):
-    for video in ("0001", "0002"):
+    for video in VIDEOS:
         write_label(root, video, nframes=5)
 
 
 def other_action(root, write_label):
-    for video in ("0001", "0002"):
+    for video in VIDEOS:
         write_label(root, video, "jumping, up")
 
 
 def empty_folders(root, _):
-    for video in ("0001", "0002"):
+    for video in VIDEOS:
         shutil.rmtree(root / "frames" / video)
         (root / "frames" / video).mkdir()
 
 
 @pytest.mark.parametrize("change, words", [
-    (short, "dropped, video whose frames do not fit its annotation: squat 2 (0001: 36 frames on disk for 5 poses; 0002: "),
+    (short, "dropped, video whose frames do not fit its annotation: squat 4 (0001: 36 frames on disk for 5 poses; 0002: "),
     (lambda root, write_label: (shutil.rmtree(root / "frames"), short(root, write_label)),
-     "dropped, video of fewer than 6 frames: squat 2\n"),
-    (other_action, "dropped, videos of other actions: 'jumping, up' 2\n"),
-    (empty_folders, "dropped, frame missing on disk: pullup 28, squat 28 (0001: 0 frames on disk for 36 poses; 0002: ")],
+     "dropped, video of fewer than 6 frames: squat 4\n"),
+    (other_action, "dropped, videos of other actions: 'jumping, up' 4\n"),
+    (empty_folders, "dropped, frame missing on disk: pullup 56, squat 56 (0001: 0 frames on disk for 36 poses; 0002: ")],
     ids=["36 frames of 5 poses", "five frames", "other action", "empty folders"])
 def test_reasons_are_told_where_no_window_comes_out(root, tmp_path, write_label, run_script, change, words):
     change(root, write_label)
     outcome = run_script(main, "--root", root, "--out", tmp_path / "lists")
     assert outcome.status == 2 and not (tmp_path / "lists").exists()
     assert words in outcome.out and "wrote" not in outcome.out
-    assert re.search(r"^error: no training window comes out of .*; nothing is written\n\Z", outcome.err, re.M)
+    assert re.search(r"^error: no window comes out of .*; nothing is written\n\Z", outcome.err, re.M)
 
 
 def test_resource_forks_of_macos_are_no_data(root, lists, tmp_path):

@@ -226,13 +226,20 @@ def test_unreadable_annotation_is_told_and_keeps_the_old_lists(penn_root, lists,
 
 
 @pytest.mark.parametrize("text, message", [(None, "cannot read the test videos"),
-                                           ("1\n2\n3\n4\n", "no training window"), ("77\n", "no test window")])
-def test_test_videos_that_give_no_split(penn_root, tmp_path, text, message):
+                                           ("77\n", "no test window"), ("", "no test window")])
+def test_test_videos_that_cannot_be_had(penn_root, tmp_path, text, message):
     if text is not None:
         (tmp_path / "videos.txt").write_text(text)
     with pytest.raises(UserError, match=message):
         build(penn_root, tmp_path / "lists", tmp_path / "videos.txt")
     assert not (tmp_path / "lists").exists()
+
+
+def test_a_test_list_alone(penn_root, tmp_path):
+    (tmp_path / "videos.txt").write_text("1\n2\n3\n4\n")
+    summary = build(penn_root, tmp_path / "lists", tmp_path / "videos.txt")
+    assert [path.name for path in (tmp_path / "lists").iterdir()] == [TEST_LIST] and "no training window" in summary[-1]
+    assert videos(tmp_path / "lists" / TEST_LIST) == ["0001", "0002", "0003", "0004"]
 
 
 def test_folders_that_cannot_serve(penn_root, tmp_path):

@@ -26,6 +26,17 @@ def test_sides_have_their_colours_and_the_picture_stays():
     assert 0 < (hidden != GROUND).sum() < (picture != GROUND).sum()
 
 
+@pytest.mark.parametrize("height, most", [(60, 0.45), (120, 0.45), (240, 0.3)])
+def test_a_small_person_is_not_hidden(height, most):
+    frame = np.full((720, 1280, 3), 90, np.uint8)
+    pose = standing_pose((720, 1280))
+    pose = (pose - pose.mean(0)) * height / np.ptp(pose, axis=0).max() + (640, 360)
+    changed = (draw_skeleton(frame, pose) != frame).any(-1)
+    (x1, y1), (x2, y2) = pose.min(0).astype(int), pose.max(0).astype(int) + 1
+    assert 0.05 < changed[y1:y2, x1:x2].mean() < most
+    assert not changed[:y1 - height // 10].any() and not changed[y2 + height // 10:].any()
+
+
 @pytest.mark.parametrize("joints", [np.full((13, 2), 1e9), np.full((13, 2), np.nan), np.full((13, 2), -1e300)])
 def test_joints_far_away_do_no_harm(joints):
     assert draw_skeleton(GROUND, joints).shape == GROUND.shape
