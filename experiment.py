@@ -63,9 +63,10 @@ def train_module(options, config, run, trainer_class, evaluation):
     held_out = read_pairs(config, images=trainer.paints, test=True)
     trainer.check_targets(data.targets)
     sampler, loader = remaining_batches(trainer, data)
-    if trainer.iteration >= sampler.total:
+    if trainer.iteration >= sampler.total or 0 < config.train_minutes <= trainer.place.get("minutes", 0):
+        limit, unit = ("train_minutes", "minutes") if config.train_minutes else ("train_epoch", "epochs")
         run.create()
-        run.log.info("nothing to do: all %d epochs are trained; a larger --set train_epoch goes on", config.train_epoch)
+        run.log.info("nothing to do: all %g %s are trained; a larger --set %s goes on", getattr(config, limit), unit, limit)
         return 0
     if trainer.paints and config.cache:
         for rows in (data, held_out):
@@ -85,7 +86,7 @@ def train_module(options, config, run, trainer_class, evaluation):
     if trainer.place.get("sha256", data.rows.sha256) != data.rows.sha256:
         run.log.warning("%s has changed since this run last trained (%d rows then, %d now)", data.rows.path,
                         trainer.place["rows"], len(data))
-    trainer.place = {"per_epoch": sampler.per_epoch, "ahead": sampler.ahead, "rows": len(data), "sha256": data.rows.sha256}
+    trainer.place |= {"per_epoch": sampler.per_epoch, "ahead": sampler.ahead, "rows": len(data), "sha256": data.rows.sha256}
     run.log.info("%d training rows, %d test rows, %d iterations an epoch, %s%s", len(data), len(held_out), sampler.per_epoch,
                  trainer.device, f", {processes.world_size()} processes" if processes.world_size() > 1 else "")
     try:
@@ -110,7 +111,7 @@ def remaining_batches(trainer, data):
         trainer.draw_frame_indices, targets=data.targets, steps=trainer.pose_module.steps(data.targets))
     sampler, loader = training_batches(data, trainer.config, trainer.seed, draw)
     sampler.go_on(trainer.iteration, trainer.place.get("per_epoch"), trainer.place.get("ahead", 0))
-    trainer.total = sampler.total
+    trainer.total = None if trainer.config.train_minutes else sampler.total
     trainer.set_learning_rate()
     return sampler, loader
 

@@ -10,6 +10,7 @@ from dataset.mixture import TrainingPairs
 from utils import processes
 from utils.errors import UserError
 
+ENDLESS = 10 ** 9         # epochs of a training that its minutes end
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -98,7 +99,7 @@ def training_batches(dataset, config, seed, draw_frame_indices=None):
     Raises:
         UserError: fewer rows than a batch, or a batch that cannot be shared out among the processes.
     """
-    arguments = config.batch_size, seed, draw_frame_indices, config.train_epoch
+    arguments = config.batch_size, seed, draw_frame_indices, ENDLESS if config.train_minutes else config.train_epoch
     sampler = MixedBatches(dataset, *arguments) if isinstance(dataset, TrainingPairs) else EpochBatches(len(dataset), *arguments)
     if not sampler.per_epoch:
         raise UserError(f"{dataset.rows.path}: its {len(dataset)} rows are fewer than a batch of {config.batch_size}")

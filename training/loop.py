@@ -5,13 +5,14 @@ from contextlib import closing
 from tqdm import tqdm
 
 from training.guards import Guard, StopSignals
+from training.schedule import TimeBudget
 from training.tensorboard import EventFile
 from utils import processes
 from utils.media import write_image
 
 
 def train(trainer, sampler, loader, run, evaluation, data, held_out):
-    """Train from the trainer's iteration on until `config.train_epoch` epochs are done.
+    """Train from the trainer's iteration on until `config.train_epoch` epochs are done or `config.train_minutes` are over.
 
     Args:
         trainer: a :class:`training.trainer.BaseTrainer`.
@@ -25,16 +26,22 @@ def train(trainer, sampler, loader, run, evaluation, data, held_out):
         FailedRun: a loss or gradient is not finite, or a snapshot cannot be written.
     """
     config, writer = trainer.config, EventFile(run.logs if processes.is_rank_zero() else None)
-    stopped = 0
-    bar = tqdm(total=sampler.total, initial=sampler.iteration, unit="it", dynamic_ncols=True,
+    budget, stopped, last = TimeBudget(config.train_minutes, trainer.place.get("minutes", 0.0)), 0, False
+    bar = tqdm(total=None if budget.limit else sampler.total, initial=sampler.iteration, unit="it", dynamic_ncols=True,
                disable=not processes.is_rank_zero())
     with StopSignals() as stop, bar:
         guard = Guard(trainer, sampler, data.rows, run, stop)
         with guard.nothing_lost(), closing(guard.batches(loader)) as batches:
             for batch in batches:
+                if budget.limit:
+                    trainer.total = budget.iterations(trainer.iteration)
+                    trainer.set_learning_rate()
+                    bar.total = trainer.total and round(trainer.total)
                 losses = guard.update(batch)
-                last = trainer.iteration == sampler.total
-                bar.set_description(f"epoch {sampler.epoch(trainer.iteration - 1)[0] + 1}/{config.train_epoch}", False)
+                last = trainer.iteration == sampler.total or budget.spent()
+                if budget.limit:
+                    trainer.place["minutes"] = budget.minutes()
+                bar.set_description(place(sampler, trainer, budget), False)
                 bar.update()
                 if losses and trainer.iteration % config.log_iter == 0:
                     log_losses(losses, trainer, run, writer, bar)
@@ -43,14 +50,20 @@ def train(trainer, sampler, loader, run, evaluation, data, held_out):
                     guard.save()
                 if processes.is_rank_zero() and (last or trainer.iteration % config.image_save_iter == 0):
                     show(trainer, run, writer, evaluation, data, held_out)
-                if stopped:
+                if stopped or last:
                     break
-        stopped = stopped or stop.received * (trainer.iteration < sampler.total)
+        stopped = stopped or stop.received * (not last)
         processes.all_reduce_max(0)                     # no process may leave before rank zero has saved: torchrun would kill it
     writer.close()
     if stopped:
         run.log.info("stopped by %s at iteration %d; --resume goes on from here", signal.Signals(stopped).name, trainer.iteration)
     return 128 + stopped if stopped else 0
+
+
+def place(sampler, trainer, budget):
+    """How far the training is, for the progress bar."""
+    epoch = sampler.epoch(trainer.iteration - 1)[0] + 1
+    return f"minute {budget.minutes():.1f}/{budget.limit:g}" if budget.limit else f"epoch {epoch}/{trainer.config.train_epoch}"
 
 
 def log_losses(losses, trainer, run, writer, bar):

@@ -230,6 +230,7 @@ class Config:
 
     batch_size: int = limited(24, low=1)
     train_epoch: int = limited(100, low=1)
+    train_minutes: float = limited(0.0, low=0)
     workers: int = limited(8, low=0)
     cache: bool = True
     cache_dir: str = "data/cache"

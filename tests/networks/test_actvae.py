@@ -238,10 +238,10 @@ def test_mean_weights_are_tested_and_kept_and_training_goes_on_with_the_last(tmp
 
 def test_learning_rate_rises_and_falls():
     trainer, rates = Trainer(small_config(lr=1.0, lr_policy="cosine", warmup_iter=3)), []
-    trainer.total = 8
+    trainer.total = 30
     trainer.set_learning_rate()
-    for _ in range(9):
+    for _ in range(31):
         rates.append(next(iter(trainer.optimizers.values())).param_groups[0]["lr"])
         trainer.end_iteration()
-    expected = [(1 + math.cos(math.pi * step / 8)) / 2 * min(1, (step + 1) / 4) for step in range(9)]
+    expected = [(1 + math.cos(math.pi * step / 30)) / 2 * min(1, (step + 1) / 4) for step in range(31)]
     assert rates == pytest.approx(expected)

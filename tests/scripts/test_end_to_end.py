@@ -59,7 +59,8 @@ def workshop(tmp_path_factory, run_script):
     folder = tmp_path_factory.mktemp("project")
     for name in ("config", "pretrain"):
         shutil.copytree(ROOT / name, folder / name)
-    for name, small in (("Penn_actvae.yaml", SMALL), ("Penn_actvae_p2inetwork.yaml", SMALL | SMALL_P2I)):
+    for name, small in (("Penn_actvae.yaml", SMALL), ("Penn_actvae_p2inetwork.yaml", SMALL | SMALL_P2I),
+                        ("mine.yaml", {"train_minutes": 0.02})):
         path = folder / "config" / name
         path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | small))
     made = run(folder, "python -m dataset.synthetic --out data/Penn_Action --videos 2 --frames 9 9 --people 1", run_script)

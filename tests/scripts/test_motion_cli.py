@@ -1,5 +1,7 @@
 """The second pose module through the scripts: trained, stopped, tested, under P2I, and as it ships."""
 import json
+import math
+import re
 import shutil
 
 import pytest
@@ -11,6 +13,7 @@ import train_actvae
 from dataset.pair_list import TEST_LIST, TRAIN_LIST
 from dataset.penn_action import build
 from trainer_actvae import Trainer
+from training import schedule
 from training.weights import adopt
 from utils.schema import ACTIONS
 from utils_file import load_config
@@ -43,6 +46,7 @@ def p2i(tmp_path, plain, lists, run_script):
 # ---- a run ----
 
 def test_a_run_is_trained_gone_on_with_and_tested(scene):
+    scene.tiny.append("warmup_iter=0")                                       # a warm-up would follow the number of epochs
     assert scene.run(overrides=["train_epoch=2"]).status == 0
     whole = newest_weights(scene.checkpoints)
     shutil.rmtree(scene.run_folder)
@@ -166,3 +170,28 @@ def test_shipped_weights_bring_their_kind_and_contradictions_are_told(tmp_path, 
     assert outcome.status == 2 and "were trained with actvae.kind: residual" in outcome.err
     outcome = run_script(train_actvae.main, "--config", SHIPPED / "config.yaml", *run, "--steps", 6, overrides=overrides)
     assert outcome.status == 2 and "hold 5 targets" in outcome.err
+
+
+# ---- a budget in minutes ----
+
+def test_a_run_ends_with_its_minutes_and_its_learning_rate_has_fallen(scene, monkeypatch):
+    now = [100.0]                                                            # seconds; an iteration takes three of them
+    monkeypatch.setattr(schedule.time, "monotonic", lambda: now[0])
+    update = Trainer.update
+
+    def slow(self, *arguments):
+        now[0] += 3
+        return update(self, *arguments)
+
+    monkeypatch.setattr(Trainer, "update", slow)
+    minutes = ["train_minutes=0.5", "lr_policy=cosine", "lr=0.01", "warmup_iter=100"]
+    assert scene.run(overrides=minutes).status == 0
+    log = (scene.run_folder / "log.txt").read_text()
+    rates = [float(rate) for rate in re.findall(r"iteration \d+  .*lr (\S+)", log)]
+    assert len(rates) == 10 and (scene.checkpoints / "0003_motion_00000010.pt").exists()     # epochs of 3; train_epoch is 1
+    assert rates[3] == pytest.approx(0.01 * (1 + math.cos(math.pi * 0.4)) / 2, rel=2e-3)
+    assert rates[0] < 0.0005 < rates[1] and rates[-1] < 0.0005 < rates[-3]            # the warm-up of 100 ends after a tenth
+    told = scene.run("--resume").out
+    assert "nothing to do: all 0.5 minutes are trained; a larger --set train_minutes goes on" in told
+    assert scene.run("--resume", overrides=["train_minutes=0.7"]).status == 0
+    assert (scene.checkpoints / "0004_motion_00000014.pt").exists() and not list(scene.checkpoints.glob("*_00000015.pt"))

