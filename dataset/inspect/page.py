@@ -1,6 +1,7 @@
 """The page of `dataset.inspect`, and the strips of pictures beside it."""
 from collections import Counter
 from html import escape
+from pathlib import Path
 
 import numpy as np
 
@@ -81,7 +82,7 @@ def write_page(out, pairs, findings, rows=12, seed=7):
     told = "".join(f"<tr><td>{escape(name)}</td><td>{counts[name]}</td><td>{counts[name] / len(pairs):.1%}</td></tr>"
                    for name in findings.reasons)
     grey = f"<p>Of {missing} of the windows shown, frames are not on this disk: their poses stand on grey.</p>" if missing else ""
-    title = f"{pairs.rows.path.name}: {len(pairs)} windows of {pairs.targets + 1} frames"
+    title = f"{Path(pairs.rows.path).name}: {len(pairs)} windows of {pairs.targets + 1} frames"
     style = "<style>.cards { grid-template-columns: 1fr } .bars { height: 28px; width: 140px; fill: var(--accent) }</style>"
     write_text(out, page(title, (
         f"{style}<h1>{escape(title)}</h1><p>{escape(str(pairs.rows.path))}. Orange is the person's own right side (Penn Action's "

@@ -1,10 +1,12 @@
 """The ablation runs, with next to no time for each row."""
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from dataset import layouts
 from dataset.image_loader2_test import PennActionTestPairs
 from dataset.pair_list import TEST_LIST, TRAIN_LIST
 from dataset.penn_action import build
@@ -54,6 +56,24 @@ def test_two_rows_are_trained_and_reported(run, tmp_path, monkeypatch, split, se
         assert all(0 <= scores[1]["recognised"] <= 1 and scores[1]["bone_ratio"] > 0 for scores, _ in runs)
         assert [scores[index]["rows"] for scores, _ in runs for index in range(len(HORIZONS))] == [5] * 2 * len(seeds)
     assert (tmp_path / "out/ablation.png").stat().st_size > 1000
+
+
+class LinkedPairs(PennActionTestPairs):
+    """A layout whose lists hold nothing but the path of Penn Action's."""
+
+    @staticmethod
+    def read_rows(path, actions, by_name):
+        return PennActionTestPairs.read_rows(Path(path).read_text(), actions, by_name)
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_the_layout_of_the_configuration_counts(run, padded, tmp_path, monkeypatch, split):
+    monkeypatch.setitem(layouts.LAYOUTS, "linked", (LinkedPairs, LinkedPairs))
+    for name in ("train", "test"):
+        (tmp_path / f"{name}.link").write_text(str(tmp_path / {"train": TRAIN_LIST, "test": TEST_LIST}[name]))
+        padded.append(f"{name}_data_list={tmp_path / name}.link")
+    _, known = run("--split", split, TWO[0], TWO[1], "--set", "layout=linked")
+    assert list(known["rows"]) == ["z 16, 16 steps"]
 
 
 def test_every_row_can_be_trained(padded, penn_root, tmp_path):

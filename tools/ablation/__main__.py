@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset.image_loader2_test import PennActionTestPairs
+from dataset.layouts import read_pairs
 from evaluation.poses import PoseEvaluation
 from evaluation.recognition import find_classifier
 from evaluation.sampling import evenly_spaced
@@ -27,6 +27,7 @@ from utils.config import load_config
 from utils.errors import LOG, UserError, command
 from utils.files import write_json, write_text
 from utils.media import write_image
+from utils.schema import TrainDataConfig
 
 NUMBERS = "ablation.json"
 WARM_UP = 20               # iterations from which the time of one is estimated
@@ -141,16 +142,14 @@ def main():
         raise UserError(f"--rows: there are {', '.join(ROWS)}")
     config = load_config(MOTION, options.set)
 
-    def read(path):
-        return PennActionTestPairs(path, config.data_root, config.imsize, images=False, actions=config.actions)
-
-    data = scored = read(config.train_data_list)
+    training_list = TrainDataConfig(config.train_data_list, config.data_root, config.layout)
+    data = scored = read_pairs(config, training_list, images=False, test=True)
     if data.targets < max(row.targets for row in chosen.values()):
         raise UserError(f"{data.rows.path}: its rows hold {data.targets} targets; write longer ones with `python -m "
                         "dataset.penn_action --horizon 32 --pad --every_frame`")
     training_rows, scored_rows = split_by_video(data)
     if options.split == "test":
-        scored = read(config.test_data_list)
+        scored = read_pairs(config, images=False, test=True)
         training_rows, scored_rows = np.arange(len(data)), np.arange(len(scored))
     configs = {name: asdict(load_config(row.config, [*row.overrides, *options.set])) for name, row in ROWS.items()}
     conditions = {"seconds": options.seconds, "split": options.split, "seeds": options.seeds, "limit": options.limit,
