@@ -1,6 +1,8 @@
 """What a pose is and where it comes from: the skeleton, pose files, detectors, drawn poses."""
 from importlib import import_module
 
+import utils.errors  # noqa: F401  first: Ctrl-C is one line while the others import
+
 # name -> the class, a pose.detector.Detector; imported when it is asked for, because detectors are slow to import
 DETECTORS = {"blazepose": "pose.blazepose:BlazePose", "keypoint_rcnn": "pose.keypoint_rcnn:KeypointRCNN"}
 DEFAULT_DETECTOR = "blazepose"

@@ -1,2 +1,2 @@
 """Commands that nothing else imports: benchmarks, the ablation, forecasts, comparisons, the measurement of a detector."""
-import utils.threads  # noqa: F401  before torch is imported
+import utils.errors  # noqa: F401  first: Ctrl-C is one line while the others import

@@ -1,13 +1,16 @@
 """Report a user's mistake in one line, and keep working when the output can no longer be written.
 
-The scripts import this module first, so that Ctrl-C ends in one line even while the other modules are being imported.
+The scripts and the packages with commands import this module first, so that Ctrl-C ends in one line even while the other modules
+are being imported.
 """
 import logging
 import os
+import signal
 import sys
 import traceback
 import warnings
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import utils.threads  # noqa: F401  before torch is imported
 
@@ -37,6 +40,8 @@ def command(main):
     Args:
         main: takes no arguments and returns the exit status; None means 0.
     """
+    if signal.getsignal(signal.SIGINT) is _end_import:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with standard_output():
         warnings.formatwarning = _as_line
         try:
@@ -126,4 +131,23 @@ def _uncaught(kind, error, trace):
         sys.__excepthook__(kind, error, trace)
 
 
+def _end_import(*_):
+    """End the process at once, as the handler of Ctrl-C while a command still imports its modules.
+
+    There is nothing to save yet. A KeyboardInterrupt would not do: torch and numpy turn it into import errors with tracebacks.
+    """
+    os.write(2, b"interrupted\n")
+    os._exit(130)
+
+
+def _is_own_command():
+    """Whether this process runs one of the project's commands, and not a program that imports the project."""
+    root, script = Path(__file__).resolve().parents[1], getattr(sys.modules["__main__"], "__file__", None)
+    if script is None and sys.argv[:1] == ["-m"] and "-m" in sys.orig_argv:           # `python -m` imports the package first
+        return (root / sys.orig_argv[sys.orig_argv.index("-m") + 1].partition(".")[0]).is_dir()
+    return script is not None and Path(script).resolve().parent == root
+
+
 sys.excepthook = _uncaught
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler and _is_own_command():
+    signal.signal(signal.SIGINT, _end_import)

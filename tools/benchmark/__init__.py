@@ -8,8 +8,6 @@ import time
 
 from tqdm import tqdm
 
-import utils.threads  # noqa: F401  before torch is imported
-
 
 def in_turns(candidates, turns, warm=2, tell=None):
     """Measure candidates in turns, so that other work on the machine slows all of them alike.
