@@ -108,11 +108,6 @@ def adversarial_loss(judged, real):
     return (at_least_float32(judged) - float(real)).square().mean()
 
 
-def reconstruction_loss(fake, real, mask, mask_weight):
-    """L1 distance of pictures (B, 3, S, S), with weight `1 + mask_weight` inside the person box `mask` (B, 1, S, S), else 1."""
-    return ((1 + mask_weight * mask) * (at_least_float32(fake) - real).abs()).mean()
-
-
 def near_weights(source_pose, target_pose, size, times):
     """Weights of pixels: `1 + times` on the person's parts in either pose and 1 far from them, then divided by their mean.
 
@@ -131,7 +126,7 @@ def near_weights(source_pose, target_pose, size, times):
 
 
 def weighted_l1(fake, real, weights):
-    """L1 distance of pictures (B, 3, S, S), weighted by :func:`near_weights` (B, 1, S, S)."""
+    """L1 distance of pictures (B, 3, S, S), with weights of their pixels (B, 1, S, S)."""
     return (weights * (at_least_float32(fake) - real).abs()).mean()
 
 

@@ -12,7 +12,6 @@ from network_actvae_p2inetwork import (
     gradient_loss,
     near_weights,
     person_loss,
-    reconstruction_loss,
     silhouette_loss,
     ssim_loss,
     weighted_l1,
@@ -129,11 +128,12 @@ class Trainer(BaseTrainer):
         a discriminator of cut-out people, that step is followed by one of the discriminator on the same pictures.
 
         Args:
-            batch: `poses` (B, T + 1, J, 2), `action` (B,), `images` (B, T + 1, 3, S, S) and `masks` (B, T, 1, S, S). If the data
-                chose the frames already, it has `frame_indices` (B, 3), and `images` (B, 4, 3, S, S) and `masks` (B, 1, 1, S, S)
-                of these frames only, see :class:`dataset.image_loader2.PennActionPairs`. With pairs from anywhere in a video T
-                is 1, see :class:`dataset.mixture.TrainingPairs`. Optionally `plates` (B, 3, S, S), see
-                :class:`networks.interfaces.Generator`, and `person_masks`, one for each of the images.
+            batch: `poses` (B, T + 1, J, 2), `action` (B,), `images` (B, T + 1, 3, S, S) and `masks` (B, T, 1, S, S), the
+                targets' person boxes. If the data chose the frames already, it has `frame_indices` (B, 3), and `images`
+                (B, 4, 3, S, S) and `masks` (B, 1, 1, S, S) of these frames only, see
+                :class:`dataset.image_loader2.PennActionPairs`. With pairs from anywhere in a video T is 1, see
+                :class:`dataset.mixture.TrainingPairs`. Optionally `plates` (B, 3, S, S), see
+                :class:`networks.interfaces.Generator`, and `person_masks`, one for each of the images, which are masks of people.
             picks: frame indices (k1, r, k3), see :func:`draw_frame_indices`; None takes the batch's or draws them.
             noise: (2, L, B, Z) of the two roll-outs, or None to draw it.
         Returns:
@@ -142,9 +142,9 @@ class Trainer(BaseTrainer):
             NotFinite: see :meth:`step`; steps before the bad one have been done.
         """
         config, weights = self.config, self.config.image_loss
-        images, masks, frames, step, steps = self._chosen_frames(batch, picks)
-        images, masks, poses, action = (value.to(self.device, non_blocking=True)
-                                        for value in (images, masks, batch["poses"], batch["action"]))
+        images, boxes, frames, step, steps = self._chosen_frames(batch, picks)
+        images, boxes, poses, action = (value.to(self.device, non_blocking=True)
+                                        for value in (images, boxes, batch["poses"], batch["action"]))
         # in one memory layout, whether or not a worker collected them: layouts round differently
         source, *reals = images.contiguous().unbind(1)                                              # (B, 3, S, S) each
         sampled = self._rollouts(poses[:, 0], action, step, steps, noise)                           # (2, B, J, 2)
@@ -188,10 +188,10 @@ class Trainer(BaseTrainer):
             else:
                 fake = paint(real_poses[2])
             if weights.near:
-                mask = near_weights(source_pose, real_poses[2], config.imsize, weights.near)
+                pixel_weights = near_weights(source_pose, real_poses[2], config.imsize, weights.near)
             else:
-                mask = masks[:, 0].to(source.dtype)
-            losses.update(self._step_generator(fake, reals[2], mask, conditions, colours, cut_out))
+                pixel_weights = 1 + weights.mask * boxes[:, 0].to(source.dtype)
+            losses.update(self._step_generator(fake, reals[2], pixel_weights, conditions, colours, cut_out))
             if judges_poses:
                 adversarial = self._generator_adversarial_loss(paint(sampled[1]), maps(sampled[1]))[0]
                 losses["g_sampled"] = weights.adversarial * adversarial
@@ -206,10 +206,10 @@ class Trainer(BaseTrainer):
         """The frames that an iteration looks at; arguments as of :meth:`update`.
 
         Returns:
-            images (B, 4, 3, S, S): the source and a real picture for each of the first three steps; masks (B, 1, 1, S, S) of the
-            last one; their four frame numbers; the step r of the roll-outs; the number of steps of a training roll-out.
+            images (B, 4, 3, S, S): the source and a real picture for each of the first three steps; person boxes (B, 1, 1, S, S)
+            of the last one; their four frame numbers; the step r of the roll-outs; the number of steps of a training roll-out.
         """
-        images, masks, targets = batch["images"], batch["masks"], batch["poses"].shape[1] - 1
+        images, boxes, targets = batch["images"], batch["masks"], batch["poses"].shape[1] - 1
         steps = self.config.steps if self.config.pairs == "anywhere" else self.actvae.steps(targets)
         if "frame_indices" in batch:
             picks = batch["frame_indices"][0].tolist()
@@ -218,8 +218,8 @@ class Trainer(BaseTrainer):
         first, step, third = map(int, picks)
         frames = [0, first + 1, min(step + 1, targets), third + 1]          # a pair has one target, for all updates
         if "frame_indices" not in batch:
-            images, masks = images[:, frames], masks[:, third:third + 1]
-        return images, masks, frames, step, steps
+            images, boxes = images[:, frames], boxes[:, third:third + 1]
+        return images, boxes, frames, step, steps
 
     def _step_discriminator(self, fake, fake_condition, real, real_condition):
         """One step on painted and real pictures (B, 3, S, S), each judged with its condition (B, ., S, S)."""
@@ -251,12 +251,12 @@ class Trainer(BaseTrainer):
             "person": weights.person * person_loss(person, real, mask, share),
             "silhouette": weights.silhouette * silhouette_loss(silhouette, mask)}
 
-    def _step_generator(self, fake, real, mask, conditions, colours=None, others=None):
+    def _step_generator(self, fake, real, pixel_weights, conditions, colours=None, others=None):
         """One step towards real pictures.
 
         Args:
             fake, real: (B, 3, S, S).
-            mask: (B, 1, S, S): person boxes, or with `image_loss.near` the weights of the pixels.
+            pixel_weights: (B, 1, S, S): larger inside the person box or, with `image_loss.near`, on the person's parts.
             conditions: (B, ., S, S) of the discriminator for `fake` and for `real`.
             colours: (B, 1, S, S), the share of the generator's own colours, or None.
             others: dict of further weighted losses.
@@ -275,8 +275,7 @@ class Trainer(BaseTrainer):
         if self.vgg_loss:
             with self.autocast():
                 vgg = self.vgg_loss(fake, real)
-        reconstruction = weighted_l1(fake, real, mask) if weights.near else reconstruction_loss(fake, real, mask, weights.mask)
-        losses = {"reconstruction": weights.reconstruction * reconstruction,
+        losses = {"reconstruction": weights.reconstruction * weighted_l1(fake, real, pixel_weights),
                   "vgg": weights.vgg * vgg,
                   "g_adversarial": share * weights.adversarial * adversarial,
                   "features": share * weights.features * features}
@@ -287,7 +286,6 @@ class Trainer(BaseTrainer):
         if weights.energy:
             losses["energy"] = weights.energy * energy_loss(fake, real)
         if weights.colours:
-            pixel_weights = mask if weights.near else 1 + weights.mask * mask
             losses["colours"] = weights.colours * (pixel_weights * at_least_float32(colours)).mean()
         losses |= others or {}
         self.step(sum(losses.values()), ["generator"])
