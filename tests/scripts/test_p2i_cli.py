@@ -99,7 +99,7 @@ def test_training_fills_the_run_folder(trained):
     scene, training, _ = trained
     assert training.status == 0, training.err
     assert {path.name for path in scene.run_folder.iterdir()} == {"checkpoints", "images", "test", "config.yaml", "crops.npz",
-                                                                  "index.html", "log.txt"}
+                                                                  "index.html", "log.txt", "timing.json"}
     assert {path.name for path in scene.checkpoints.iterdir()} == names(1, 5) | names(1, 6) | {"optimizer.pt"}
     assert list(torch.load(scene.checkpoints / "optimizer.pt")) == ["generator", "classifier"]
     assert list((scene.out / "logs/Penn_actvae_p2inetwork").glob("events.out.tfevents.*"))
