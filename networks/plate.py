@@ -33,28 +33,30 @@ def pose_mask(pose, like):
         return torch.sigmoid(8 * (MASK_REACH ** 2 - near)).to(like)
 
 
-def background_plate(source, pose, mask=None):
+def background_plate(source, pose, mask=None, fill=None):
     """Take the person out of pictures.
 
     Args:
         source: (B, 3, P, P) in [-1, 1].
         pose: (B, J, 2), used where there is no mask.
         mask: None or (B, 1, P, P), 1 where the person is.
+        fill: a function as :func:`fill_patches`, which is used by default, or :func:`telea`.
     Returns:
         (B, 3, P, P), the source's pixels away from the person. Carries no gradient.
     """
     with torch.no_grad():
         mask = pose_mask(pose, source) if mask is None else mask
         pictures = ((source.float() + 1) * 127.5).round().clamp(0, 255).byte().movedim(1, -1).cpu().contiguous().numpy()
-        filled = np.stack([without_person(picture, person) for picture, person in
+        filled = np.stack([without_person(picture, person, fill) for picture, person in
                            zip(pictures, mask[:, 0].float().cpu().numpy())])                         # (B, P, P, 3)
         hole = F.max_pool2d(mask, 2 * (reach := max(1, round(GROWN * source.shape[-1]))) + 1, 1, reach)
         changed = torch.from_numpy((filled != pictures).any(-1))[:, None].to(source.device) & (hole > SEEN)
         return torch.where(changed, torch.from_numpy(filled).movedim(-1, 1).to(source) / 127.5 - 1, source)
 
 
-def without_person(picture, mask):
-    """A picture (h, w, 3) uint8 RGB whose person, as `mask` (h, w) in [0, 1] says, is filled in. Pixels away from it stay."""
+def without_person(picture, mask, fill=None):
+    """A picture (h, w, 3) uint8 RGB whose person, as `mask` (h, w) in [0, 1] says, is filled in. Pixels away from it stay.
+    For `fill` see :func:`background_plate`."""
     reach = max(1, round(GROWN * picture.shape[0]))
     person = (np.nan_to_num(mask) > SEEN).astype(np.uint8)                                           # (h, w) of 0 and 1
     hole = cv2.dilate(person, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1)))
@@ -66,7 +68,7 @@ def without_person(picture, mask):
     size = [max(8, round(side * ratio)) for side in inner.shape[1::-1]]
     small = cv2.resize(inner, size, interpolation=cv2.INTER_AREA)
     small_hole = (cv2.resize(inner_hole * 255, size, interpolation=cv2.INTER_AREA) > 0).astype(np.uint8)
-    filled = cv2.resize(fill(small, small_hole), inner.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+    filled = cv2.resize((fill or fill_patches)(small, small_hole), inner.shape[1::-1], interpolation=cv2.INTER_CUBIC)
     width = 2 * max(1, round(FEATHER * picture.shape[0])) + 1
     share = cv2.blur(cv2.erode(inner_hole, np.ones((width, width), np.uint8)).astype(np.float32), (width, width))
     share = np.maximum(share, person[top:bottom, left:right])[..., None]               # the seam lies outside the person
@@ -84,8 +86,13 @@ def inside_margins(picture):
     return rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
 
 
-def fill(picture, hole):
-    """Fill the pixels of `picture` (h, w, 3) uint8 RGB where `hole` (h, w) is 1.
+def telea(picture, hole):
+    """Fill the pixels of `picture` (h, w, 3) uint8 RGB where `hole` (h, w) is 1, smoothly."""
+    return cv2.inpaint(np.ascontiguousarray(picture), hole, RADIUS, cv2.INPAINT_TELEA)
+
+
+def fill_patches(picture, hole):
+    """As :func:`telea`, with patches of the picture whose coarse colours are Telea's.
 
     A hole larger than WHOLE is filled smoothly. If it is the whole picture, the colours of the picture's edge are kept, where
     background is likeliest.
@@ -95,7 +102,7 @@ def fill(picture, hole):
         colours, known = (torch.from_numpy(values).float() for values in (picture, known))
         smooth = complete(colours.movedim(-1, 0)[None], known[None, None])[0].movedim(0, -1)
         return smooth.round().clamp(0, 255).byte().numpy()
-    smooth = cv2.inpaint(np.ascontiguousarray(picture), hole, RADIUS, cv2.INPAINT_TELEA)
+    smooth = telea(picture, hole)
     if not hasattr(cv2, "xphoto"):
         return smooth
     lab, patches = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB), np.zeros_like(picture)
