@@ -91,6 +91,13 @@ def steadied(pose, target):
     return torch.where(share.isfinite(), pose + share * way, target)
 
 
+def corrected(mask, edge, band):
+    """A mask (B, 1, h, w) in [0, 1] whose logit `edge` (B, 1, s, s) is added to where `band` (B, 1, s, s) is 1."""
+    size = mask.shape[-2:]
+    plain = (2 * mask - 1) * SURE
+    return (mask + resize(band, size) * (torch.sigmoid(plain + resize(edge, size)) - torch.sigmoid(plain))).clamp(0, 1)
+
+
 class CutoutGenerator(Generator):
     """Moves the parts of a cut-out person to a target pose, in front of a plate.
 
@@ -116,7 +123,7 @@ class CutoutGenerator(Generator):
             if len(given) != 4 or any(width % 8 or width < 8 for width in given):
                 raise UserError(f"generator.{name} {list(given)} must be four multiples of 8")
         self.size = size
-        self.own = UNet(3 + 1 + K, K + K, own_widths)                       # picture, mask, places of parts
+        self.own = UNet(3 + 1 + K, K + K + 1, own_widths)                   # picture, mask, places of parts
         self.join = UNet(3 + 1 + K + K + K + 1, K + 3 + 1 + 2 * K, widths)   # picture, silhouette, alphas, places twice, gate
         self.sharpness = nn.Parameter(torch.full((K,), 3.0))            # of the border between two parts
         self.order = nn.Parameter(column(torch.zeros(1), "order"))
@@ -134,27 +141,35 @@ class CutoutGenerator(Generator):
         """
         mask = pose_mask(pose, source) if mask is None else mask.to(source).nan_to_num(0).clamp(0, 1)
         plate = background_plate(source, pose, mask) if plate is None else plate
-        share, reach = self.ownership(source, pose, mask)
+        share, reach, mask = self.ownership(source, pose, mask)
         alpha = mask * (share + (1 - share) * reach)                                       # (B, K, P, P)
-        layers = torch.cat([part_colours(source, pose, mask, share, self.size), alpha[:, :, None]], 2)
+        layers = torch.cat([part_colours(source, pose, mask.detach(), share, self.size), alpha[:, :, None]], 2)
         return Prepared(source, plate, layers, resize(layers.detach(), (self.size,) * 2), pose)
 
     def ownership(self, source, pose, mask):
         """Whose each pixel is.
 
         Returns:
-            (B, K, P, P) ownership of the pixel as a share of its first owner's, and (B, K, P, P), how much else of the
-            person a part may cover: behind others, and beside them where a joint bends.
+            (B, K, P, P) ownership of the pixel as a share of its first owner's; (B, K, P, P), how much else of the person a
+            part may cover: behind others, and beside them where a joint bends; and the mask (B, 1, P, P), corrected near its
+            edge.
         """
         size, side, scale = (self.size,) * 2, source.shape[-2:], torso_length(pose)
         near = distances(pose, scale, size)                                                # (B, K, s, s)
         told = torch.cat([resize(source, size), resize(mask, size), torch.exp(-near)], 1)
-        logits, reach = (resize(said, side) for said in self.own(told).split(K, 1))        # (B, K, P, P) each
+        logits, reach, edge = self.own(told).split((K, K, 1), 1)                           # at the network's size
+        mask = corrected(mask, edge, self.band(resize(mask, size)))
+        logits, reach = resize(logits, side), resize(reach, side)                          # (B, K, P, P) each
         near = distances(pose, scale, side)
         logits = logits - F.softplus(self.sharpness)[:, None, None] * near + held_by(pose, near)
         share = logits.softmax(1)
         share = share / share.amax(1, keepdim=True)
-        return share, torch.sigmoid(reach + 5 * (torch.exp(-near) - 1))
+        return share, torch.sigmoid(reach + 5 * (torch.exp(-near) - 1)), mask
+
+    def band(self, mask):
+        """1 where a mask (B, 1, s, s) may be corrected: near its edge."""
+        soft = blurred(mask, max(1, round(BAND * self.size / 4)))
+        return (8 * soft * (1 - soft)).clamp(0, 1)
 
     def join_parts(self, prepared, target_pose):
         """Look at the moved parts; returns :class:`Joined`."""
@@ -173,9 +188,7 @@ class CutoutGenerator(Generator):
                           most.expand(-1, 1, *size)], 1)
         order, residual, edge, shifts = self.join(told).split((K, 3, 1, 2 * K), 1)
         shifts = SHIFT * torch.tanh(shifts.unflatten(1, (K, 2))) * gate[..., None, None, None]
-        radius = max(1, round(BAND * self.size / 4))
-        soft = blurred(silhouette, radius)
-        band = (8 * soft * (1 - soft)).clamp(0, 1) * (there.amin(1, keepdim=True) < BODY)
+        band = self.band(silhouette) * (there.amin(1, keepdim=True) < BODY)
         return Joined(self.order[:, None, None] + order.clamp(-8, 8), RESIDUAL * most * torch.tanh(residual), most * edge,
                       band, shifts, faint, (alphas > 0) | (there < BODY), maps, self.gate(gate, prepared.small[:, :, 3], alphas))
 
@@ -198,15 +211,6 @@ class CutoutGenerator(Generator):
         weights = part_weight(alphas, faint, order)                                        # (B, K, h, w)
         return (colours * weights[:, :, None]).sum(1) / weights.sum(1, keepdim=True)
 
-    @staticmethod
-    def silhouette(moved, joined):
-        """The person's share (B, 1, h, w) of each pixel: that of the moved parts, corrected near its edge."""
-        size = moved.shape[-2:]
-        logit = (2 * moved - 1) * SURE + resize(joined.edge, size)
-        plain = torch.sigmoid((2 * moved - 1) * SURE)
-        band = resize(joined.band, size)
-        return (moved + band * (torch.sigmoid(logit) - plain)).clamp(0, 1)
-
     def cut_out(self, prepared, target_pose, size=None, mode="bilinear"):
         """The person in the target pose, without a background; `mode` as for :func:`networks.body_parts.sample_parts`.
 
@@ -219,7 +223,7 @@ class CutoutGenerator(Generator):
         colours, alphas = self.moved(prepared.layers, moved_grid(joined.maps, size, shifts), mode)
         person = self.person(colours, alphas, resize(joined.faint, size), resize(joined.order, size))
         person = (person + resize(joined.colours, size)).clamp(-1, 1)
-        return person, self.silhouette(alphas.amax(1, keepdim=True), joined), joined.gate
+        return person, corrected(alphas.amax(1, keepdim=True), joined.edge, joined.band), joined.gate
 
     def forward(self, source, source_pose, target_pose, action, plate=None, mask=None, tell_person=False):
         """Paint the source person in the target pose.
@@ -290,7 +294,7 @@ class CutoutGenerator(Generator):
             weights[box] += weight
             moved[box] = torch.maximum(moved[box], alpha)
         person = (total / weights + resize(joined.colours, size)).clamp(-1, 1)
-        return person, self.silhouette(moved, joined), joined.gate
+        return person, corrected(moved, joined.edge, joined.band), joined.gate
 
     def part_box(self, joined, part, size):
         """Where in a picture of `size` (h, w) a part may show in any row, as slices; None if nowhere."""
