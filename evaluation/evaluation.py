@@ -10,10 +10,11 @@ from evaluation.recognition import find_classifier
 from evaluation.registry import MOTION, PICTURES
 from evaluation.results import FAKE, REAL, drawing, highlights, metrics_file, units, write_overview
 from evaluation.row_files import ROWS, write_poses, write_rows
-from evaluation.sampling import evenly_spaced, frozen_rows, sample_rows, scored_rows, valid_rows
+from evaluation.sampling import frozen_rows, sample_rows, scored_rows, valid_rows
 from evaluation.scores import Scores
 from pose.medoids import DRAWN, TYPICAL, shown_futures
 from utils.files import replaced_folder, write_json
+from utils.spacing import evenly_spaced
 
 
 class Chunk(NamedTuple):

@@ -8,11 +8,12 @@ from evaluation.gallery import Card
 from evaluation.picture_metrics import VIDEO_KINDS, Videos
 from evaluation.registry import PICTURES, listed
 from evaluation.results import FAKE, REAL
-from evaluation.sampling import evenly_spaced, sample_rows
+from evaluation.sampling import sample_rows
 from pose.drawing import draw_poses
 from utils.drawing import grid, label
 from utils.media import write_gif, write_image, write_mp4
 from utils.pages import image
+from utils.spacing import evenly_spaced
 from utils.transform import as_image, as_pictures
 
 STRIPS = "strips"

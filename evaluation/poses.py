@@ -2,11 +2,12 @@
 from evaluation.evaluation import Evaluation
 from evaluation.gallery import FAN, Card, moving_figures
 from evaluation.results import FAKE, REAL
-from evaluation.sampling import evenly_spaced, sample_rows
+from evaluation.sampling import sample_rows
 from pose.drawing import as_sequence, draw_poses, smooth
 from utils.drawing import grid
 from utils.media import write_gif
 from utils.pages import image
+from utils.spacing import evenly_spaced
 
 GIF_SAMPLES = 2           # samples of a row that are drawn as GIFs, as published
 OVERVIEW_SIZE = 96        # pixels of a cell of overview.gif

@@ -11,10 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from evaluation.sampling import evenly_spaced, frozen_rows, valid_rows
+from evaluation.sampling import frozen_rows, valid_rows
 from pose.medoids import TYPICAL
 from utils.drawing import grid, label
 from utils.media import write_gif
+from utils.spacing import evenly_spaced
 
 REAL, FAKE = "results_gif_real", "results_gif_fake"        # published names
 HIGHLIGHTS = 6            # rows of an action on the gallery's first page

@@ -1,14 +1,9 @@
 """Which rows of a list a test scores, and sampled futures of them."""
-import numpy as np
 import torch
 
 from training.prediction import Source
 from utils.errors import UserError
-
-
-def evenly_spaced(count, limit):
-    """At most `limit` indices spread evenly over `range(count)`."""
-    return np.unique(np.linspace(0, count - 1, min(count, limit or count)).round().astype(int))
+from utils.spacing import evenly_spaced
 
 
 def valid_rows(dataset, steps):

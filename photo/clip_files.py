@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from evaluation.sampling import evenly_spaced
 from photo.scene import opaque
 from pose.pose_file import write_poses
 from utils.drawing import grid
 from utils.files import replaced_folder, write_text
 from utils.media import write_gif, write_image, write_mp4, write_webp
 from utils.pages import image, page
+from utils.spacing import evenly_spaced
 from utils.transform import limited, resized
 
 GIF_SIDE = 480            # pixels; larger GIFs take tens of megabytes

@@ -27,7 +27,6 @@ from dataset.penn_action import find_labels, read_annotation, read_test_videos
 from dataset.penn_layout import frame_mask
 from dataset.synthetic.people import draw_video
 from evaluation.picture_metrics import Videos, flicker, identity, psnr, psnr_where, ratio, ssim
-from evaluation.sampling import evenly_spaced
 from model_variants import build_generator
 from networks.plate import background_plate, telea
 from pose.masks import read_mask
@@ -38,6 +37,7 @@ from utils.errors import UserError, command
 from utils.files import write_text
 from utils.media import write_image
 from utils.schema import Config
+from utils.spacing import evenly_spaced
 from utils.transform import as_image, as_pictures, letterboxed, picture_from_frame, pose_to_picture
 
 EVERY, FIRST = 10, 4                   # of the persons in clips.csv: every tenth, from the fifth on

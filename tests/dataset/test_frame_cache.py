@@ -107,7 +107,7 @@ def test_a_warm_epoch_decodes_nothing(place, no_decoder):
     no_decoder()
     with pytest.raises(AssertionError, match="was decoded"):
         place.data(cached=False)[0]
-    data, config = place.data(), SimpleNamespace(train_epoch=1, batch_size=3, workers=4, cache=True)
+    data, config = place.data(), SimpleNamespace(train_epoch=1, train_minutes=0, batch_size=3, workers=4, cache=True)
     _, loader = training_batches(data, config, 7, partial(draw_frame_indices, targets=5, steps=4))
     assert [batch["images"].shape for batch in loader] == [(3, 4, 3, SIZE, SIZE)] * 2
     assert loader.num_workers == 0

@@ -252,7 +252,7 @@ def test_training_fills_the_library_and_files_bring_it_back(tmp_path, motion_lis
     """Through the script: trained, resumed to the same weights as at one go, tested."""
     sizes = {"networks": 1, "retrieval_rows": 4, "neighbours": 2, "trunk": 8, "head": 8, "terms": 4}
     tiny = [f"train_data_list={motion_list / TRAIN_LIST}", f"test_data_list={motion_list / TEST_LIST}", "device=cpu",
-            f"data_root={motion_list}", "batch_size=24", "snapshot_save_iter=3", "image_save_iter=1000",
+            f"data_root={motion_list}", "batch_size=24", "snapshot_save_iter=3", "image_save_iter=1000", "warmup_iter=0",
             *(f"actvae.{name}={value}" for name, value in sizes.items())]
 
     def run(name, *argv, epochs):

@@ -18,7 +18,6 @@ import numpy as np
 from dataset.layouts import read_pairs
 from evaluation.poses import PoseEvaluation
 from evaluation.recognition import find_classifier
-from evaluation.sampling import evenly_spaced
 from tools.ablation.report import HORIZONS, SCORES, figure, table
 from tools.ablation.rows import MOTION, ROWS
 from trainer_actvae import Trainer
@@ -28,6 +27,7 @@ from utils.errors import LOG, UserError, command
 from utils.files import write_json, write_text
 from utils.media import write_image
 from utils.schema import TrainDataConfig
+from utils.spacing import evenly_spaced
 
 NUMBERS = "ablation.json"
 WARM_UP = 20               # iterations from which the time of one is estimated
