@@ -4,7 +4,7 @@ PY := .venv/bin/python
 DEMO := data/demo
 RUNS := outputs/demo_actvae outputs/demo_p2i
 
-.PHONY: demo photo logs test torture lint bench clean
+.PHONY: demo photo app logs test torture lint bench clean
 
 # The small pose network's matrices are too small to share out: it trains on one thread.
 demo: .venv/installed
@@ -32,6 +32,10 @@ logs:
 	elif command -v tensorboard >/dev/null; then exec tensorboard --logdir logs; \
 	else echo "TensorBoard is not installed: $(PY) -m pip install tensorboard, then make logs again" >&2; exit 2; fi
 
+# make app [HOST=0.0.0.0] [PORT=8000]
+app: .venv/app
+	$(PY) app.py $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
+
 test: .venv/installed
 	$(PY) -m pytest
 
@@ -54,6 +58,10 @@ bench: .venv/installed
 	@echo "installing into .venv: some minutes, about 6 GB on Linux (PyTorch with its CUDA libraries) ..."
 	$(PY) -m pip install --quiet --requirement requirements.txt
 	$(PY) -m pose.blazepose_weights
+	touch $@
+
+.venv/app: requirements-app.txt .venv/installed
+	$(PY) -m pip install --quiet --requirement requirements.txt --requirement requirements-app.txt
 	touch $@
 
 clean:

@@ -3,6 +3,7 @@
 If neither helps, the user gets a page to place the joints.
 """
 import warnings
+from contextlib import suppress
 
 import numpy as np
 
@@ -27,10 +28,11 @@ class PersonFinder:
     Args:
         request: :class:`photo.options.PhotoRequest`; pages and numbered pictures go into its folder, which exists.
         device: on which a detector runs.
+        detector: :class:`pose.detector.Detector`; default: the request's, set up for the first photo that needs it.
     """
 
-    def __init__(self, request, device):
-        self.request, self.device, self.detector = request, device, None
+    def __init__(self, request, device, detector=None):
+        self.request, self.device, self.detector = request, device, detector
 
     def find(self, pixels, photo):
         """The person in a photo.
@@ -52,7 +54,7 @@ class PersonFinder:
         if mask is not None:
             return person, fitted_mask(mask, person, place)
         seen = person if self.request.pose is None else self._seen_again(pixels, person)
-        return person, None if seen is None else mask_of(pixels, seen, others)
+        return person, None if seen is None else found_mask(pixels, seen, others)
 
     def guess(self, pixels, photo):
         """Where the person may be, for the page on which joints are placed: as :meth:`find`, or None and None."""
@@ -62,7 +64,7 @@ class PersonFinder:
         if number >= len(people):
             return None, mask
         person = people.pop(number)
-        return person, mask_of(pixels, person, people) if mask is None else mask
+        return person, found_mask(pixels, person, people) if mask is None else mask
 
     def tracker(self):
         """A detector for the frames of a video, see :meth:`pose.detector.Detector.tracker`."""
@@ -155,6 +157,20 @@ def fitted_mask(mask, person, place):
     if outside:
         warnings.warn(f"{place}: outside this mask: {', '.join(outside)}; what the photo shows there does not move", stacklevel=2)
     return mask
+
+
+def found_mask(pixels, person, others):
+    """The mask (h, w) float32 of a person whom a detector found among others, or None.
+
+    Where the detector found a person twice, the mask without what is the other's is empty at most joints: then it is not divided.
+    """
+    for besides in (others, ()):
+        mask = mask_of(pixels, person, besides)
+        if mask is not None:
+            with suppress(UserError):
+                check_near(mask, person.joints, person.visible, "found")
+                return mask
+    return None
 
 
 def person_of_pose(pose, size, path):

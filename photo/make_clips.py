@@ -95,15 +95,22 @@ def write_pose_pages(request, log):
         exit status, as :func:`make_clips`.
     """
     photos, finder = name_photos(request), PersonFinder(request, "cpu")
+    return work_on_each(photos, lambda photo: log.info("%s: %s", photo.path, place_joints(finder, photo)[0]))
 
-    def work(photo):
-        pixels = read_photo(photo.path)
-        person, mask = finder.guess(pixels, photo)
-        log.info("%s: %s", photo.path, write_pose_page(request.folder, pixels, photo, person, mask))
-        if mask is not None:
-            write_mask(request.folder / f"{photo.stem}_mask.png", mask)
 
-    return work_on_each(photos, work)
+def place_joints(finder, photo):
+    """Write the page on which the user places a photo's joints, and the person's mask if one is found.
+
+    Args:
+        finder: :class:`photo.find_person.PersonFinder`.
+    Returns:
+        a sentence that says how to continue, and the :class:`pose.detector.Person` with whose pose the page begins, or None.
+    """
+    pixels, folder = read_photo(photo.path), finder.request.folder
+    person, mask = finder.guess(pixels, photo)
+    if mask is not None:
+        write_mask(folder / f"{photo.stem}_mask.png", mask)
+    return write_pose_page(folder, pixels, photo, person, mask), person
 
 
 def find_motions(trainer, finder, photo, motions_of, request):

@@ -18,6 +18,7 @@ for (const name of ["photo", "mask"]) {
   if (S[name]) set($(name), { href: S[name], width: S.width, height: S.height, preserveAspectRatio: "none" });
   else { $(name).remove(); $("masked").remove(); }
 }
+document.body.classList.toggle("framed", parent !== window);      // photo/web reads the pose itself: no files there
 $("save").textContent = `Save ${S.saved}`;
 const lines = S.limbs.map(([a, b]) => {
   const halo = make("line", $("limbs"), { class: "limb halo" }), line = make("line", $("limbs"), { class: "limb" });

@@ -1,19 +1,15 @@
 """The page on which a skeleton is dragged onto a photo, driven in a real browser from disk."""
 import json
-import shutil
 import time
 
 import numpy as np
 import pytest
+from browser import chromium, drag, place_of
 
 from dataset.synthetic.people import draw_video
 from photo.pose_page import LARGEST_SIDE, standing_pose, write_page
 from pose.pose_file import read_pose
 from pose.skeleton import HIPS, MIRROR, SHOULDERS
-
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--window-size=1280,820")
 
 
 @pytest.fixture(scope="module")
@@ -25,21 +21,8 @@ def photo():
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    driver = shutil.which("chromedriver")
-    if not (BROWSER and driver):
-        pytest.skip("no Chromium with its chromedriver here (apt-get install chromium chromium-driver)")
-    folder = tmp_path_factory.mktemp("browser")
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for flag in (*FLAGS, f"--user-data-dir={folder / 'profile'}"):
-        options.add_argument(flag)
-    options.add_experimental_option("prefs", {"download.default_directory": str(folder)})
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    chrome.downloads = folder
-    yield chrome
-    chrome.quit()
+    with chromium(tmp_path_factory.mktemp("browser")) as chrome:
+        yield chrome
 
 
 class Page:
@@ -68,21 +51,11 @@ class Page:
 
     def place(self, joint):
         """Where a joint is on the screen."""
-        box = self.browser.execute_script("const dots = document.querySelectorAll('.joint .dot'),"
-                                          "r = dots[arguments[0]].getBoundingClientRect();"
-                                          "return [r.x + r.width / 2, r.y + r.height / 2]", joint)
-        return np.array(box)
+        return place_of(self.browser, joint)
 
     def drag(self, start, way, kind="mouse"):
         """Press at a place of the screen, move by `way`, let go."""
-        from selenium.webdriver.common.actions.action_builder import ActionBuilder
-        from selenium.webdriver.common.actions.pointer_input import PointerInput
-        steps = ActionBuilder(self.browser, mouse=PointerInput(kind, kind), duration=20)
-        finger = steps.pointer_action
-        finger.move_to_location(*map(round, start)).pointer_down()
-        finger.move_to_location(*(round(a + b / 2) for a, b in zip(start, way)))
-        finger.move_to_location(*(round(a + b) for a, b in zip(start, way))).pointer_up()
-        steps.perform()
+        drag(self.browser, start, way, kind)
 
 
 @pytest.fixture
