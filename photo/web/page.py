@@ -77,12 +77,12 @@ def build_page(studio, root):
             with gr.Column(scale=1, min_width=300):
                 upload = gr.Image(label="Photo", sources=["upload", "webcam", "clipboard"], height=260, buttons=[],
                                   elem_id="photo", webcam_options=gr.WebcamOptions(mirror=False))
-                # the file stays unread: what cannot be used is told by whoever reads it
-                upload.preprocess = lambda payload: payload and payload.path
                 action = gr.Dropdown([(name.replace("_", " "), name) for name in studio.actions], value=studio.actions[0],
                                      label="Action", elem_id="action")
                 motion = gr.File(label="or somebody else's motion: a video, or poses", file_types=["video", ".json"], height=110,
                                  elem_id="motion")
+                # files stay unread, and no others are made: what cannot be used is told by whoever reads it
+                upload.preprocess = motion.preprocess = lambda payload: payload and payload.path
                 seconds = gr.Slider(0.5, LONGEST, LENGTH, step=0.25, label="Seconds", elem_id="seconds")
                 samples = gr.Slider(1, MOST_SAMPLES, SAMPLES, step=1, label="Futures", elem_id="samples")
                 with gr.Accordion("More", open=False):

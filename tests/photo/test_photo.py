@@ -546,6 +546,14 @@ def test_the_mask_of_the_person_is_found_and_written(studio, people):
     assert mask[y1 + 8:y2 - 8, x1 + 8:x2 - 8].min() > 0.9 and mask[:, x2 + 12:].max() == 0, "only this person's"
 
 
+def test_a_person_who_is_found_twice_keeps_the_mask(studio, people):
+    x1, y1, x2, y2 = PEOPLE[0]
+    people(PEOPLE[0], (x1 - 0.01, y1 - 0.01, x2 + 0.01, y2 + 0.01))
+    assert studio.run("--detector", "stand_in", "--samples", 1, pose=False).status == 0
+    x1, y1, x2, y2 = (np.array(PEOPLE[0]) * np.tile(SIZE[::-1], 2)).round().astype(int)
+    assert read_mask(studio.out / "me_mask.png", SIZE)[y1 + 8:y2 - 8, x1 + 8:x2 - 8].min() > 0.9
+
+
 def test_a_mask_for_a_pose_of_ones_own(studio, people):
     people(*PEOPLE)
     StandIn.known.clear()

@@ -202,7 +202,7 @@ def test_from_a_photo_to_playing_clips(visit, photo, server, tmp_path):
     carried_over(visit, written, seen, tmp_path)
     kept = visit.find("#clips a").get_property("href")
     visit.browser.get("about:blank")                                 # the visit ends
-    soon(lambda: not server.files())
+    soon(lambda: not server.files(), 30)
     with pytest.raises(HTTPError):
         urlopen(kept)
 
