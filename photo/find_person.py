@@ -13,6 +13,8 @@ from photo.pose_page import write_pose_page
 from pose import detector_class, find_people
 from pose.detector import DetectorError, Person
 from pose.drawing import number_people
+from pose.held_masks import with_held
+from pose.held_things import things_asked_for
 from pose.mask_holes import fill_holes
 from pose.masks import check_near, far_joints, mask_of, read_mask
 from pose.plausible import doubts, is_outside
@@ -54,7 +56,7 @@ class PersonFinder:
         if mask is not None:
             return person, fitted_mask(mask, person, place)
         seen = person if self.request.pose is None else self._seen_again(pixels, person)
-        return person, None if seen is None else found_mask(pixels, seen, others)
+        return person, None if seen is None else self._mask(pixels, person.joints, seen, others)
 
     def guess(self, pixels, photo):
         """Where the person may be, for the page on which joints are placed: as :meth:`find`, or None and None."""
@@ -64,7 +66,13 @@ class PersonFinder:
         if number >= len(people):
             return None, mask
         person = people.pop(number)
-        return person, found_mask(pixels, person, people) if mask is None else mask
+        return person, self._mask(pixels, person.joints, person, people) if mask is None else mask
+
+    def _mask(self, pixels, joints, seen, others):
+        """The mask of the person whom the detector sees, with what the hands hold, or None; joints (13, 2) in pixels."""
+        mask = found_mask(pixels, seen, others)
+        things = things_asked_for(self.request.held, self.request.actions)
+        return mask if mask is None else with_held(pixels, mask, joints, things)
 
     def tracker(self):
         """A detector for the frames of a video, see :meth:`pose.detector.Detector.tracker`."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from photo.crop import DEFAULT_MARGIN, Crop, crop_person
+from photo.crop import DEFAULT_MARGIN, Crop, crop_person, pose_boxes
 from photo.layers import prepare_crop
 from photo.timing import steps_of, with_between
 from pose.drawing import as_sequence, draw_skeleton
@@ -18,6 +18,7 @@ from utils.errors import UserError
 from utils.transform import as_pictures, pose_to_picture
 
 AROUND = 0.1              # margin around all joints of a motion: hands, feet and hair reach beyond their joints
+FARTHEST = 0.6            # the widest margin, for things that are held
 PIXELS_AT_ONCE = 1 << 22  # that are painted in one call; each takes 16 bytes and more
 FADE = 0.6                # seconds after which a motion's own poses follow the photo's
 DIMMED = 0.45             # brightness of the photo behind a skeleton
@@ -58,7 +59,7 @@ def sample_motions(trainer, subject, action, margins, request, fps):
     poses = trainer.predict(Source(pose, ids, ids), drawn, steps_of(request, fps), request.seed, painted=0).poses[0]
     poses, shares = shown_futures(poses, pose[0], request.samples, request.choose)
     motions = crop.to_photo(as_sequence(pose[0], poses))                                                      # (n, T + 1, J, 2)
-    painted = crop_person(subject, motions.reshape(-1, 2), np.full(4, AROUND))                # all motions fit into this crop
+    painted = painted_crop(subject, motions)
     return [Sample(action, action, number, motion, painted, share, fps)
             for number, (motion, share) in enumerate(zip(motions, shares), 1)]
 
@@ -67,6 +68,20 @@ def in_between(sample):
     """A :class:`Sample` with poses in between, so that its clip does not stutter."""
     motion, fps = with_between(sample.motion, sample.fps)
     return sample._replace(motion=motion, fps=fps)
+
+
+def painted_crop(subject, motions):
+    """The :class:`photo.crop.Crop` into which all motions (..., J, 2) fit, also with what the hands hold.
+
+    Its margins are as wide as the mask reaches beyond the joints of the photo: wherever the arms swing a club, it is not cut off.
+    """
+    joints, margin = motions.reshape(-1, 2), AROUND
+    if subject.mask is not None and (subject.mask > 0.5).any():
+        rows, columns = (np.flatnonzero((subject.mask > 0.5).any(axis)) for axis in (1, 0))
+        own = pose_boxes(subject.person.joints)
+        beyond = max(own[0] - columns[0], own[1] - rows[0], columns[-1] + 1 - own[2], rows[-1] + 1 - own[3])
+        margin = np.clip(beyond / np.ptp(joints, 0).max() + AROUND / 2, AROUND, FARTHEST)
+    return crop_person(subject, joints, np.full(4, margin))
 
 
 def carry_over(motion, subject, action, request):
@@ -88,7 +103,7 @@ def carry_over(motion, subject, action, request):
     else:
         moved = retarget(motion.joints, joints, request.align, round(FADE * motion.fps))[1:]
     moved = np.concatenate([joints[None], moved])
-    crop = crop_person(subject, moved.reshape(-1, 2), np.full(4, AROUND))
+    crop = painted_crop(subject, moved)
     return Sample(motion.name, action, 1, moved, crop, None, motion.fps)
 
 

@@ -7,6 +7,7 @@ from photo.clip_files import FORMATS, POSES, STRIP
 from photo.scene import Scene, read_scene
 from pose import DEFAULT_DETECTOR, DETECTORS
 from pose.foreign_poses import AUTO, POSE_FORMATS, SIDES
+from pose.held_things import BY_ACTION, OFF, THINGS
 from pose.retarget import BY_BONES, FIRST, MEAN, NONE
 from utils.options import OptionGroup, at_home, at_least_one, given_options
 
@@ -46,6 +47,7 @@ class PhotoRequest(NamedTuple):
     loop: bool = False                    # clips go there and back
     pose_format: str = AUTO               # of the pose files, see pose.foreign_poses
     sides: str | None = None              # which side the pose files call left, see pose.foreign_poses
+    held: str = BY_ACTION                 # what is looked for in the hands, see :func:`pose.held_things.things_asked_for`
 
 
 def add_photo_options(parser):
@@ -75,6 +77,9 @@ def add_photo_options(parser):
     photo.add_argument("--mask", metavar="FILE", type=at_home,
                        help="PNG file of the photo's size, white where the person is; or a folder of such files, NAME_mask.png "
                             "or NAME.png (default: the photo's alpha channel, or else what the detector finds)")
+    photo.add_argument("--held", choices=(BY_ACTION, OFF, *THINGS), default=BY_ACTION,
+                       help="what is looked for in the hands and added to the mask that a detector finds (default: auto: a club "
+                            "for golf_swing, a bat for baseball_swing)")
     photo.add_argument("--person", type=int, metavar="K", help="number of the person to take if there are several, from 1 "
                                                                "(default: the most prominent, as a rule the largest)")
     photo.add_argument("--detector", choices=DETECTORS, default=DEFAULT_DETECTOR,
@@ -159,4 +164,5 @@ def photo_request(options, folder):
                         formats=chosen_formats(options.formats), whole=not options.no_whole, fps=options.fps,
                         smooth=options.smooth, loop=options.loop,
                         motion=motion, scene=read_scene(options.background) if options.background else None, plate=plate,
-                        layers=options.layers, pose_format=options.pose_format, sides=options.sides, **chosen)
+                        layers=options.layers, pose_format=options.pose_format, sides=options.sides, held=options.held,
+                        **chosen)
