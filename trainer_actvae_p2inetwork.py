@@ -302,14 +302,16 @@ class Trainer(BaseTrainer):
     def _used_mask(self, mask):
         return {"mask": mask.to(self.device)} if mask is not None and self.generator.uses_mask else {}
 
-    def prepare(self, source, source_pose, mask=None, plate=None):
+    def prepare(self, source, source_pose, mask=None, plate=None, held=None):
         """What several calls of :meth:`paint` with the same sources can share; None for generators that prepare nothing.
 
         `plate` is that of the sources for generators that use one, see :class:`networks.interfaces.Generator`, or None.
+        `held` is the part of the mask that the hands hold, for generators that use masks, or None.
         """
         if not self.any_size:
             return None
         known = self._used_mask(mask) | ({} if plate is None or self.plate is None else {"plate": plate.to(self.device)})
+        known |= {} if held is None or not self.generator.uses_mask else {"held": held.to(self.device)}
         with self._painting() as generator:
             return generator.prepare(source.to(self.device), source_pose.to(self.device), **known)
 

@@ -38,7 +38,7 @@ from networks.body_parts import (
     sample_parts,
     torso_length,
 )
-from networks.cutout_parts import BODY, NOTHING, held_by, part_colours, part_weight, resize
+from networks.cutout_parts import BODY, HELD, NOTHING, held_by, held_to_forearm, part_colours, part_weight, resize
 from networks.interfaces import Generator
 from networks.plate import background_plate, pose_mask
 from networks.unet import UNet
@@ -128,7 +128,7 @@ class CutoutGenerator(Generator):
         self.sharpness = nn.Parameter(torch.full((K,), 3.0))            # of the border between two parts
         self.order = nn.Parameter(column(torch.zeros(1), "order"))
 
-    def prepare(self, source, pose, plate=None, mask=None):
+    def prepare(self, source, pose, plate=None, mask=None, held=None):
         """Cut the person out and take the parts apart.
 
         Args:
@@ -136,17 +136,18 @@ class CutoutGenerator(Generator):
             pose: (B, J, 2).
             plate: (B, 3, P, P) of :func:`networks.plate.background_plate`, where it is at hand.
             mask: (B, 1, P, P) in [0, 1], 1 where the person is; None: the surroundings of the pose's parts.
+            held: (B, 1, P, P) in [0, 1], 1 where the mask is a thing that the hands hold; None: nowhere that is known.
         Returns:
             :class:`Prepared`.
         """
         mask = pose_mask(pose, source) if mask is None else mask.to(source).nan_to_num(0).clamp(0, 1)
         plate = background_plate(source, pose, mask) if plate is None else plate
-        share, reach, mask = self.ownership(source, pose, mask)
+        share, reach, mask = self.ownership(source, pose, mask, held)
         alpha = mask * (share + (1 - share) * reach)                                       # (B, K, P, P)
         layers = torch.cat([part_colours(source, pose, mask.detach(), share, self.size), alpha[:, :, None]], 2)
         return Prepared(source, plate, layers, resize(layers.detach(), (self.size,) * 2), pose)
 
-    def ownership(self, source, pose, mask):
+    def ownership(self, source, pose, mask, held=None):
         """Whose each pixel is.
 
         Returns:
@@ -158,10 +159,14 @@ class CutoutGenerator(Generator):
         near = distances(pose, scale, size)                                                # (B, K, s, s)
         told = torch.cat([resize(source, size), resize(mask, size), torch.exp(-near)], 1)
         logits, reach, edge = self.own(told).split((K, K, 1), 1)                           # at the network's size
-        mask = corrected(mask, edge, self.band(resize(mask, size)))
+        given, mask = mask, corrected(mask, edge, self.band(resize(mask, size)))
         logits, reach = resize(logits, side), resize(reach, side)                          # (B, K, P, P) each
         near = distances(pose, scale, side)
         logits = logits - F.softplus(self.sharpness)[:, None, None] * near + held_by(pose, near)
+        if held is not None:
+            held = held.to(source)
+            mask = torch.where(held > 0.1, given, mask)                                    # masks in training held nothing
+            logits, reach = held_to_forearm(pose, held, logits), torch.where(held > 0.1, -HELD, reach)
         share = logits.softmax(1)
         share = share / share.amax(1, keepdim=True)
         return share, torch.sigmoid(reach + 5 * (torch.exp(-near) - 1)), mask

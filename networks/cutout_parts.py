@@ -89,6 +89,22 @@ def held_by(pose, near):
     return logits
 
 
+def held_to_forearm(pose, held, logits):
+    """Logits (B, K, h, w) of whose each pixel is, of which those of a held thing give all of it to one forearm.
+
+    Args:
+        pose: (B, J, 2).
+        held: (B, 1, h, w) in [0, 1], 1 where a held thing is. It belongs to the forearm whose hand is nearer to its nearest end.
+        logits: (B, K, h, w).
+    """
+    hands = segments(pose)[0][:, FOREARMS, 1]                                              # (B, 2, 2)
+    way = (picture_points(held.shape[-2:], held) - hands[:, :, None, None]).square().sum(-1)         # (B, 2, h, w)
+    first = torch.where(held > 0.5, way, torch.inf).flatten(2).amin(-1).argmin(1)          # (B,)
+    owner = logits.new_tensor(FOREARMS, dtype=torch.long)[first]
+    of_owner = F.one_hot(owner, K).to(logits)[:, :, None, None]                            # (B, K, 1, 1)
+    return torch.where(held > 0.1, HELD * of_owner, logits)
+
+
 def part_weight(alpha, faint, order):
     """How much of a pixel's colour a part gives, before all parts are weighed. Pixels that a part owns go before those that it
     only reaches, therefore the fourth power."""

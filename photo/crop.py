@@ -33,6 +33,7 @@ class Subject(NamedTuple):
     person: Person           # in pixels of the photo
     mask: np.ndarray | None = None   # (h, w) float32 in [0, 1]: 1 where the person is
     plate: np.ndarray | None = None  # (h, w, 3) uint8, the photo without the person
+    held: np.ndarray | None = None   # (h, w) float32 in [0, 1], the part of `mask` that the hands hold
 
 
 class Crop(NamedTuple):
@@ -47,6 +48,7 @@ class Crop(NamedTuple):
     photo_size: tuple        # (h, w) of the photo, pixels
     mask: np.ndarray | None = None   # (P, P) float32 in [0, 1], letterboxed like `picture`: 1 where the person is
     plate: np.ndarray | None = None  # (P, P, 3) uint8, `picture` without the person
+    held: np.ndarray | None = None   # (P, P) float32 in [0, 1], likewise
 
     @property
     def scales(self):
@@ -140,7 +142,8 @@ def crop_person(subject, joints, margins):
     inner = [*(region[:2] > 0), *(region[2:] < limit[2:])]
     return Crop(box, side, picture_from_frame(photo, box, side), whole, region, seam(region[2:] - region[:2], inner),
                 photo.shape[:2], None if subject.mask is None else crop_mask(subject.mask, box, side),
-                None if subject.plate is None else picture_from_frame(subject.plate, box, side))
+                None if subject.plate is None else picture_from_frame(subject.plate, box, side),
+                None if subject.held is None else crop_mask(subject.held, box, side))
 
 
 def crop_mask(mask, box, size):

@@ -13,7 +13,7 @@ from photo.pose_page import write_pose_page
 from pose import detector_class, find_people
 from pose.detector import DetectorError, Person
 from pose.drawing import number_people
-from pose.held_masks import with_held
+from pose.held_masks import held_mask
 from pose.held_things import things_asked_for
 from pose.mask_holes import fill_holes
 from pose.masks import check_near, far_joints, mask_of, read_mask
@@ -43,7 +43,8 @@ class PersonFinder:
             pixels: (h, w, 3) uint8 RGB.
             photo: :class:`photo.make_clips.Photo`.
         Returns:
-            :class:`pose.detector.Person`, and the mask (h, w) float32 in [0, 1] or None.
+            :class:`pose.detector.Person`, the mask (h, w) float32 in [0, 1] or None, and the mask of
+            what the hands hold, which is part of it, or None.
         Raises:
             UserError: a bad pose or mask file, no such person, or no detector; without a person, a page to place the joints is
                 written.
@@ -54,9 +55,9 @@ class PersonFinder:
         else:
             person, others = self._of_file(pixels, photo), []
         if mask is not None:
-            return person, fitted_mask(mask, person, place)
+            return person, fitted_mask(mask, person, place), None
         seen = person if self.request.pose is None else self._seen_again(pixels, person)
-        return person, None if seen is None else self._mask(pixels, person.joints, seen, others)
+        return person, *self._masks(pixels, person.joints, seen, others)
 
     def guess(self, pixels, photo):
         """Where the person may be, for the page on which joints are placed: as :meth:`find`, or None and None."""
@@ -66,13 +67,14 @@ class PersonFinder:
         if number >= len(people):
             return None, mask
         person = people.pop(number)
-        return person, self._mask(pixels, person.joints, person, people) if mask is None else mask
+        return person, self._masks(pixels, person.joints, person, people)[0] if mask is None else mask
 
-    def _mask(self, pixels, joints, seen, others):
-        """The mask of the person whom the detector sees, with what the hands hold, or None; joints (13, 2) in pixels."""
-        mask = found_mask(pixels, seen, others)
+    def _masks(self, pixels, joints, seen, others):
+        """The mask of the person whom the detector sees, with what the hands hold, and of that alone; each may be None."""
+        mask = None if seen is None else found_mask(pixels, seen, others)
         things = things_asked_for(self.request.held, self.request.actions)
-        return mask if mask is None else with_held(pixels, mask, joints, things)
+        held = None if mask is None else held_mask(pixels, mask, joints, things)
+        return mask if held is None else np.maximum(mask, held), held
 
     def tracker(self):
         """A detector for the frames of a video, see :meth:`pose.detector.Detector.tracker`."""

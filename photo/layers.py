@@ -32,7 +32,8 @@ def prepare_crop(trainer, crop, picture, pose):
     source, pose = as_image(picture[None]), torch.from_numpy(pose.astype(np.float32))[None]
     mask = None if crop.mask is None else torch.from_numpy(crop.mask)[None, None]
     plate = None if crop.plate is None else as_image(crop.plate[None])
-    return source, pose, trainer.prepare(source, pose, mask, plate)
+    held = None if crop.held is None else torch.from_numpy(crop.held)[None, None]
+    return source, pose, trainer.prepare(source, pose, mask, plate, held)
 
 
 def around_person(subject):

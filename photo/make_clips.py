@@ -120,10 +120,10 @@ def find_motions(trainer, finder, photo, motions_of, request):
         the result of `motions_of`, see :func:`plan_motions`.
     """
     pixels = read_photo(photo.path)
-    person, mask = finder.find(pixels, photo)
+    person, mask, held = finder.find(pixels, photo)
     whole = shown_whole(pixels)
     plate = None if request.plate is None else read_plate(request.plate, photo, pixels.shape[:2])
-    subject = Subject(pixels, whole, person, mask, plate)
+    subject = Subject(pixels, whole, person, mask, plate, held)
     try:
         if plate is None and trainer.paints and trainer.cuts_out:
             shown = request.scene is None or request.layers

@@ -12,14 +12,15 @@ from pose.held_things import BESIDE, PERSON, REACH, UNIT, cut, find_held, person
 
 SCALE = 2                    # pixels of the strip for one at UNIT
 BEND = 3                     # pixels at UNIT by which a thing may leave its line
+EDGE = 1.5                   # pixels of the photo around it that are part background, and must not stay where it was
 SMOOTH = 0.3                 # units along, over which the width is the median
 DIFFERENT = (12.0, 5.0)      # a head differs from its surroundings by so much in CIE Lab, and by so many of their deviations
 RING = 2.2                   # outer radius of a head's surroundings, in radii of the head
 FULLEST = 0.5                # of the disc that a head may fill; more is background
 
 
-def with_held(photo, mask, joints, things):
-    """A person's mask with what the hands hold.
+def held_mask(photo, mask, joints, things):
+    """The mask of what a person holds.
 
     Args:
         photo: (h, w, 3) uint8 RGB.
@@ -27,16 +28,16 @@ def with_held(photo, mask, joints, things):
         joints: (13, 2) pixels.
         things: kinds of :class:`pose.held_things.Thing` that are looked for; of several that are found, the clearest is taken.
     Returns:
-        (h, w) float32; `mask` itself if nothing is found.
+        (h, w) float32, 0 where the person is, or None if nothing is found.
     """
     found = [(line, thing) for thing in things if (line := find_held(photo, mask, joints, thing)) is not None]
     if not found:
-        return mask
+        return None
     line, thing = max(found, key=lambda pair: pair[0].score)
-    return np.maximum(mask, held_mask(photo, mask, line, thing, person_unit(joints)))
+    return np.where(mask > PERSON, 0, line_mask(photo, mask, line, thing, person_unit(joints)))
 
 
-def held_mask(photo, mask, line, thing, unit):
+def line_mask(photo, mask, line, thing, unit):
     """The mask (h, w) float32 of a thing along a :class:`pose.held_things.Line`; `unit` is the person's, pixels."""
     scale, reach = SCALE * UNIT / unit, SCALE * REACH
     middle = round(SCALE * UNIT * max(RING * thing.head, thing.thickest) + SCALE * (BEND + BESIDE)) + 1
@@ -47,7 +48,7 @@ def held_mask(photo, mask, line, thing, unit):
     smooth = cv2.GaussianBlur(photo, (0, 0), 0.4 / scale) if scale < 1 else photo
     lab = cv2.cvtColor(cut(smooth, matrix, size, cv2.BORDER_REPLICATE).astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     person = cut(mask, matrix, size) > PERSON
-    strip = shaft(lab[:, :reach + length], line, thing, middle)
+    strip = shaft(lab[:, :reach + length], line, thing, middle, max(1.0, EDGE * scale))
     strip = np.pad(strip, ((0, 0), (0, beyond)))
     if thing.head:
         rows = np.flatnonzero(strip[:, reach + length - 1] > 0.5)
@@ -57,8 +58,8 @@ def held_mask(photo, mask, line, thing, unit):
     return cv2.warpAffine(strip, to_pixels, photo.shape[1::-1], flags=cv2.INTER_LINEAR).clip(0, 1)
 
 
-def shaft(lab, line, thing, middle):
-    """The soft mask (h, w) of the thing itself in a strip (h, w, 3) whose row `middle` is the line."""
+def shaft(lab, line, thing, middle, edge):
+    """The soft mask (h, w) of the thing itself in a strip (h, w, 3) whose row `middle` is the line; `edge` pixels fade out."""
     smooth = cv2.blur(lab, (4 * SCALE + 1, 1))
     width = SCALE * line.width - 1 + SCALE % 2
     away = round(width / 2 + SCALE * BESIDE)
@@ -72,7 +73,7 @@ def shaft(lab, line, thing, middle):
         likeness = ((across - other) * (own - other)).sum(-1) / ((own - other) ** 2).sum(-1).clip(1e-3)
         halves.append(median_filter(np.cumprod(likeness > 0.5, 0).sum(0), round(SMOOTH * SCALE * UNIT), mode="nearest") + 0.5)
     rows = np.arange(len(lab))[:, None] - path
-    return (np.where(rows < 0, halves[0], halves[1]) + 0.5 - np.abs(rows)).clip(0, 1).astype(np.float32)
+    return ((np.where(rows < 0, halves[0], halves[1]) - np.abs(rows)) / edge + 1).clip(0, 1).astype(np.float32)
 
 
 def smooth_path(ridge):

@@ -69,7 +69,8 @@ def things_asked_for(name, actions):
         actions: names of actions with commas between them, which count with BY_ACTION.
     """
     if name == BY_ACTION:
-        return [thing for action, thing in HELD_IN.items() if action in {name.strip().replace(" ", "_") for name in actions.split(",")}]
+        asked = {action.strip().replace(" ", "_") for action in actions.split(",")}
+        return [thing for action, thing in HELD_IN.items() if action in asked]
     return [] if name == OFF else [THINGS[name]]
 
 

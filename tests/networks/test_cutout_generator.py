@@ -191,6 +191,19 @@ def test_what_is_held_moves_with_the_forearm(network):
         source, POSE, source, person_mask(side=96)), RAISED)[1][0, 0, :30] > 0.5).sum()
 
 
+def test_a_known_held_thing_is_one_forearms_even_in_front_of_the_head(network):
+    """A stick from the right hand, which passes the head and comes nearer to the left hand than to the right one."""
+    source, mask = scene(96)
+    held = torch.zeros_like(mask)
+    held[..., 10:54, 64:66], held[..., 10:12, 20:66] = 1, 1            # the right hand is at x 66, y 52
+    mask = torch.maximum(mask, held)
+    alphas = network.prepare(source, POSE, source, mask, held).layers[0, :, 3]                          # (K, 96, 96)
+    own = alphas[:, held[0, 0] > 0]
+    assert own[FOREARMS[1]].min() > 0.99 and own.sum(0).max() < 1.01, "all of it is the right forearm's"
+    torch.testing.assert_close(alphas[:, held[0, 0] == 0],
+                               network.prepare(source, POSE, source, mask).layers[0, :, 3][:, held[0, 0] == 0])
+
+
 def test_parts_stretch_along_and_keep_their_width():
     maps, (source, _), (target, _) = part_maps(POSE, RAISED), segments(POSE), segments(RAISED)
     for end in (0, 1):

@@ -36,7 +36,7 @@ def find(tmp_path):
         request = PhotoRequest([photo.path], tmp_path, pose=path.parent if folder else path, detector="keypoint_rcnn", **request)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            person, found = PersonFinder(request, "cpu").find(pixels, photo)
+            person, found, _ = PersonFinder(request, "cpu").find(pixels, photo)
         lines = [str(warning.message) for warning in caught]
         assert all("\n" not in line for line in lines)
         if mask is not None:

@@ -20,7 +20,7 @@ from networks.body_parts import NAMES as PARTS
 from photo import crop as crops
 from photo.clip_files import describe
 from photo.crop import DEFAULT_MARGIN, Subject, crop_person, pose_boxes, shown_whole
-from photo.motions import Sample
+from photo.motions import Sample, painted_crop
 from photo.options import PhotoRequest
 from photo.photo_list import Photo, name_photos
 from photo.plan import choose_actions
@@ -307,6 +307,19 @@ def test_backgrounds_that_cannot_be(studio):
 
 def subject_of(photo, pose):
     return Subject(photo, shown_whole(photo), Person(pose_boxes(pose), 1.0, pose, np.ones(13, bool)))
+
+
+def test_the_painted_crop_holds_what_the_hands_hold():
+    photo, pose = draw_photo((480, 640)), pose_in((480, 640))
+    left, top, right, bottom = pose_boxes(pose).round().astype(int)
+    mask = np.zeros((480, 640), np.float32)
+    mask[top:bottom, left:right] = 1
+    usual = painted_crop(subject_of(photo, pose), pose[None])
+    assert (painted_crop(subject_of(photo, pose)._replace(mask=mask), pose[None]).box == usual.box).all()
+    mask[top + 50, right:right + 60] = 1
+    held = np.where(np.arange(640) >= right, mask, 0)
+    crop = painted_crop(subject_of(photo, pose)._replace(mask=mask, held=held), pose[None])
+    assert crop.box[2] >= right + 60 and crop.box[0] < usual.box[0] and crop.held.any() and crop.held.max() <= 1
 
 
 def test_a_crop_goes_back_where_it_came_from():

@@ -3,7 +3,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pose.held_masks import smooth_path, with_held
+from pose.held_masks import held_mask, smooth_path
 from pose.held_things import BAT, BY_ACTION, CLUB, OFF, best_run, find_held, things_asked_for
 
 SIZE = (320, 300)
@@ -40,8 +40,8 @@ def test_a_drawn_thing_is_added_to_the_mask_and_nothing_else(thing, end, width, 
     photo, truth = draw(scene(mask), end, width, colour)
     line = find_held(photo, mask, joints, thing)
     assert np.linalg.norm(line.end - np.add(end, 0.5)) < 8
-    grown = with_held(photo, mask, joints, [thing])
-    assert (grown >= mask).all() and grown.dtype == np.float32 and grown.max() <= 1
+    grown = held_mask(photo, mask, joints, [thing])
+    assert (grown[mask > 0.5] == 0).all() and grown.dtype == np.float32 and grown.max() <= 1
     added, outside = (grown > 0.5) & (mask < 0.5), mask < 0.5
     assert (added & truth).sum() > 0.8 * (truth & outside).sum(), "most of the thing"
     near = cv2.dilate(truth.astype(np.uint8), np.ones((5, 5))) > 0
@@ -52,7 +52,7 @@ def test_it_is_found_at_any_resolution():
     joints, mask = golfer()
     photo, truth = draw(scene(mask, 0), (215, 235), 3, (230, 230, 230))
     large = [cv2.resize(picture, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC) for picture in (photo, mask.clip(0, 1))]
-    grown = with_held(*large, 4 * joints, [CLUB])
+    grown = held_mask(*large, 4 * joints, [CLUB])
     truth = cv2.resize((truth & (mask < 0.5)).astype(np.float32), None, fx=4, fy=4) > 0.5
     assert (grown > 0.5)[truth].mean() > 0.75
 
@@ -61,7 +61,7 @@ def test_a_club_has_its_head():
     joints, mask = golfer()
     photo, _ = draw(scene(mask), (215, 235), 2, (220, 220, 225))
     cv2.ellipse(photo, (219, 238), (6, 4), 20, 0, 360, (20, 20, 20), -1)
-    assert with_held(photo, mask, joints, [CLUB])[236:241, 216:223].mean() > 0.7
+    assert held_mask(photo, mask, joints, [CLUB])[236:241, 216:223].mean() > 0.7
 
 
 @pytest.mark.parametrize("change", ["nothing held", "a line across", "hands apart", "small", "missing joint"])
@@ -79,7 +79,7 @@ def test_what_is_not_certain_is_left_out(change):
         joints = joints / 5
     else:
         joints[7] = np.nan
-    assert with_held(photo, mask, joints, [CLUB]) is mask
+    assert held_mask(photo, mask, joints, [CLUB]) is None
 
 
 def test_a_thing_is_looked_for_by_the_action_or_by_its_name():
@@ -88,7 +88,7 @@ def test_a_thing_is_looked_for_by_the_action_or_by_its_name():
     assert things_asked_for(BY_ACTION, "all") == [] == things_asked_for(OFF, "golf_swing")
     joints, mask = golfer()
     photo, _ = draw(scene(mask), (215, 235), 2, (220, 220, 225))
-    assert with_held(photo, mask, joints, []) is mask
+    assert held_mask(photo, mask, joints, []) is None
 
 
 def test_the_best_run_begins_where_it_may():
