@@ -10,7 +10,7 @@ from scipy.ndimage import median_filter
 
 from pose.held_things import BESIDE, PERSON, REACH, UNIT, cut, find_held, person_unit, ridges, strip_matrix
 
-SCALE = 2                    # pixels of the strip for one at UNIT
+SCALE = 2                    # pixels of the strip for one at UNIT, an even number
 BEND = 3                     # pixels at UNIT by which a thing may leave its line
 EDGE = 1.5                   # pixels of the photo around it that are part background, and must not stay where it was
 SMOOTH = 0.3                 # units along, over which the width is the median
@@ -61,7 +61,7 @@ def line_mask(photo, mask, line, thing, unit):
 def shaft(lab, line, thing, middle, edge):
     """The soft mask (h, w) of the thing itself in a strip (h, w, 3) whose row `middle` is the line; `edge` pixels fade out."""
     smooth = cv2.blur(lab, (4 * SCALE + 1, 1))
-    width = SCALE * line.width - 1 + SCALE % 2
+    width = SCALE * line.width - 1                                              # odd
     away = round(width / 2 + SCALE * BESIDE)
     path = middle - SCALE * BEND + smooth_path(ridges(smooth, width, away)[middle - SCALE * BEND:middle + SCALE * BEND + 1])
     columns = np.arange(lab.shape[1])
