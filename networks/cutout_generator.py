@@ -46,6 +46,7 @@ from utils.errors import UserError
 
 STILL = 0.02                   # normalised; a person whose joints move less does not move
 STEADY = 0.03                  # normalised; shorter ways of a joint are shortened, because they are mostly errors of the pose
+THIN = 0.3                     # of a pixel of the network's: a part that fills so much of it, like a thin club, changes it wholly
 AROUND = 2                     # pixels of the network's: so far around a moving part the photo changes
 SHIFT = 0.15                   # how far the network may shift a part's pixels, normalised
 RESIDUAL = 0.4                 # how far it may change a colour, of [-1, 1]
@@ -200,7 +201,9 @@ class CutoutGenerator(Generator):
     @staticmethod
     def gate(moving, here, there):
         """Where the photo changes, (B, 1, s, s), if the parts with alphas (B, K, s, s) in either pose move as `moving` (B, K)."""
-        changed = (moving[..., None, None] * torch.maximum(here, there)).amax(1, keepdim=True)
+        shown = torch.maximum(here, there)                                                 # (B, K, s, s)
+        shown = torch.maximum(shown, (2 * shown / THIN - 1).clamp(0, 1))
+        changed = (moving[..., None, None] * shown).amax(1, keepdim=True)
         return blurred(F.max_pool2d(changed, 2 * AROUND + 1, 1, AROUND), 1)
 
     @staticmethod

@@ -314,3 +314,10 @@ def test_masks_are_corrected_near_their_edge_only():
     narrower = corrected(mask, torch.full_like(mask, -20), band)
     assert narrower[..., 48, 17].item() < 0.5 and narrower[..., 48, 48].item() == 1
     torch.testing.assert_close(corrected(mask, torch.zeros_like(mask), band), mask)
+
+
+def test_a_thin_thing_that_moves_leaves_no_trace():
+    thin = torch.zeros(1, K, 32, 32)
+    thin[:, 0, 4:20, 16] = 0.3                                   # a club is narrower than a pixel of the network's
+    gate = CutoutGenerator.gate(torch.ones(1, K), thin, torch.zeros_like(thin))
+    assert gate[..., 6:18, 16].min() > 0.99 and gate[..., 25].max() == 0
