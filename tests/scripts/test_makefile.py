@@ -9,9 +9,10 @@ pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="there is no ma
 
 
 def make(folder, *arguments):
-    """Run make with the programs of `folder` in front."""
+    """Run make with the programs of `folder` in front, as from a shell: `make test` tells its programs that make runs them."""
+    outside = {name: value for name, value in os.environ.items() if name not in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS")}
     return subprocess.run(["make", "--no-print-directory", "-s", *arguments], capture_output=True, text=True,
-                          env={**os.environ, "PATH": f"{folder}{os.pathsep}/usr/bin{os.pathsep}/bin"})
+                          env={**outside, "PATH": f"{folder}{os.pathsep}/usr/bin{os.pathsep}/bin"})
 
 
 def program(path, text):
