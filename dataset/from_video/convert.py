@@ -7,22 +7,20 @@ from tqdm import tqdm
 from dataset.frames import read_frame
 from dataset.from_video.poses import read_given
 from dataset.from_video.reading import read_frames, read_index
+from dataset.from_video.sheet import FRAMES, write_sheet
 from dataset.from_video.tracking import MAX_GAP, Track, clean, interpolate, main_person, runs
 from dataset.penn_action import CLIP, HORIZON
 from dataset.penn_layout import frame_mask, label_bytes, write_frame
-from pose.drawing import draw_mask, draw_skeleton
+from pose.drawing import draw_mask
 from pose.masks import mask_of, write_mask
-from utils.drawing import contact_sheet
 from utils.errors import UserError
 from utils.files import write_bytes
-from utils.media import write_image
+from utils.spacing import evenly_spaced
 
 USABLE = HORIZON + 1         # frames in a row that make one window
 TRACKING = 0.25              # seconds between two detections over which a person can be followed
 MOST_BETWEEN = 4             # most detections for one frame of the clip
 LONG = 0.5                   # seconds between the frames of a clip from which on a note is written
-SHEET = 12                   # frames on a contact sheet
-SHEET_CELL = 320             # side of a frame on it, pixels
 
 
 class Settings(NamedTuple):
@@ -85,7 +83,7 @@ def convert(clip, video, out, settings, detect, poses=None):
     folder = out / "frames" / clip.name
     folder.mkdir(parents=True, exist_ok=True)
     found, cells, size, ratio = {}, {}, None, 1.0
-    on_sheet = todo.kept[np.unique(np.linspace(0, len(todo.kept) - 1, SHEET).round().astype(int))]
+    on_sheet = todo.kept[evenly_spaced(len(todo.kept), FRAMES)]
     wanted = todo.looked if given is None else todo.kept
     with tqdm(total=len(wanted), desc=clip.name[:30], unit="frame", leave=False) as bar:
         for number, picture, ratio in read_frames(video, index, chosen[wanted], settings.longest_side):
@@ -118,9 +116,7 @@ def convert(clip, video, out, settings, detect, poses=None):
     h, w = size
     visible &= ((joints >= 0) & (joints <= (w - 1, h - 1))).all(-1)
     (out / "sheets").mkdir(exist_ok=True)
-    write_image(out / "sheets" / f"{clip.name}.jpg", contact_sheet(
-        [draw_skeleton(picture, joints[number], visible[number]) if usable[number] else picture // 3
-         for number, picture in sorted(cells.items())], cell=SHEET_CELL))
+    write_sheet(out / "sheets" / f"{clip.name}.jpg", cells, joints, visible, usable)
     (out / "labels").mkdir(exist_ok=True)
     write_bytes(out / "labels" / f"{clip.name}.mat", label_bytes(clip.action, "front", joints, (w, h), clip.train, visible))
     return notes, {"frames": todo.nframes, "gap": todo.gap, "looked": len(wanted), "kept": int(usable[todo.kept].sum()),

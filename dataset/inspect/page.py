@@ -14,6 +14,7 @@ from utils.drawing import grid
 from utils.files import write_text
 from utils.media import write_image
 from utils.pages import image, page
+from utils.spacing import evenly_spaced
 from utils.transform import picture_from_frame, pose_to_picture, to_pixels
 
 SIDE = 160                   # pixels of a picture
@@ -25,7 +26,7 @@ FASTEST = 0.12               # mean displacement per step, as share of the perso
 
 def strip(pairs, row):
     """A window's frames in a row, cropped as in training, with their poses and masks, and whether all frames were found."""
-    frames = np.unique(np.linspace(0, pairs.targets, min(MOST_FRAMES, pairs.targets + 1)).round().astype(int))
+    frames = evenly_spaced(pairs.targets + 1, MOST_FRAMES)
     joints = to_pixels(pose_to_picture(pairs.rows.poses[row], pairs.crop[row], SIDE), SIDE)          # (T + 1, 13, 2)
     cells, complete = [], True
     for frame in frames:

@@ -17,6 +17,7 @@ from dataset.from_video.actions import read_actions
 from dataset.from_video.convert import plan
 from dataset.from_video.poses import read_csv
 from dataset.from_video.reading import read_frames, read_index
+from dataset.from_video.sheet import surroundings, write_sheet
 from dataset.from_video.tracking import MAX_GAP, clean, main_person, runs
 from dataset.image_loader2 import PennActionPairs
 from dataset.penn_action import build, read_annotation
@@ -27,7 +28,7 @@ from pose.detector import Detector, Person
 from pose.masks import read_mask
 from pose.pose_file import write_poses
 from pose.regions import Region
-from pose.skeleton import JOINTS
+from pose.skeleton import JOINTS, STANDING
 from utils.errors import UserError
 from utils.media import write_mp4
 
@@ -126,6 +127,24 @@ def test_videos_become_a_data_set(scene, drawn):
     pairs = PennActionPairs(scene.out / "lists/training_pair_penn5.txt", scene.out, 64, actions=("hop",))
     assert pairs[27]["images"].shape == (6, 3, 64, 64) and pairs[27]["poses"].isfinite().all()
     assert f"next: python -m dataset.penn_action --root {scene.out} --out {scene.out}/lists --actions hop" in outcome.out
+
+
+@pytest.mark.parametrize("height, place", [(30, (640, 360)), (30, (1270, 710)), (700, (640, 360))])
+def test_a_small_person_can_be_seen_on_the_sheet(tmp_path, height, place):
+    """The person takes at least a third of a cell's height or width, and the skeleton hides less than half of the person."""
+    pose = STANDING * height + np.subtract(place, (0, height / 2))
+    joints, visible = np.stack([pose, pose + (0.1 * height, 0)]), np.ones((2, 13), bool)
+    pictures = {number: np.full((720, 1280, 3), 90, np.uint8) for number in range(2)}
+    x1, y1, x2, y2 = surroundings(joints, (720, 1280))
+    assert x1 >= 0 and y1 >= 0 and x2 <= 1280 and y2 <= 720
+    assert (x1 <= joints[..., 0].min()) and (y1 <= joints[..., 1].min()) and height > max(x2 - x1, y2 - y1) / 3
+    write_sheet(tmp_path / "sheet.png", pictures, joints, visible, np.array([True, False]))
+    sheet = np.asarray(Image.open(tmp_path / "sheet.png")).astype(int)
+    drawn, dark = np.split(sheet, 2, 1)
+    assert set(np.unique(dark)) == {20, 30} and max(drawn.shape[:2]) == 320 + 4
+    changed = (np.abs(drawn - 90) > 10).any(-1)[3:-3, 3:-3]
+    rows, columns = (np.flatnonzero(changed.any(axis)) for axis in (1, 0))
+    assert 0.05 < changed[rows[0]:rows[-1], columns[0]:columns[-1]].mean() < 0.5
 
 
 def test_finished_videos_are_not_done_again_interrupted_ones_are(scene):
