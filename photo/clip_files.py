@@ -66,7 +66,7 @@ def write_clip(folder, photo, sample, pictures, request, whole):
     """Write the files of one sample; returns its :class:`Clip`.
 
     Args:
-        photo: :class:`photo.make_clips.Photo`.
+        photo: :class:`photo.photo_list.Photo`.
         sample: :class:`photo.motions.Sample`.
         pictures: (T + 1, h, w, 3) uint8 of its crop, or (T + 1, h, w, 4) of the person alone.
         request: :class:`photo.options.PhotoRequest`, which says the formats and what is behind the person alone.

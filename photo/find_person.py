@@ -41,7 +41,7 @@ class PersonFinder:
 
         Args:
             pixels: (h, w, 3) uint8 RGB.
-            photo: :class:`photo.make_clips.Photo`.
+            photo: :class:`photo.photo_list.Photo`.
         Returns:
             :class:`pose.detector.Person`, the mask (h, w) float32 in [0, 1] or None, and the mask of
             what the hands hold, which is part of it, or None.

@@ -30,10 +30,13 @@ def prepare_crop(trainer, crop, picture, pose):
         the arguments `source` and `source_pose` of `trainer.paint`, each of one row, and its `prepared`.
     """
     source, pose = as_image(picture[None]), torch.from_numpy(pose.astype(np.float32))[None]
-    mask = None if crop.mask is None else torch.from_numpy(crop.mask)[None, None]
     plate = None if crop.plate is None else as_image(crop.plate[None])
-    held = None if crop.held is None else torch.from_numpy(crop.held)[None, None]
-    return source, pose, trainer.prepare(source, pose, mask, plate, held)
+    return source, pose, trainer.prepare(source, pose, _one(crop.mask), plate, _one(crop.held))
+
+
+def _one(mask):
+    """A mask (S, S) as a batch (1, 1, S, S) of one; None stays."""
+    return None if mask is None else torch.from_numpy(mask)[None, None]
 
 
 def around_person(subject):
@@ -49,8 +52,8 @@ def around_person(subject):
 def find_plate(trainer, subject):
     """The photo of a :class:`photo.crop.Subject` without its person, (h, w, 3) uint8, as the trainer's generator fills it."""
     crop, pose = around_person(subject)
-    mask = None if crop.mask is None else torch.from_numpy(crop.mask)[None, None]
-    plate = as_pictures(trainer.plate(as_image(crop.picture[None]), torch.from_numpy(pose.astype(np.float32))[None], mask))[0]
+    pose = torch.from_numpy(pose.astype(np.float32))[None]
+    plate = as_pictures(trainer.plate(as_image(crop.picture[None]), pose, _one(crop.mask)))[0]
     changed = (plate != crop.picture).any(-1, keepdims=True)
     return put_into(subject.photo, crop, plate, crop.inside(changed.astype(np.float32)))
 
@@ -69,7 +72,7 @@ def read_plate(path, photo, size):
 
     Args:
         path: picture file, or a folder that :func:`write_layers` wrote for this photo, or in which it wrote it.
-        photo: :class:`photo.make_clips.Photo`.
+        photo: :class:`photo.photo_list.Photo`.
         size: (h, w) of the photo.
     Raises:
         UserError: no such picture, or one of another size.

@@ -17,7 +17,7 @@ from photo.photo_file import read_photo
 from photo.photo_list import name_photos, work_on_each
 from photo.plan import plan_motions
 from photo.pose_page import write_pose_page
-from photo.timing import Timing, there_and_back
+from photo.timing import BACK, Timing, there_and_back
 from pose.drawing import draw_mask, draw_skeleton
 from pose.masks import write_mask
 from pose.medoids import DRAWN, TYPICAL
@@ -149,17 +149,25 @@ def write_clips(trainer, photo, samples, request, log, advance=None):
         log.warning("%s: no mask was found, so the person is cut out roughly, along the limbs; give one with --mask", photo.path)
     with ThreadPoolExecutor(QUEUE) as writers:
         for action, several in samples.items():
+            lengths = []
             motions = paint_motions(trainer, several, alone, advance) if trainer.paints else map(draw_motion, several)
             for sample, pictures in zip(several, motions):
-                if request.loop:
+                if request.loop == BACK:
                     order = there_and_back(len(pictures))
                     pictures, sample = pictures[order], sample._replace(motion=sample.motion[order])
                 if len(clips) >= QUEUE:
                     clips[-QUEUE].result()
                 clips.append(writers.submit(write_clip, request.folder, photo, sample, pictures, request, whole))
-            log.info("%s, %s: %d clips of %d pictures, %d x %d pixels%s", photo.path, action, len(several), len(pictures),
-                     *pictures.shape[2:0:-1], told_scale(sample.crop, whole))
+                lengths.append(len(pictures))
+            log.info("%s, %s: %s, %d x %d pixels%s", photo.path, action, told_lengths(lengths), *pictures.shape[2:0:-1],
+                     told_scale(sample.crop, whole))
         return [clip.result() for clip in clips]
+
+
+def told_lengths(lengths):
+    """A text that says how many clips there are and how many pictures they have."""
+    pictures = " to ".join(map(str, sorted({min(lengths), max(lengths)})))
+    return f"{len(lengths)} clip{'s' if len(lengths) > 1 else ''} of {pictures} pictures"
 
 
 def told_scale(crop, whole):

@@ -10,7 +10,6 @@ Axes: N rows, J = 13 joints.
 import argparse
 import io
 import json
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -21,8 +20,9 @@ from photo.crop import pose_boxes
 from pose.skeleton import mirror_pose
 from utils.config import load_config
 from utils.errors import UserError
-from utils.files import write_bytes
+from utils.files import beside_weights, write_bytes
 from utils.schema import Config
+from utils.spacing import evenly_spaced
 
 CROPS = "crops.npz"       # beside a run's or a pretrained folder's config.yaml
 MARGINS = "margins.json"  # in older folders: the medians of each action
@@ -80,7 +80,7 @@ def nearest_crops(*lists):
     Margins are limited to SMALLEST..LARGEST.
     """
     poses, crop, action = map(np.concatenate, zip(*((rows.poses[:, 0], rows.crop, rows.action) for rows in lists)))
-    rows = np.concatenate([some[np.linspace(0, len(some) - 1, min(len(some), MOST_ROWS)).round().astype(int)]
+    rows = np.concatenate([some[evenly_spaced(len(some), MOST_ROWS)]
                            for some in (np.flatnonzero(action == number) for number in np.unique(action))])
     poses, crop = poses[rows], crop[rows]
     boxes = pose_boxes(poses)                                                    # (N, 4)
@@ -94,24 +94,20 @@ def write_crops(path, crops):
     """Write :class:`NearestCrops`; :func:`read_crops` reads them."""
     content = io.BytesIO()
     np.savez_compressed(content, **{**crops._asdict(), "actions": np.array(crops.actions)})
-    write_bytes(Path(path), content.getvalue())
+    write_bytes(path, content.getvalue())
 
 
-def read_crops(folder):
-    """Read the margins beside trained weights.
+def read_crops(weights):
+    """Read the margins beside trained weights, see :func:`utils.files.beside_weights`.
 
-    Args:
-        folder: a run's folder, its checkpoints folder, or a pretrained folder; or a file of weights in such a folder.
     Returns:
         :class:`NearestCrops`, or :class:`ActionMargins` of a folder with `margins.json`; empty ones if there is no file.
     Raises:
         UserError: the file does not hold margins.
     """
-    folder = Path(folder).parent if Path(folder).is_file() else Path(folder)
-    folder = folder.resolve().parent if folder.name == "checkpoints" else folder
-    path = folder / CROPS
+    path = beside_weights(weights, CROPS)
     if not path.is_file():
-        return read_margins(folder / MARGINS)
+        return read_margins(path.with_name(MARGINS))
     try:
         with np.load(path, allow_pickle=False) as content:
             crops = NearestCrops(*(content[name] for name in NearestCrops._fields))

@@ -2,6 +2,7 @@
 
 Axes: n samples, T steps, J = 13 joints; a motion has T + 1 poses, of which the first is the photo's.
 """
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 
 from photo.crop import DEFAULT_MARGIN, Crop, crop_person, pose_boxes
 from photo.layers import prepare_crop
-from photo.timing import steps_of, with_between
+from photo.timing import FAR, closed, steps_of, with_between
 from pose.drawing import as_sequence, draw_skeleton
 from pose.medoids import DRAWN, TYPICAL, shown_futures
 from pose.retarget import NONE, retarget
@@ -68,6 +69,15 @@ def in_between(sample):
     """A :class:`Sample` with poses in between, so that its clip does not stutter."""
     motion, fps = with_between(sample.motion, sample.fps)
     return sample._replace(motion=motion, fps=fps)
+
+
+def closing(sample):
+    """The part of a :class:`Sample` after which it can begin anew. A warning tells if the person does not come back."""
+    motion, apart = closed(sample.motion)
+    if apart > FAR:
+        warnings.warn(f"{sample.name}, sample {sample.number}: the person does not come back to the first pose and is "
+                      f"drawn there, by {apart:.0%} of the own size; a longer clip or --loop back may look better", stacklevel=2)
+    return sample._replace(motion=motion)
 
 
 def painted_crop(subject, motions):

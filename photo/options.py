@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from photo.clip_files import FORMATS, POSES, STRIP
 from photo.scene import Scene, read_scene
+from photo.timing import BACK, LOOPS
 from pose import DEFAULT_DETECTOR, DETECTORS
 from pose.foreign_poses import AUTO, POSE_FORMATS, SIDES
 from pose.held_things import BY_ACTION, OFF, THINGS
@@ -44,7 +45,7 @@ class PhotoRequest(NamedTuple):
     whole: bool = True                    # whether there are clips of the whole photo, too
     fps: float | None = None              # poses a second; None: what the action's data or the motion had, or photo.timing.FPS
     smooth: bool = False                  # poses in between, see :func:`photo.timing.with_between`
-    loop: bool = False                    # clips go there and back
+    loop: str | None = None               # in photo.timing.LOOPS: how clips repeat without a jump
     pose_format: str = AUTO               # of the pose files, see pose.foreign_poses
     sides: str | None = None              # which side the pose files call left, see pose.foreign_poses
     held: str = BY_ACTION                 # what is looked for in the hands, see :func:`pose.held_things.things_asked_for`
@@ -68,7 +69,8 @@ def add_photo_options(parser):
     photo.add_argument("--seconds", type=float, metavar="S", help="length of the clips, instead of --steps")
     photo.add_argument("--pose", metavar="FILE", type=at_home,
                        help="JSON file with the person's joints, in pixels of the photo; a folder of such files, named like the "
-                            "photos; or edit, to place the joints by hand (default: a detector finds the person)")
+                            "photos, or a COCO file that names them; or edit, to place the joints by hand (default: a detector "
+                            "finds the person)")
     photo.add_argument("--pose_format", choices=POSE_FORMATS, default=AUTO,
                        help="whose joints the file has: Penn Action's 13, COCO's 17, OpenPose's 18 or 25 (default: as it looks)")
     photo.add_argument("--sides", choices=SIDES,
@@ -97,7 +99,9 @@ def add_photo_options(parser):
     photo.add_argument("--fps", type=float, metavar="F", help="poses a second of the clips (default: as in the data that "
                                                                  "the action was learned from, or as in the motion)")
     photo.add_argument("--smooth", action="store_true", help="paint pictures between the poses, about 25 a second together")
-    photo.add_argument("--loop", action="store_true", help="clips go there and back, so that they repeat without a jump")
+    photo.add_argument("--loop", nargs="?", const=BACK, choices=LOOPS,
+                       help="clips repeat without a jump: they go back to their beginning (default), or end where they close, at "
+                            "the pose nearest to the first one")
     photo.add_argument("--formats", metavar="NAMES", default=",".join(DEFAULT_FORMATS),
                        help=f"what is written for each clip, of {', '.join(FORMATS)}, with commas between them "
                             "(default: %(default)s)")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from photo.layers import FOLDER, PLATE
+from pose.pose_file import is_of_several_pictures
 from utils.errors import FailedRun, UserError
 
 NAME_LENGTH = 80          # characters of a photo's name in the names of its clips
@@ -33,9 +34,10 @@ def name_photos(request):
             stem = f"{name}_{number}"
         taken.add(stem)
         photos.append(Photo(path, stem))
-    for option, given, ending in (("--pose", request.pose, ".json"), ("--mask", request.mask, "_mask.png"),
-                                   ("--plate", request.plate, f"{FOLDER}/{PLATE}")):
-        if given and len(photos) > 1 and not given.is_dir():
+    for option, given, ending in (("--pose", request.pose, ".json, or a COCO file that names them"),
+                                  ("--mask", request.mask, "_mask.png"), ("--plate", request.plate, f"{FOLDER}/{PLATE}")):
+        if given and len(photos) > 1 and not given.is_dir() and not (
+                given == request.pose and is_of_several_pictures(given, request.pose_format)):
             raise UserError(f"{option} {given}: for {len(photos)} photos give a folder with a file for each, like "
                             f"{photos[0].path.stem}{ending}")
     try:

@@ -3,8 +3,8 @@ import difflib
 import warnings
 
 from photo.motion_file import read_motions
-from photo.motions import carry_over, in_between, sample_motions
-from photo.timing import steps_of
+from photo.motions import carry_over, closing, in_between, sample_motions
+from photo.timing import CLOSE, steps_of
 from utils.errors import UserError
 
 
@@ -12,8 +12,8 @@ def plan_motions(trainer, request, margins, finder, timing):
     """What the people in all photos of a request shall do.
 
     Args:
+        trainer, request, margins, timing: see :func:`photo.make_clips.make_clips`.
         finder: :class:`photo.find_person.PersonFinder`, whose detector looks at videos of motions.
-        others: as of :func:`photo.make_clips.make_clips`.
     Returns:
         a function of :class:`photo.crop.Subject` with the result {name of an action or a motion: list of
         :class:`photo.motions.Sample`}.
@@ -33,9 +33,10 @@ def plan_motions(trainer, request, margins, finder, timing):
         else:
             samples = {action: sample_motions(trainer, subject, action, margins.of(action, subject.person.joints), request,
                                               timing.of(action, request)) for action in actions}
-        if not request.smooth:
-            return samples
-        return {name: [in_between(sample) for sample in several] for name, several in samples.items()}
+        changes = [in_between] * request.smooth + [closing] * (request.loop == CLOSE)
+        for change in changes:
+            samples = {name: list(map(change, several)) for name, several in samples.items()}
+        return samples
 
     return motions_of
 

@@ -35,7 +35,7 @@ def write_pose_page(folder, pixels, photo, person=None, mask=None):
     Args:
         folder: pathlib.Path.
         pixels: (h, w, 3) uint8 RGB, upright.
-        photo: with its `path` and the `stem` of the page's name, see :class:`photo.make_clips.Photo`.
+        photo: with its `path` and the `stem` of the page's name, see :class:`photo.photo_list.Photo`.
         person: :class:`pose.detector.Person` whose pose is the start, or None: a standing figure.
         mask: (h, w) float32 of the person, or None.
     """

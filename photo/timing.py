@@ -1,4 +1,4 @@
-"""Time in clips: frame rates, numbers of steps, poses in between, clips that go there and back.
+"""Time in clips: frame rates, numbers of steps, poses in between, clips that repeat without a jump.
 
 Beside trained weights lies `timing.json`: how fast the poses of the training data follow each other for each action, and how many
 steps ahead were learned. Training writes it; for lists it is made with
@@ -7,7 +7,6 @@ steps ahead were learned. Training writes it; for lists it is made with
 """
 import argparse
 import json
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +16,7 @@ import utils.errors
 from dataset.pair_list import read_list
 from utils.config import load_config
 from utils.errors import UserError
-from utils.files import write_json
+from utils.files import beside_weights, write_json
 from utils.schema import Config
 
 TIMING = "timing.json"    # beside a run's or a pretrained folder's config.yaml
@@ -25,6 +24,8 @@ FPS = 8                   # frames a second of clips whose action's or motion's 
 STEPS = 16                # of an action, where the user asks for no length
 SMOOTH_FPS = 25           # frames a second from which on motion does not stutter
 DIGITS = 2                # of the frame rates that are written
+BACK, CLOSE = LOOPS = ("back", "close")      # as --loop: clips go there and back, or end where they are like their beginning
+FAR = 0.1                 # of the person's size: poses whose joints lie farther apart, in the mean, are not alike
 
 
 class Timing(NamedTuple):
@@ -64,6 +65,26 @@ def there_and_back(count):
     return np.concatenate([np.arange(count), np.arange(count - 2, 0, -1)])
 
 
+def closed(motion):
+    """The part of a motion after which it can begin anew: it ends before the pose that is nearest to the first one.
+
+    That pose is looked for after a third of the motion. Its difference from the first one is spread over the whole part.
+
+    Args:
+        motion: (T, J, 2).
+    Returns:
+        (n, J, 2) with n < T, or the motion itself if it has less than three poses; and how far that pose is from the first one:
+        the mean distance of the joints, as a share of the person's size.
+    """
+    if len(motion) < 3:
+        return motion, 0.0
+    apart = np.linalg.norm(motion - motion[0], axis=-1).mean(1)                                # (T,)
+    least = max(2, len(motion) // 3)
+    end = least + int(apart[least:].argmin())
+    passed = np.arange(end)[:, None, None] / end
+    return motion[:end] + passed * (motion[0] - motion[end]), apart[end] / max(np.ptp(motion[0], 0).max(), 1e-6)
+
+
 def measure_timing(lists, data_fps, steps=None):
     """The :class:`Timing` of training lists.
 
@@ -85,22 +106,19 @@ def write_timing(path, timing):
     write_json(path, timing._asdict())
 
 
-def read_timing(folder):
-    """The :class:`Timing` beside trained weights; an empty one if there is no file.
+def read_timing(weights):
+    """The :class:`Timing` beside trained weights, see :func:`utils.files.beside_weights`; an empty one if there is no file.
 
-    Args:
-        folder: a run's folder, its checkpoints folder, or a pretrained folder.
     Raises:
         UserError: the file does not hold it.
     """
-    folder = Path(folder)
-    path = (folder.resolve().parent if folder.name == "checkpoints" else folder) / TIMING
+    path = beside_weights(weights, TIMING)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         timing = Timing({str(action): float(fps) for action, fps in content["fps"].items()}, content["steps"])
         if not all(0 < fps < 1000 for fps in timing.fps.values()) or not (timing.steps is None or int(timing.steps) > 0):
             raise ValueError("out of range")
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return Timing()
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise UserError(f"{path}: not the timing of training data, as training writes it") from None
@@ -121,7 +139,7 @@ def main():
     if len(rates) != len(lists):
         parser.error(f"--data_fps: {len(rates)} numbers for {len(lists)} lists")
     timing = measure_timing(lists, rates, min(rows.targets for rows in lists))
-    write_timing(Path(options.out), timing)
+    write_timing(options.out, timing)
     print("\n".join(f"{action:20}{fps:g} a second" for action, fps in timing.fps.items()))
     return 0
 

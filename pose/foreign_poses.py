@@ -69,6 +69,11 @@ def parse_people(content, path, form=AUTO, sides=None, photo=None):
     return [parse_pose(entry, form, sides) for entry in entries]
 
 
+def names_pictures(content, path, form=AUTO):
+    """Whether a parsed JSON file has people of several pictures, which it names; arguments and errors as :func:`parse_people`."""
+    return len(_pictures(_entries(content, path, form))) > 1
+
+
 def parse_pose(entry, form=AUTO, sides=None):
     """The pose of an :class:`Entry`: joints (13, 2) and visible (13,); otherwise as :func:`parse_people`."""
     points = entry.keypoints
@@ -165,9 +170,14 @@ def _names_of_pictures(content):
     return {str(image.get("id")): image["file_name"] for image in images if isinstance(image.get("file_name"), str)}
 
 
+def _pictures(entries):
+    """The names or numbers of the pictures that entries name, in their order."""
+    return list(dict.fromkeys(entry.image for entry in entries if entry.image is not None))
+
+
 def _of_photo(entries, path, photo):
     """The people of one picture: of the only one, or of that with the photo's name or number."""
-    pictures = list(dict.fromkeys(entry.image for entry in entries if entry.image is not None))
+    pictures = _pictures(entries)
     if len(pictures) < 2:
         return entries
     wanted = [picture for picture in pictures if photo and _same_picture(picture, photo)]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pose.foreign_poses import AUTO, SKELETONS, Entry, parse_people, parse_pose
+from pose.foreign_poses import AUTO, SKELETONS, Entry, names_pictures, parse_people, parse_pose
 from pose.keypoints import name_value
 from pose.missing_joints import estimate_missing, missing
 from pose.skeleton import JOINTS
@@ -48,6 +48,11 @@ def read_people(path, form=AUTO, sides=None, photo=None):
                         f"{path}: only {max(known)} of {len(JOINTS)} joints are known; {LEAST_KNOWN} or more are needed")
     people = [_completed(*pose) for pose, number in zip(found, known) if number >= LEAST_KNOWN]
     return sorted(people, key=lambda pose: -float(np.prod(np.ptp(pose.joints[~pose.estimated], axis=0))))
+
+
+def is_of_several_pictures(path, form=AUTO):
+    """Whether a JSON file names several pictures and holds the people of each, as COCO's do; errors as of :func:`read_people`."""
+    return names_pictures(_read_json(path), path, form)
 
 
 def read_pose(path, size=None):

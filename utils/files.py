@@ -75,3 +75,15 @@ def replaced_folder(folder):
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def beside_weights(weights, name):
+    """The path of a file that lies beside trained weights.
+
+    Args:
+        weights: a run's folder, its checkpoints folder, a pretrained folder, or a file of weights in one of them.
+        name: of the file.
+    """
+    weights = Path(weights)
+    folder = weights.parent if weights.is_file() else weights
+    return (folder.resolve().parent if folder.name == "checkpoints" else folder) / name

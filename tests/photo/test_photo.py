@@ -24,7 +24,7 @@ from photo.motions import Sample, painted_crop
 from photo.options import PhotoRequest
 from photo.photo_list import Photo, name_photos
 from photo.plan import choose_actions
-from photo.timing import TIMING
+from photo.timing import FAR, TIMING, closed
 from pose import DETECTORS, detector_class, keypoint_rcnn
 from pose.detector import Detector, DetectorError, Person
 from pose.masks import read_mask, write_mask
@@ -126,6 +126,25 @@ def test_clips_without_stutter_and_without_a_jump(studio):
     np.testing.assert_array_equal(joints[1:3 * STEPS], joints[:3 * STEPS:-1])
     clip = frames_of(studio.out / "me_golf_swing_1.mp4", 24).astype(int)
     assert len(clip) == 2 * 3 * STEPS and np.abs(clip[1] - clip[-1]).mean() < 3 < np.abs(clip[1] - clip[3 * STEPS]).mean()
+
+
+def test_clips_that_end_where_they_close(studio):
+    """The poses are the sampled ones, drawn to the first; clips are shorter, and of a motion that strays a warning tells."""
+    argv = ("--formats", "mp4,poses", "--no_whole", "--steps", 12, "--choose", "random")
+    assert studio.run(*argv).status == 0
+    plain = [read_poses(studio.out / f"me_golf_swing_{number}.json")[0] for number in (1, 2)]
+    outcome = studio.run(*argv, "--loop", "close")
+    lengths = []
+    for number, motion in enumerate(plain, 1):
+        expected, apart = closed(motion)
+        joints, _ = read_poses(studio.out / f"me_golf_swing_{number}.json")
+        np.testing.assert_allclose(joints, expected, atol=0.03)
+        assert len(frames_of(studio.out / f"me_golf_swing_{number}.mp4")) == len(joints)
+        told = [text for text in outcome.warnings if f"golf_swing, sample {number}: the person does not come back" in text]
+        assert len(told) == (apart > FAR)
+        lengths.append(len(joints))
+    low, high = sorted(lengths)
+    assert f"2 clips of {f'{low} to {high}' if low < high else low} pictures" in outcome.out
 
 
 def test_length_in_seconds_and_steps_that_were_not_learned(studio):
@@ -394,6 +413,26 @@ def test_a_pose_of_another_program_becomes_clips(studio):
         f"{studio.pose}: right_wrist is missing; estimated from the other joints"]
     joints, _ = read_poses(studio.out / "me_golf_swing_1.json")
     assert np.abs(joints[0] - pose_in(SIZE)).max() < 0.02
+
+
+def test_a_coco_file_has_the_poses_of_several_photos(studio):
+    """A photo that it does not name is told, and the others are finished; a file of one picture is not taken for two photos."""
+    names, people = ["me.png", "you.png", "none.png"], []
+    for number, name in enumerate(names):
+        Image.fromarray(draw_photo()).save(studio.folder / name)
+        own = (pose_in(SIZE) + 3 * number)[[0, 0, 0, 0, 0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11]]       # COCO's order and sides
+        people.append({"image_id": number, "keypoints": np.concatenate([own, np.full((17, 1), 2)], 1).ravel().tolist()})
+    images = [{"id": number, "file_name": name} for number, name in enumerate(names)]
+    photos = [studio.folder / name for name in names]
+    studio.pose.write_text(json.dumps({"images": images, "annotations": people[:2]}))
+    outcome = studio.run("--samples", 1, "--formats", "poses", photos=photos)
+    assert outcome.status == 1 and "poses of 2 pictures, none of them named like none.png" in outcome.err
+    for number, stem in enumerate(("me", "you")):
+        joints, _ = read_poses(studio.out / f"{stem}_golf_swing_1.json")
+        assert np.abs(joints[0] - pose_in(SIZE) - 3 * number).max() < 0.02
+    studio.out = studio.folder / "refused"
+    studio.pose.write_text(json.dumps({"images": images, "annotations": people[:1]}))
+    studio.refused("for 3 photos give a folder with a file for each, like me.json, or a COCO file that names them", photos=photos)
 
 
 def test_bad_photos(studio):

@@ -8,7 +8,17 @@ from conftest import ROOT
 from dataset.pair_list import read_list
 from photo import timing
 from photo.options import PhotoRequest
-from photo.timing import TIMING, Timing, measure_timing, read_timing, steps_of, there_and_back, with_between, write_timing
+from photo.timing import (
+    TIMING,
+    Timing,
+    closed,
+    measure_timing,
+    read_timing,
+    steps_of,
+    there_and_back,
+    with_between,
+    write_timing,
+)
 from utils.errors import UserError
 
 REQUEST = PhotoRequest([], None)
@@ -32,6 +42,21 @@ def test_there_and_back_repeats_without_a_double():
     assert there_and_back(2).tolist() == [0, 1]
 
 
+def test_a_motion_ends_where_it_closes():
+    """A round of ten steps, which is not quite the first pose at its end, in a motion that goes on."""
+    turns = 2 * np.pi * np.arange(17) / 10
+    centre = np.random.default_rng(0).uniform(0, 100, (13, 2))
+    motion = centre + 5 * np.stack([np.cos(turns), np.sin(turns)], -1)[:, None] + 0.01 * np.arange(17)[:, None, None]
+    part, apart = closed(motion)
+    assert len(part) == 10 and apart == pytest.approx(0.1 * 2 ** 0.5 / np.ptp(motion[0], 0).max())
+    np.testing.assert_array_equal(part[0], motion[0])
+    steps = np.linalg.norm(np.diff(part, axis=0, append=part[:1]), axis=-1)
+    np.testing.assert_allclose(steps, 10 * np.sin(np.pi / 10), rtol=1e-9)      # also the step back to the beginning
+    assert len(closed(motion[:9])[0]) == 8, "it comes nearest at its end"
+    assert len(closed(np.repeat(motion[:1], 9, 0))[0]) == 3, "a third at least"
+    assert closed(motion[:2])[0].shape == (2, 13, 2) and len(closed(motion[:3])[0]) == 2
+
+
 def test_steps():
     assert steps_of(REQUEST, 8) == 16 and steps_of(REQUEST._replace(steps=5), 8) == 5
     assert steps_of(REQUEST._replace(seconds=1.5), 8) == 12 and steps_of(REQUEST._replace(seconds=0.01), 8) == 1
@@ -49,8 +74,11 @@ def test_frame_rates_follow_from_the_gaps_of_a_list(lists, tmp_path):
             assert found.fps[rows.actions[number]] == pytest.approx(30 / known.mean(), abs=0.01)
     assert found.fps and found.steps == 5
     write_timing(tmp_path / TIMING, found)
-    assert read_timing(tmp_path) == read_timing(tmp_path / "checkpoints") == found
-    assert read_timing(tmp_path / "elsewhere") == Timing() == read_timing(tmp_path / TIMING)
+    weights = tmp_path / "checkpoints" / "generator.pt"
+    weights.parent.mkdir()
+    weights.touch()
+    assert read_timing(tmp_path) == read_timing(weights.parent) == read_timing(weights) == found
+    assert read_timing(tmp_path / "elsewhere") == Timing()
 
 
 @pytest.mark.parametrize("content", ["{", [], {"fps": {"a": 0}, "steps": 3}, {"fps": {"a": "x"}, "steps": 3},
