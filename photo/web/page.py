@@ -41,18 +41,17 @@ def build_page(studio, root):
     def folder_of(request):
         return root / request.session_hash
 
-    @told(4, root)
+    @told(5, root)
     def find(upload, person, request: gr.Request):
+        yield "", line("Looking for the person ...") if upload else "", None, gr.Button(interactive=False), ""
         if upload is None:
-            yield "", "", None, gr.Button(interactive=False)
             return
         uploads[request.session_hash].add(Path(upload))
-        yield "", line("Looking for the person ..."), None, gr.Button(interactive=False)
         placed = studio.open_photo(folder_of(request), Path(upload), int(person))
         frame = f'<iframe title="Where are the joints?" srcdoc="{escape(placed.page)}"></iframe>'
         say = "Found. Drag joints that are wrong, then make clips." if placed.found else (
             "No person was found. Drag the joints of the figure into place.")
-        yield frame, line(say), placed.photo, gr.Button(interactive=True)
+        yield frame, line(say), placed.photo, gr.Button(interactive=True), gr.skip()
 
     @told(2, root)
     def make(photo, pose, action, motion, seconds, samples, seed, request: gr.Request):
@@ -95,7 +94,7 @@ def build_page(studio, root):
                 told_line = gr.HTML(elem_id="line")
                 joints = gr.HTML(elem_id="joints")
         clips = gr.HTML(elem_id="clips", js_on_load=SHOW)
-        gr.on([upload.change, person.change], find, [upload, person], [joints, told_line, opened, start], **WORK)
+        gr.on([upload.change, person.change], find, [upload, person], [joints, told_line, opened, start, clips], **WORK)
         start.click(make, [opened, pose, action, motion, seconds, samples, seed], [clips, told_line], js=READ_POSE, **WORK)
         page.unload(leave)
     return page.queue(max_size=WAITING)

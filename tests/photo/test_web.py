@@ -201,6 +201,10 @@ def test_from_a_photo_to_playing_clips(visit, photo, server, tmp_path):
     assert frames.shape == (len(poses), SIDE, SIDE, 3) and np.abs(frames[0] - given).mean() < 5, "the photo comes first"
     carried_over(visit, written, seen, tmp_path)
     kept = visit.find("#clips a").get_property("href")
+    assert visit.find("#clips video").size["height"] <= 0.75 * visit.browser.execute_script("return window.innerHeight") + 1
+    visit.give(photo)
+    soon(lambda: not visit.all("#clips video"))                      # those of the photo before
+    soon(lambda: visit.line().startswith("Found."))
     visit.browser.get("about:blank")                                 # the visit ends
     soon(lambda: not server.files(), 30)
     with pytest.raises(HTTPError):
