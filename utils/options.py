@@ -51,8 +51,8 @@ def _add_shared_options(parser):
     parser.add_argument("--name", default="", help="suffix of the run's name, which is the config's base name + this")
     parser.add_argument("--output_path", default=".", type=at_home, help="folder for outputs/<run>/ and logs/<run>/")
     parser.add_argument("--seed", type=int, default=7, help="seed of the initial weights, the order of the rows and the noise")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
-                        help="override a key of the config, e.g. --set batch_size=8 --set pose_loss.kl=0.01")
+    parser.add_argument("--set", action="extend", nargs="+", default=[], metavar="KEY=VALUE",
+                        help="override keys of the config, e.g. --set batch_size=8 pose_loss.kl=0.01")
     parser.add_argument("--resume", action="store_true", help="continue (or test) this run from its newest checkpoint")
     parser.add_argument("--iteration", type=int, metavar="N", help="use the checkpoint of this iteration instead of the newest")
     parser.add_argument("--pretrain", metavar="DIR", type=at_home,

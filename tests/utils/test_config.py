@@ -1,6 +1,7 @@
 """Configuration files: the published numbers, what is accepted, what is refused and how it is told."""
 import dataclasses
 import re
+import sys
 import warnings
 
 import pytest
@@ -14,6 +15,7 @@ from trainer_actvae import Trainer
 from utils import schema
 from utils.config import WITHOUT_EFFECT, dump_config, overridden_keys
 from utils.errors import UserError
+from utils.options import parse_options
 from utils.schema import Config
 from utils_file import load_config
 
@@ -268,6 +270,12 @@ def test_overrides_win_over_the_file_and_later_ones_over_earlier(load):
                   "actions=[walk, run]", "data_root=a=b", "pose_loss={reconstruction: 3}")
     assert (config.lr, config.actvae.z_dim, config.actions, config.data_root) == (1e-4, 7, ["walk", "run"], "a=b")
     assert (config.pose_loss.kl, config.pose_loss.reconstruction) == (0.01, 3)
+
+
+def test_one_option_may_set_several_keys(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["script.py", "--config", "x.yaml", "--set", "lr=1", "imsize=64",
+                                     "--set", "actvae.z_dim=8"])
+    assert parse_options("").set == ["lr=1", "imsize=64", "actvae.z_dim=8"]
 
 
 def test_a_block_sets_the_same_keys_as_dots():

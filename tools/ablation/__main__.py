@@ -123,7 +123,7 @@ def earlier_results(path, conditions, configs):
 
 def parse_options():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a key for every row")
+    parser.add_argument("--set", action="extend", nargs="+", default=[], metavar="KEY=VALUE", help="override a key for every row")
     parser.add_argument("--seconds", type=float, default=60,
                         help="processor time (not a GPU's) for which a row is trained (default: %(default)s)")
     parser.add_argument("--rows", nargs="*", metavar="TEXT", help="only rows whose name holds one of these")
