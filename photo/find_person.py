@@ -9,6 +9,7 @@ import numpy as np
 
 from photo.crop import pose_boxes, shown_whole
 from photo.photo_file import read_alpha
+from photo.photo_list import MASK_FILES, POSE_FILES, file_for
 from photo.pose_page import write_pose_page
 from pose import detector_class, find_people
 from pose.detector import DetectorError, Person
@@ -95,7 +96,7 @@ class PersonFinder:
 
     def _of_file(self, pixels, photo):
         """The person of the request among those of the pose file."""
-        path = pose_file(self.request.pose, photo)
+        path = file_for(self.request.pose, *(f"{photo.path.stem}{ending}" for ending in POSE_FILES))
         poses = read_people(path, self.request.pose_format, self.request.sides, photo.path.name)
         pose = poses[self._number(pixels, photo, [_as_person(pose) for pose in poses])]
         return person_of_pose(pose, pixels.shape[:2], path)
@@ -114,7 +115,7 @@ class PersonFinder:
     def _given_mask(self, pixels, photo):
         """The mask that the user gives, in a file or as the photo's alpha channel, and its place for messages; or None twice."""
         if self.request.mask is not None:
-            path = mask_file(self.request.mask, photo)
+            path = file_for(self.request.mask, *(f"{photo.path.stem}{ending}" for ending in MASK_FILES))
             return read_mask(path, pixels.shape[:2]), path
         mask = read_alpha(photo.path)
         return mask, None if mask is None else f"{photo.path}, alpha channel"
@@ -204,19 +205,3 @@ def person_of_pose(pose, size, path):
 
 def _as_person(pose):
     return Person(pose_boxes(pose.joints), 1.0, pose.joints, pose.visible)
-
-
-def pose_file(path, photo):
-    """The pose file of a photo: a file itself, or in a folder OpenPose's `NAME_keypoints.json` or else `NAME.json`."""
-    return _of_folder(path, photo, "_keypoints.json", ".json")
-
-
-def mask_file(path, photo):
-    """The mask file of a photo: a file itself, or in a folder `NAME_mask.png` or else `NAME.png`."""
-    return _of_folder(path, photo, "_mask.png", ".png")
-
-
-def _of_folder(path, photo, *endings):
-    """A file itself, or the first file in a folder that is the photo's name and an ending; the last one if none is there."""
-    files = [path / f"{photo.path.stem}{ending}" for ending in endings] if path.is_dir() else [path]
-    return next((file for file in files if file.is_file()), files[-1])

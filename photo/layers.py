@@ -9,13 +9,13 @@ import torch
 
 from photo.crop import crop_person
 from photo.photo_file import read_photo
+from photo.photo_list import LAYERS, PLATE, file_for
 from utils.errors import UserError
 from utils.media import write_image
 from utils.transform import as_image, as_pictures, pose_to_picture, resized
 
 MARGIN = 0.25             # around the person: what the plate is filled with, as a share of the longer side of the person's box
 FAINT = 0.1               # pixels of which the mask holds less say nothing of where the person is
-PLATE, FOLDER = "plate.png", "_layers"
 
 
 def prepare_crop(trainer, crop, picture, pose):
@@ -77,8 +77,7 @@ def read_plate(path, photo, size):
     Raises:
         UserError: no such picture, or one of another size.
     """
-    if path.is_dir():
-        path = next((place for place in (path / f"{photo.stem}{FOLDER}" / PLATE, path / PLATE) if place.is_file()), path / PLATE)
+    path = file_for(path, f"{photo.stem}{LAYERS}/{PLATE}", PLATE)
     plate = read_photo(path)
     if plate.shape[:2] != tuple(size):
         raise UserError(f"{path}: this plate is {plate.shape[1]} x {plate.shape[0]} pixels, the photo is {size[1]} x {size[0]}; "

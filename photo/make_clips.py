@@ -11,10 +11,10 @@ from tqdm import tqdm
 from photo.clip_files import remove_older, write_clip, write_clips_page
 from photo.crop import Subject, shown_whole
 from photo.find_person import PersonFinder
-from photo.layers import FOLDER, find_plate, read_plate, write_layers
+from photo.layers import find_plate, read_plate, write_layers
 from photo.motions import draw_motion, paint_motions
 from photo.photo_file import read_photo
-from photo.photo_list import name_photos, work_on_each
+from photo.photo_list import LAYERS, name_photos, work_on_each
 from photo.plan import plan_motions
 from photo.pose_page import write_pose_page
 from photo.timing import BACK, Timing, there_and_back
@@ -137,7 +137,7 @@ def find_motions(trainer, finder, photo, motions_of, request):
         write_mask(request.folder / f"{photo.stem}_mask.png", mask)
         whole = draw_mask(whole, resized(mask, whole.shape[:2]))
     if request.layers:
-        write_layers(request.folder / f"{photo.stem}{FOLDER}", trainer, subject)
+        write_layers(request.folder / f"{photo.stem}{LAYERS}", trainer, subject)
     write_image(request.folder / f"{photo.stem}_pose.jpg", draw_skeleton(whole, person.joints * ratio, person.visible))
     return samples
 

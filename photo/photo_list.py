@@ -4,11 +4,14 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from photo.layers import FOLDER, PLATE
 from pose.pose_file import is_of_several_pictures
 from utils.errors import FailedRun, UserError
 
 NAME_LENGTH = 80          # characters of a photo's name in the names of its clips
+# how the names of files go on that belong to a photo, in a folder that the user gives
+POSE_FILES = ("_keypoints.json", ".json")                # OpenPose's name first
+MASK_FILES = ("_mask.png", ".png")
+PLATE, LAYERS = "plate.png", "_layers"                   # the plate lies in the folder of the layers
 
 
 class Photo(NamedTuple):
@@ -35,9 +38,9 @@ def name_photos(request):
         taken.add(stem)
         photos.append(Photo(path, stem))
     for option, given, ending in (("--pose", request.pose, ".json, or a COCO file that names them"),
-                                  ("--mask", request.mask, "_mask.png"), ("--plate", request.plate, f"{FOLDER}/{PLATE}")):
+                                  ("--mask", request.mask, "_mask.png"), ("--plate", request.plate, f"{LAYERS}/{PLATE}")):
         if given and len(photos) > 1 and not given.is_dir() and not (
-                given == request.pose and is_of_several_pictures(given, request.pose_format)):
+                option == "--pose" and is_of_several_pictures(given, request.pose_format)):
             raise UserError(f"{option} {given}: for {len(photos)} photos give a folder with a file for each, like "
                             f"{photos[0].path.stem}{ending}")
     try:
@@ -45,6 +48,12 @@ def name_photos(request):
     except OSError as error:
         raise UserError(f"{request.folder}: this folder for the clips cannot be made ({error.strerror})") from None
     return photos
+
+
+def file_for(path, *names):
+    """A file itself, or of a folder the first file that has one of these names; the last one if it has none."""
+    files = [path / name for name in names] if path.is_dir() else [path]
+    return next((file for file in files if file.is_file()), files[-1])
 
 
 def work_on_each(photos, work):
