@@ -6,7 +6,7 @@ import io
 
 import cv2
 import numpy as np
-import scipy.io
+import scipy
 
 from utils.files import write_bytes
 

@@ -160,35 +160,38 @@ def movement(source_pose, target_pose):
     return way[:, joints].amax(-1).sqrt()
 
 
-def moved_grid(maps, size, offset=None, box=(slice(None), slice(None))):
+def moved_grid(maps, size, offset=None):
     """Points of the source that a target picture shows, part by part.
 
     Args:
         maps: (B, K, 2, 3) of :func:`part_maps`.
         size: (height, width) of the target picture.
-        offset: None or (B, K, 2, h, w), added to the points.
-        box: rows and columns of the target picture that are wanted, as slices; by default all.
+        offset: None or (B, K, 2, height, width), added to the points.
     Returns:
-        (B, K, h, w, 2).
+        (B, K, height, width, 2).
     """
     with full_precision(maps):
-        points = picture_points(size, maps)[box]                                            # (h, w, 2)
-        flat = F.pad(points.flatten(0, 1), (0, 1), value=1)                                 # (h w, 3) x, y, 1
-        grid = (flat @ maps.mT).unflatten(2, points.shape[:2])                              # (B, K, h, w, 2)
+        points = picture_points(size, maps).flatten(0, 1)                                   # (h w, 2)
+        grid = (F.pad(points, (0, 1), value=1) @ maps.mT).unflatten(2, size)                # (B, K, h, w, 2)
         return grid if offset is None else grid + offset.movedim(2, -1)
 
 
-def sample_parts(layers, grid, mode="bilinear"):
+def sample_parts(layers, grid):
     """Look every part's layer up at its own points.
 
     Args:
         layers: (B, K, C, P, P), one picture for each part.
         grid: (B, K, height, width, 2) of :func:`moved_grid`.
-        mode: of torch's `grid_sample`; "bicubic" keeps more detail and takes longer.
     Returns:
         (B, K, C, height, width); points outside the picture show its border.
     """
     with full_precision(layers):
-        sampled = F.grid_sample(layers.flatten(0, 1), grid.flatten(0, 1), mode=mode, padding_mode="border",
-                                align_corners=False)
+        sampled = F.grid_sample(layers.flatten(0, 1), grid.flatten(0, 1), padding_mode="border", align_corners=False)
         return sampled.unflatten(0, grid.shape[:2])
+
+
+def sample_points(picture, points, mode="bilinear"):
+    """Look a picture (C, P, P) up at single points (n, 2): (C, n). Points outside show its border. `mode` is that of torch's
+    `grid_sample`; "bicubic" keeps more detail and takes longer."""
+    with full_precision(picture):
+        return F.grid_sample(picture[None], points[None, None], mode=mode, padding_mode="border", align_corners=False)[0, :, 0]

@@ -21,6 +21,7 @@ Ronneberger et al., U-Net, 2015.
 
 Axes: as in networks.body_parts; s = `size`.
 """
+import itertools
 from typing import NamedTuple
 
 import torch
@@ -35,7 +36,9 @@ from networks.body_parts import (
     moved_grid,
     movement,
     part_maps,
+    picture_points,
     sample_parts,
+    sample_points,
     torso_length,
 )
 from networks.cutout_parts import BODY, HELD, NOTHING, held_by, held_to_forearm, part_colours, part_weight, resize
@@ -52,6 +55,7 @@ SHIFT = 0.15                   # how far the network may shift a part's pixels, 
 RESIDUAL = 0.4                 # how far it may change a colour, of [-1, 1]
 BAND = 0.18                    # of the torso's length: how far from its edge the silhouette may be corrected
 FAINT = 1e-3                   # weight of a part where it has no pixels, so that every pixel of the silhouette has a colour
+UNSEEN = 2e-3                  # share of a pixel's colour, or of its silhouette, that hardly changes a grey level of 8 bits
 FOG = 0.2                      # a silhouette of less is nothing, and of 1 - FOG is all, in front of another background
 SURE = 4.0                     # logits of the silhouette where the moved mask is 0 or 1
 
@@ -75,7 +79,7 @@ class Joined(NamedTuple):
     band: torch.Tensor         # (B, 1, s, s) 1 where the silhouette may be corrected
     shifts: torch.Tensor       # (B, K, 2, s, s) of each part's pixels, normalised
     faint: torch.Tensor        # (B, K, s, s) each part's weight where it has no pixels
-    seen: torch.Tensor         # (B, K, s, s) where a part may show
+    shown: torch.Tensor        # (B, K, s, s) bool, where a part shows enough to change a grey level
     maps: torch.Tensor         # (B, K, 2, 3) of the parts
     gate: torch.Tensor         # (B, 1, s, s) 0 where nothing moves
 
@@ -195,8 +199,11 @@ class CutoutGenerator(Generator):
         order, residual, edge, shifts = self.join(told).split((K, 3, 1, 2 * K), 1)
         shifts = SHIFT * torch.tanh(shifts.unflatten(1, (K, 2))) * gate[..., None, None, None]
         band = self.band(silhouette) * (there.amin(1, keepdim=True) < BODY)
-        return Joined(self.order[:, None, None] + order.clamp(-8, 8), RESIDUAL * most * torch.tanh(residual), most * edge,
-                      band, shifts, faint, (alphas > 0) | (there < BODY), maps, self.gate(gate, prepared.small[:, :, 3], alphas))
+        order = self.order[:, None, None] + order.clamp(-8, 8)
+        weights = part_weight(alphas, faint, order)                                                  # (B, K, s, s)
+        shown = (weights > UNSEEN * weights.sum(1, keepdim=True)) & (corrected(silhouette, most * edge, band) > UNSEEN)
+        return Joined(order, RESIDUAL * most * torch.tanh(residual), most * edge, band, shifts, faint, shown, maps,
+                      self.gate(gate, prepared.small[:, :, 3], alphas))
 
     @staticmethod
     def gate(moving, here, there):
@@ -207,9 +214,9 @@ class CutoutGenerator(Generator):
         return blurred(F.max_pool2d(changed, 2 * AROUND + 1, 1, AROUND), 1)
 
     @staticmethod
-    def moved(layers, grid, mode="bilinear"):
+    def moved(layers, grid):
         """Colours (B, K, 3, h, w) and alphas (B, K, h, w) of the parts in their places."""
-        layers = sample_parts(layers, grid, mode)
+        layers = sample_parts(layers, grid)
         inside = (grid.abs() <= 1).all(-1)
         return layers[:, :, :3], layers[:, :, 3].clamp(0, 1) * inside
 
@@ -219,8 +226,8 @@ class CutoutGenerator(Generator):
         weights = part_weight(alphas, faint, order)                                        # (B, K, h, w)
         return (colours * weights[:, :, None]).sum(1) / weights.sum(1, keepdim=True)
 
-    def cut_out(self, prepared, target_pose, size=None, mode="bilinear"):
-        """The person in the target pose, without a background; `mode` as for :func:`networks.body_parts.sample_parts`.
+    def cut_out(self, prepared, target_pose, size=None):
+        """The person in the target pose, without a background.
 
         Returns:
             colours (B, 3, size, size) in [-1, 1], the silhouette (B, 1, size, size) and the gate (B, 1, s, s).
@@ -228,7 +235,7 @@ class CutoutGenerator(Generator):
         size = (size or prepared.source.shape[-1],) * 2
         joined = self.join_parts(prepared, target_pose)
         shifts = resize(joined.shifts, size)
-        colours, alphas = self.moved(prepared.layers, moved_grid(joined.maps, size, shifts), mode)
+        colours, alphas = self.moved(prepared.layers, moved_grid(joined.maps, size, shifts))
         person = self.person(colours, alphas, resize(joined.faint, size), resize(joined.order, size))
         person = (person + resize(joined.colours, size)).clamp(-1, 1)
         return person, corrected(alphas.amax(1, keepdim=True), joined.edge, joined.band), joined.gate
@@ -283,36 +290,26 @@ class CutoutGenerator(Generator):
 
     def cut_out_finely(self, prepared, target_pose, size=None):
         """As :meth:`cut_out`, but the parts' pixels are looked up by bicubic interpolation, which loses less detail, and only
-        where a part may show. What is left out are weights so faint that a pixel changes by less than a grey level of 8 bits.
+        where a part shows. What is left out is faint: one pixel of ten thousand changes by more than a grey level of 8 bits.
         """
         size = (size or prepared.source.shape[-1],) * 2
         joined = self.join_parts(prepared, target_pose)
-        total = prepared.source.new_zeros(len(target_pose), 3, *size)
-        weights, moved = torch.full_like(total[:, :1], NOTHING), torch.zeros_like(total[:, :1])
-        for part in range(K):
-            box = self.part_box(joined, part, size)
-            if box is None:
-                continue
-            one = slice(part, part + 1)
-            shift = resize(joined.shifts[:, part], size)[box][:, None]                     # (B, 1, 2, h, w)
-            grid = moved_grid(joined.maps[:, one], size, box=box[1:]) + shift.movedim(2, -1)
-            colours, alpha = self.moved(prepared.layers[:, one], grid, "bicubic")          # (B, 1, 3, h, w), (B, 1, h, w)
-            weight = part_weight(alpha, *(resize(field[:, one], size)[box] for field in (joined.faint, joined.order)))
-            total[box] += weight * colours[:, 0]
-            weights[box] += weight
-            moved[box] = torch.maximum(moved[box], alpha)
+        told = torch.cat([joined.shifts, joined.faint[:, :, None], joined.order[:, :, None]], 2)     # (B, K, 4, s, s)
+        shown = F.interpolate(F.max_pool2d(joined.shown.float(), 5, 1, 2), size).flatten(2) > 0      # (B, K, h w)
+        points = picture_points(size, joined.maps).flatten(0, 1)                           # (h w, 2)
+        total = prepared.source.new_zeros(len(target_pose), 3, len(points))
+        weights, moved = torch.full_like(total[:, :1], NOTHING), torch.zeros_like(total[:, :1])      # (B, 1, h w) each
+        for row, part in itertools.product(range(len(target_pose)), range(K)):
+            here = shown[row, part].nonzero()[:, 0]                                        # (n,)
+            shift, faint, order = sample_points(told[row, part], points[here]).split((2, 1, 1))      # (., n)
+            matrix = joined.maps[row, part]                                                # (2, 3)
+            moved_from = points[here] @ matrix[:, :2].mT + matrix[:, 2] + shift.mT         # (n, 2)
+            layer = sample_points(prepared.layers[row, part], moved_from, "bicubic")       # (4, n)
+            alpha = layer[3:].clamp(0, 1) * (moved_from.abs() <= 1).all(-1)                # (1, n)
+            weight = part_weight(alpha, faint, order)
+            total[row, :, here] += weight * layer[:3]
+            weights[row, :, here] += weight
+            moved[row, :, here] = torch.maximum(moved[row, :, here], alpha)
+        total, weights, moved = (values.unflatten(2, size) for values in (total, weights, moved))
         person = (total / weights + resize(joined.colours, size)).clamp(-1, 1)
         return person, corrected(moved, joined.edge, joined.band), joined.gate
-
-    def part_box(self, joined, part, size):
-        """Where in a picture of `size` (h, w) a part may show in any row, as slices; None if nowhere."""
-        way = 1 + int(torch.ceil(joined.shifts[:, part].abs().amax() * self.size / 2))    # pixels of the network's
-        seen = joined.seen[:, part].any(0)                                                 # (s, s)
-        sides = []
-        for axis, side in zip((1, 0), size):
-            where = seen.any(axis).nonzero().flatten()
-            if not len(where):
-                return None
-            ratio = side / self.size
-            sides.append(slice(max(0, int((where[0] - way) * ratio)), min(side, int((where[-1] + 1 + way) * ratio + 1))))
-        return ..., *sides

@@ -10,7 +10,7 @@ import json
 from typing import NamedTuple
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
+import scipy
 
 import utils.errors
 from dataset.pair_list import read_list
@@ -57,7 +57,7 @@ def with_between(motion, fps):
     """
     times = max(1, round(SMOOTH_FPS / fps))
     wanted = np.arange((len(motion) - 1) * times + 1) / times
-    return PchipInterpolator(np.arange(len(motion)), motion)(wanted), times * fps
+    return scipy.interpolate.PchipInterpolator(np.arange(len(motion)), motion)(wanted), times * fps
 
 
 def there_and_back(count):

@@ -6,7 +6,7 @@ line's end.
 """
 import cv2
 import numpy as np
-from scipy.ndimage import median_filter
+import scipy
 
 from pose.held_things import BESIDE, PERSON, REACH, UNIT, cut, find_held, person_unit, ridges, strip_matrix
 
@@ -71,7 +71,8 @@ def shaft(lab, line, thing, middle, edge):
         other = smooth[(path + side * away).clip(0, len(lab) - 1), columns]
         across = smooth[(path + side * np.arange(1, most + 1)[:, None]).clip(0, len(lab) - 1), columns]          # (most, w, 3)
         likeness = ((across - other) * (own - other)).sum(-1) / ((own - other) ** 2).sum(-1).clip(1e-3)
-        halves.append(median_filter(np.cumprod(likeness > 0.5, 0).sum(0), round(SMOOTH * SCALE * UNIT), mode="nearest") + 0.5)
+        half = np.cumprod(likeness > 0.5, 0).sum(0)                                         # (w,) pixels
+        halves.append(scipy.ndimage.median_filter(half, round(SMOOTH * SCALE * UNIT), mode="nearest") + 0.5)
     rows = np.arange(len(lab))[:, None] - path
     return ((np.where(rows < 0, halves[0], halves[1]) - np.abs(rows)) / edge + 1).clip(0, 1).astype(np.float32)
 

@@ -2,6 +2,7 @@
 import torch
 
 PAINT_BATCH = 32                             # pictures that are painted at once
+LEAST_BATCH = 4                              # poses of a source, however large it is
 PAINT_PIXELS = PAINT_BATCH * 64 ** 2         # the limit of their pixels; fewer larger pictures are painted at once
 
 
@@ -31,15 +32,16 @@ def paint(generator, source, source_pose, poses, action, size, mask=None, prepar
 
 def _paint_prepared(generator, source, source_pose, poses, action, size, mask, ready, alone):
     """As :func:`paint`; each source is prepared once for all its poses."""
-    most = max(1, min(PAINT_BATCH, PAINT_PIXELS // size ** 2))
+    most = max(1, min(PAINT_BATCH, PAINT_PIXELS // size ** 2))           # sources of one batch
     painted = source.new_empty(*poses.shape[:2], 4 if alone else 3, size, size)
     for rows in torch.arange(len(poses), device=poses.device).split(most):
         masked = {} if mask is None else {"mask": mask[rows]}
         prepared = (generator.prepare(source[rows], source_pose[rows], **masked) if ready is None else
                     type(ready)(*(value[rows] for value in ready)))
         pairs = torch.cartesian_prod(torch.arange(len(rows)), torch.arange(poses.shape[1]))          # (b * T, 2)
-        for row, step in (some.to(poses.device).unbind(1) for some in pairs.split(most)):
-            of_rows = type(prepared)(*(value[row] for value in prepared))
+        for row, step in (some.to(poses.device).unbind(1) for some in pairs.split(max(most, LEAST_BATCH))):
+            of_rows = type(prepared)(*(value.expand(len(row), *value.shape[1:]) if len(rows) == 1 else value[row]
+                                       for value in prepared))
             pose = poses[rows[row], step]
             painted[rows[row], step] = (generator.paint_person(of_rows, pose, size) if alone else
                                         generator.paint(of_rows, pose, action[rows[row]], size)).to(painted.dtype)

@@ -5,8 +5,7 @@ Axes: N frames in which people were detected, J = 13 joints. Coordinates in pixe
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
-from scipy.signal import savgol_filter
+import scipy
 
 # a person continues a track if the boxes overlap by MIN_IOU or the joints' median shift is at most MAX_SHIFT person sizes; that
 # limit grows with the time without a detection, up to MAX_LOST_SHIFT
@@ -40,7 +39,8 @@ def main_person(people, times):
     for frame, found in enumerate(people):
         if tracks and found:
             score = np.array([[_likeness(track, person, frame) for person in found] for track in tracks])
-            pairs = [(track, person) for track, person in zip(*linear_sum_assignment(-score)) if score[track, person] > 0]
+            matched = zip(*scipy.optimize.linear_sum_assignment(-score))
+            pairs = [(track, person) for track, person in matched if score[track, person] > 0]
         else:
             pairs = []
         for track, person in pairs:
@@ -153,7 +153,7 @@ def smooth(joints, trusted, times):
     for joint in range(joints.shape[1]):
         for start, stop in runs(trusted[:, joint]):
             if stop - start >= window:
-                smoothed[start:stop, joint] = savgol_filter(joints[start:stop, joint], window, ORDER, axis=0)
+                smoothed[start:stop, joint] = scipy.signal.savgol_filter(joints[start:stop, joint], window, ORDER, axis=0)
     return smoothed
 
 

@@ -3,6 +3,7 @@ samples.
 
 Axes: as in :mod:`tools.forecasting.protocol`, and K samples.
 """
+import math
 import time
 
 import torch
@@ -15,7 +16,8 @@ from training.augment import augment, draw_views
 from training.ema import EMA
 from utils.schema import AugmentConfig
 
-MEMBERS, BATCH, RATE, WARMUP = 2, 256, 0.0015, 100
+MEMBERS, BATCH, RATE, WARMUP = 1, 256, 0.002, 100
+LAST_RATE = 0.01           # of RATE; the learning rate falls to it along half a cosine
 AUGMENT = AugmentConfig(mirror=True, rotate=0.1, stretch=0.1, zoom=0.1, shift=0.05, speed=0.2)
 AT_ONCE = 256             # rows that are sampled together
 
@@ -44,18 +46,20 @@ def train(rows, actions, history, minutes, seed=7):
     """
     torch.manual_seed(seed)
     random = torch.Generator().manual_seed(seed)
-    model, ema, end, iteration = build(actions, history), EMA(0.9995), time.monotonic() + 60 * minutes, 0
+    model, ema, iteration = build(actions, history), EMA(0.999), 0
     ema.add("motion", model)
     optimizer = torch.optim.AdamW(model.parameters(), RATE, betas=(0.9, 0.99), weight_decay=0.1, fused=True)
-    with tqdm(unit="it", desc=f"training, history {history}") as bar:
-        while time.monotonic() < end:
+    start, share = time.monotonic(), 0.0                           # share of the minutes that are over
+    with tqdm(unit="it", desc=f"training, history {history}", mininterval=5) as bar:
+        while share < 1:
             some = torch.randint(len(rows.action), (BATCH,), generator=random)
             views = draw_views(BATCH, AUGMENT, random)
             poses, _ = augment(rows.poses[some], torch.full((BATCH,), STEPS + 1), views)     # repeated last frames count, too
             action = rows.action[some] if actions > 1 else torch.zeros_like(rows.action[some])
             noise = torch.randn(model.rollouts(STEPS), 1, BATCH, model.z_dim, generator=random)
             loss = sum(model(poses[:, 1:], action, noise, before=seen_before(poses, history)).values())
-            optimizer.param_groups[0]["lr"] = RATE * min(1, (iteration + 1) / WARMUP)
+            falling = LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * share)) / 2
+            optimizer.param_groups[0]["lr"] = RATE * min(falling, (iteration + 1) / WARMUP)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -63,6 +67,7 @@ def train(rows, actions, history, minutes, seed=7):
             iteration += 1
             ema.update(iteration)
             bar.update()
+            share = (time.monotonic() - start) / (60 * minutes)
     for value, average in ema.averages.items():
         value.data.copy_(average)
     return model, iteration
