@@ -158,15 +158,12 @@ def chosen_formats(text):
 
 def photo_request(options, folder):
     """The :class:`PhotoRequest` of some options; `folder` is where clips go if --out does not say."""
-    chosen = {name: getattr(options, name) for name in ("samples", "steps", "seconds", "retarget", "align")
-              if getattr(options, name)}
-    motion = Path(options.motion) if options.motion else None
-    pose = Path(options.pose) if options.pose and options.pose != EDIT else None
-    mask, plate = (Path(path) if path else None for path in (options.mask, options.plate))
-    return PhotoRequest([Path(path) for path in options.image], Path(options.out or folder), options.action or "all", pose, mask,
-                        options.person, options.detector, options.detector_weights, seed=options.seed, choose=options.choose,
-                        formats=chosen_formats(options.formats), whole=not options.no_whole, fps=options.fps,
-                        smooth=options.smooth, loop=options.loop,
-                        motion=motion, scene=read_scene(options.background) if options.background else None, plate=plate,
-                        layers=options.layers, pose_format=options.pose_format, sides=options.sides, held=options.held,
-                        **chosen)
+    same = {name: value for name, value in vars(options).items() if name in PhotoRequest._fields and value not in (None, "")}
+    if options.pose == EDIT:
+        del same["pose"]
+    same |= {name: Path(same[name]) for name in ("motion", "pose", "mask", "plate") if name in same}
+    if options.background:
+        same["scene"] = read_scene(options.background)
+    return PhotoRequest(**same | {
+        "photos": [Path(path) for path in options.image], "folder": Path(options.out or folder),
+        "actions": options.action or "all", "formats": chosen_formats(options.formats), "whole": not options.no_whole})
