@@ -20,11 +20,13 @@ demo: .venv/installed
 	@echo "  predicted motion  file://$(CURDIR)/outputs/demo_actvae/test/index.html"
 	@echo "  predicted videos  file://$(CURDIR)/outputs/demo_p2i/test/index.html"
 
-# make photo IMAGE=me.jpg ACTION=golf_swing [POSE=me.json] [MASK=me_mask.png], or MOTION=dance.mp4; ACTION=list prints the names
+# make photo IMAGE=me.jpg ACTION=golf_swing [POSE=me.json] [MASK=me_mask.png] [OPTIONS="--smooth --loop"], or MOTION=dance.mp4;
+# ACTION=list prints the names
 photo: .venv/installed
+	@$(if $(IMAGE)$(filter list,$(ACTION)),,echo "no photo is given: make photo IMAGE=me.jpg ACTION=golf_swing" >&2; exit 2)
 	$(PY) train_actvae_p2inetwork.py --config pretrain/people_cutout/config.yaml --name _photo --test --pretrain pretrain/people_cutout \
 	    $(if $(filter list,$(ACTION)),,--image $(IMAGE)) $(if $(MOTION),--motion $(MOTION),--action $(or $(ACTION),all)) \
-	    $(if $(POSE),--pose $(POSE)) $(if $(MASK),--mask $(MASK))
+	    $(if $(POSE),--pose $(POSE)) $(if $(MASK),--mask $(MASK)) $(OPTIONS)
 
 # The curves and sheets of all runs, in TensorBoard, which is not among the requirements.
 logs:

@@ -36,3 +36,14 @@ def test_logs_says_how_to_get_tensorboard(tmp_path):
     assert found.returncode == 2 and not found.stdout
     assert lines[0] == f"TensorBoard is not installed: {tmp_path}/bare -m pip install tensorboard, then make logs again"
     assert len(lines) == 2 and lines[1].startswith("make: ***")
+
+
+def test_photo_hands_its_words_on(tmp_path):
+    python = program(tmp_path / "python", 'for word; do echo "$word"; done')
+    always = ("-o", ".venv/installed", "photo", f"PY={python}")                              # no environment is made
+    words = make(tmp_path, *always, "IMAGE=a.jpg b.jpg", "MOTION=dance.mp4", "OPTIONS=--smooth --loop close").stdout.split()
+    assert words[-8:] == ["--image", "a.jpg", "b.jpg", "--motion", "dance.mp4", "--smooth", "--loop", "close"]
+    assert make(tmp_path, *always, "ACTION=list").stdout.split()[-2:] == ["--action", "list"]
+    found = make(tmp_path, *always)
+    assert found.returncode == 2 and not found.stdout
+    assert found.stderr.splitlines()[0] == "no photo is given: make photo IMAGE=me.jpg ACTION=golf_swing"
