@@ -33,6 +33,7 @@ from networks.body_parts import (
     K,
     column,
     distances,
+    full_precision,
     moved_grid,
     movement,
     part_maps,
@@ -294,22 +295,23 @@ class CutoutGenerator(Generator):
         """
         size = (size or prepared.source.shape[-1],) * 2
         joined = self.join_parts(prepared, target_pose)
-        told = torch.cat([joined.shifts, joined.faint[:, :, None], joined.order[:, :, None]], 2)     # (B, K, 4, s, s)
-        shown = F.interpolate(F.max_pool2d(joined.shown.float(), 5, 1, 2), size).flatten(2) > 0      # (B, K, h w)
-        points = picture_points(size, joined.maps).flatten(0, 1)                           # (h w, 2)
-        total = prepared.source.new_zeros(len(target_pose), 3, len(points))
-        weights, moved = torch.full_like(total[:, :1], NOTHING), torch.zeros_like(total[:, :1])      # (B, 1, h w) each
-        for row, part in itertools.product(range(len(target_pose)), range(K)):
-            here = shown[row, part].nonzero()[:, 0]                                        # (n,)
-            shift, faint, order = sample_points(told[row, part], points[here]).split((2, 1, 1))      # (., n)
-            matrix = joined.maps[row, part]                                                # (2, 3)
-            moved_from = points[here] @ matrix[:, :2].mT + matrix[:, 2] + shift.mT         # (n, 2)
-            layer = sample_points(prepared.layers[row, part], moved_from, "bicubic")       # (4, n)
-            alpha = layer[3:].clamp(0, 1) * (moved_from.abs() <= 1).all(-1)                # (1, n)
-            weight = part_weight(alpha, faint, order)
-            total[row, :, here] += weight * layer[:3]
-            weights[row, :, here] += weight
-            moved[row, :, here] = torch.maximum(moved[row, :, here], alpha)
+        with full_precision(prepared.source):
+            told = torch.cat([joined.shifts, joined.faint[:, :, None], joined.order[:, :, None]], 2)     # (B, K, 4, s, s)
+            shown = F.interpolate(F.max_pool2d(joined.shown.float(), 5, 1, 2), size).flatten(2) > 0      # (B, K, h w)
+            points = picture_points(size, joined.maps).flatten(0, 1)                                           # (h w, 2)
+            total = prepared.source.new_zeros(len(target_pose), 3, len(points))
+            weights, moved = torch.full_like(total[:, :1], NOTHING), torch.zeros_like(total[:, :1])      # (B, 1, h w) each
+            for row, part in itertools.product(range(len(target_pose)), range(K)):
+                here = shown[row, part].nonzero()[:, 0]                                        # (n,)
+                shift, faint, order = sample_points(told[row, part], points[here]).split((2, 1, 1))      # (., n)
+                matrix = joined.maps[row, part]                                                # (2, 3)
+                moved_from = points[here] @ matrix[:, :2].mT + matrix[:, 2] + shift.mT         # (n, 2)
+                layer = sample_points(prepared.layers[row, part], moved_from, "bicubic")       # (4, n)
+                alpha = layer[3:].clamp(0, 1) * (moved_from.abs() <= 1).all(-1)                # (1, n)
+                weight = part_weight(alpha, faint, order)
+                total[row, :, here] += weight * layer[:3]
+                weights[row, :, here] += weight
+                moved[row, :, here] = torch.maximum(moved[row, :, here], alpha)
         total, weights, moved = (values.unflatten(2, size) for values in (total, weights, moved))
         person = (total / weights + resize(joined.colours, size)).clamp(-1, 1)
         return person, corrected(moved, joined.edge, joined.band), joined.gate
