@@ -171,16 +171,12 @@ def fitted_mask(mask, person, place):
 
 
 def found_mask(pixels, person, others):
-    """The mask (h, w) float32 of a person whom a detector found among others, or None.
-
-    Where the detector found a person twice, the mask without what is the other's is empty at most joints: then it is not divided.
-    """
-    for besides in (others, ()):
-        mask = mask_of(pixels, person, besides)
-        if mask is not None:
-            with suppress(UserError):
-                check_near(mask, person.joints, person.visible, "found")
-                return mask
+    """The mask (h, w) float32 of a person whom a detector found among others; None without one that lies where the pose is."""
+    mask = mask_of(pixels, person, others)
+    if mask is not None:
+        with suppress(UserError):
+            check_near(mask, person.joints, person.visible, "found")
+            return mask
     return None
 
 

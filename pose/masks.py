@@ -15,6 +15,8 @@ RADIUS = 0.015               # of the guided filter, in longer sides of the box
 SMOOTHNESS = 1e-4            # of the guided filter, in squared brightness; smaller follows weaker edges of the picture
 BAND = 0.02                  # half width of the band around the edge that may change, in longer sides of the box
 MIN_SHARE, MOST_ALPHA = 1e-4, 0.95       # shares of the photo that a mask must cover, and that an alpha channel may
+SHARED = 0.7                 # share of the smaller mask that also is in the larger one if both are of the same person
+CHILD = 0.25                 # of a mask's size: another that is smaller may be a child's, in front of the person
 MIN_COVERED, REACH = 0.5, 0.05           # share of the visible joints that must lie this near to the mask, in sizes of the pose
 
 
@@ -58,7 +60,7 @@ def _refined(guide, mask):
 
 
 def mask_of(photo, person, others=()):
-    """A found person's mask, edges refined, without what belongs more to others.
+    """A found person's mask, edges refined, without what belongs more to others. Others who are the same person do not count.
 
     Args:
         photo: (h, w, 3) uint8 RGB.
@@ -73,9 +75,16 @@ def mask_of(photo, person, others=()):
     for other in others:
         if (np.minimum(person.box[2:], other.box[2:]) > np.maximum(person.box[:2], other.box[:2])).all():
             theirs = other.mask(photo.shape[:2])
-            mask *= 1 if theirs is None else np.clip(0.5 + 2 * (mask - theirs), 0, 1)
+            if theirs is not None and not _same_person(mask, theirs):
+                mask *= np.clip(0.5 + 2 * (mask - theirs), 0, 1)
     mask = refine(photo, mask, person.box)
     return mask if MIN_SHARE <= (mask > 0.5).mean() < 1 else None
+
+
+def _same_person(mask, other):
+    """Whether a detector found the same person twice: one of the masks lies in the other one, which is not a small child's."""
+    own, theirs = mask.sum(), other.sum()
+    return theirs > CHILD * own and np.minimum(mask, other).sum() > SHARED * min(own, theirs)
 
 
 def alpha_mask(alpha):

@@ -57,6 +57,15 @@ def test_what_belongs_more_to_another_is_left_out():
     np.testing.assert_array_equal(mask_of(photo, right, [far]), alone)
 
 
+@pytest.mark.parametrize("middle, radius, divided", [((100, 60), 40, False), ((105, 60), 20, False), ((60, 60), 30, True),
+                                                     ((100, 60), 12, True)], ids=["larger", "a part", "beside", "a child"])
+def test_who_is_found_twice_keeps_the_whole_mask(middle, radius, divided):
+    photo = np.full((120, 160, 3), 90, np.uint8)
+    found, again = person((100, 60), 30), person(middle, radius)
+    found = found._replace(soft=0.9 * found.soft)
+    assert (mask_of(photo, found, [again]) != mask_of(photo, found)).any() == divided
+
+
 def test_a_mask_is_written_and_read(tmp_path):
     mask = cv2.GaussianBlur(disc((80, 60), 40), (0, 0), 2)
     write_mask(tmp_path / "me_mask.png", mask)
