@@ -121,7 +121,8 @@ class Records:
         bad = "".join(f"<li>{escape(problem)}</li>" for problem in problems)
         write_text(self.out / "index.html", page("own videos", (
             f"<h1>Own videos</h1><p>{len(results)} of {len(clips)} clips. Orange is the person's own right side (Penn Action's "
-            "left), blue the own left one; thin: not visible; tinted: the mask; dark: dropped.</p>"
+            "left), blue the own left one; thin: not visible; tinted: the mask; dark: dropped. "
+            "Frames are cut to what is around the person.</p>"
             + (f"<h2>not used</h2><ul>{bad}</ul>" if bad else "") + "".join(cards))))
 
 
