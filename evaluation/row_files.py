@@ -2,7 +2,6 @@
 
 Axes: N rows, K samples, T steps, J = 13 joints.
 """
-import io
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +9,9 @@ import numpy as np
 from dataset.penn_action import read_annotation
 from evaluation.metric import MOTION, RATIOS
 from utils.errors import UserError
-from utils.files import write_bytes
+from utils.files import write_npz
 
 ROWS = "rows.npz"         # in the results of a test
-
-
-def write_npz(path, **arrays):
-    """Write arrays as one file, of which a stopped program leaves nothing. Raises :class:`UserError` where that is impossible."""
-    content = io.BytesIO()
-    np.savez_compressed(content, **arrays)
-    try:
-        write_bytes(Path(path), content.getvalue())
-    except OSError as error:
-        raise UserError(f"{path}: this file cannot be written ({error.strerror})") from None
 
 
 def describe_rows(dataset, rows):
@@ -48,18 +37,23 @@ def write_rows(path, dataset, rows, scores):
 def write_poses(path, dataset, rows, samples):
     """Write sampled and true poses, normalised picture coordinates.
 
+    The file holds `samples`; `truth` (N, T + 1, J, 2), source first; `valid_steps` (N,), the number of targets before a row
+    repeats its last frame; what :func:`describe_rows` tells; and, where the annotations are at hand, `visible` (N, T + 1, J).
+
     Args:
         path: of the file.
         dataset, rows: the list, and the numbers of its rows that were scored.
         samples: (N, K, T, J, 2).
-
-    The file holds `samples`; `truth` (N, T + 1, J, 2), source first; `valid_steps` (N,), the number of targets before a row
-    repeats its last frame; what :func:`describe_rows` tells; and, where the annotations are at hand, `visible` (N, T + 1, J).
+    Raises:
+        UserError: the file cannot be written.
     """
     visible = visibility(dataset, rows, samples.shape[2])
-    write_npz(path, samples=samples.numpy(), truth=dataset.poses[rows, :samples.shape[2] + 1].numpy(),
-              valid_steps=dataset.valid_steps[rows].numpy(), **describe_rows(dataset, rows),
-              **({} if visible is None else {"visible": visible}))
+    try:
+        write_npz(path, samples=samples.numpy(), truth=dataset.poses[rows, :samples.shape[2] + 1].numpy(),
+                  valid_steps=dataset.valid_steps[rows].numpy(), **describe_rows(dataset, rows),
+                  **({} if visible is None else {"visible": visible}))
+    except OSError as error:
+        raise UserError(f"{path}: this file cannot be written ({error.strerror})") from None
 
 
 def read_saved_poses(path):

@@ -7,21 +7,17 @@ networks have learned to read it. Margins are `left, top, right, bottom`, as sha
 
 Axes: N rows, J = 13 joints.
 """
-import argparse
-import io
 import json
 from typing import NamedTuple
 
 import numpy as np
 
 import utils.errors
-from dataset.pair_list import read_list
 from photo.crop import pose_boxes
+from photo.list_options import list_parser, read_lists
 from pose.skeleton import mirror_pose
-from utils.config import load_config
 from utils.errors import UserError
-from utils.files import beside_weights, write_bytes
-from utils.schema import Config
+from utils.files import beside_weights, write_npz
 from utils.spacing import evenly_spaced
 
 CROPS = "crops.npz"       # beside a run's or a pretrained folder's config.yaml
@@ -92,9 +88,7 @@ def nearest_crops(*lists):
 
 def write_crops(path, crops):
     """Write :class:`NearestCrops`; :func:`read_crops` reads them."""
-    content = io.BytesIO()
-    np.savez_compressed(content, **{**crops._asdict(), "actions": np.array(crops.actions)})
-    write_bytes(path, content.getvalue())
+    write_npz(path, **crops._asdict() | {"actions": np.array(crops.actions)})
 
 
 def read_crops(weights):
@@ -135,13 +129,8 @@ def read_margins(path):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Measure the margins of a list's crops.")
-    parser.add_argument("lists", nargs="+", metavar="LIST", help="training list")
-    parser.add_argument("--out", default=CROPS, help="file to write (default: %(default)s)")
-    parser.add_argument("--config", help="configuration with the lists' action names (default: the published ones)")
-    options = parser.parse_args()
-    config = load_config(options.config) if options.config else Config()
-    crops = nearest_crops(*(read_list(path, config.actions, config.actions_by == "name") for path in options.lists))
+    options = list_parser("Measure the margins of a list's crops.", CROPS).parse_args()
+    crops = nearest_crops(*read_lists(options))
     write_crops(options.out, crops)
     for number in np.unique(crops.action):
         medians = np.median(crops.margins[crops.action == number].astype(float), axis=0)

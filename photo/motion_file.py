@@ -2,7 +2,6 @@
 
 Axes: T poses, J = 13 joints.
 """
-import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,8 +14,7 @@ from photo.motion_video import read_video
 from photo.timing import FPS, steps_of
 from pose.pose_file import read_about, read_pose, read_poses
 from utils.errors import UserError
-
-NAME_LENGTH = 80          # characters of a motion's name in the names of files
+from utils.files import file_stem, unused_name
 
 
 class Motion(NamedTuple):
@@ -38,17 +36,13 @@ def read_motions(request, finder):
     Raises:
         UserError: no motion there, or one that cannot be read.
     """
-    motions, names = [], set()
+    motions = {}
     for motion in _read(Path(request.motion), request, finder):
         if len(motion.joints) < 2:
             raise UserError(f"{request.motion}: {motion.name}: a motion needs two poses at least")
-        motion = in_time(motion, request)
-        stem = name = re.sub(r"[^\w.-]+", "_", motion.name).strip("._")[:NAME_LENGTH] or "motion"
-        while name in names:
-            name = f"{stem}_{len(names) + 1}"
-        names.add(name)
-        motions.append(motion._replace(name=name))
-    return motions
+        name = unused_name(file_stem(motion.name, "motion"), motions)
+        motions[name] = in_time(motion, request)._replace(name=name)
+    return list(motions.values())
 
 
 def in_time(motion, request):

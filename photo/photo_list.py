@@ -1,13 +1,12 @@
 """The photos of a request: their names in files, and work on one after the other."""
-import re
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
 from pose.pose_file import is_of_several_pictures
 from utils.errors import FailedRun, UserError
+from utils.files import file_stem, unused_name
 
-NAME_LENGTH = 80          # characters of a photo's name in the names of its clips
 # how the names of files go on that belong to a photo, in a folder that the user gives
 POSE_FILES = ("_keypoints.json", ".json")                # OpenPose's name first
 MASK_FILES = ("_mask.png", ".png")
@@ -27,16 +26,16 @@ class Photo(NamedTuple):
 
 
 def name_photos(request):
-    """The :class:`Photo` s of a request, whose folder is made. Stems have only characters that file names and links can hold."""
-    photos, taken = [], set()
+    """The :class:`Photo` s of a request, whose folder is made.
+
+    Raises:
+        UserError: one file is given where several photos need one each, or the folder cannot be made.
+    """
+    photos = {}
     for path in request.photos:
-        name = re.sub(r"[^\w.-]+", "_", path.stem).strip("._")[:NAME_LENGTH] or "photo"
-        stem, number = name, 1
-        while stem in taken:
-            number += 1
-            stem = f"{name}_{number}"
-        taken.add(stem)
-        photos.append(Photo(path, stem))
+        stem = unused_name(file_stem(path.stem, "photo"), photos)
+        photos[stem] = Photo(path, stem)
+    photos = list(photos.values())
     for option, given, ending in (("--pose", request.pose, ".json, or a COCO file that names them"),
                                   ("--mask", request.mask, "_mask.png"), ("--plate", request.plate, f"{LAYERS}/{PLATE}")):
         if given and len(photos) > 1 and not given.is_dir() and not (

@@ -5,7 +5,6 @@ steps ahead were learned. Training writes it; for lists it is made with
 
     python -m photo.timing data_lists/training_pair_penn5.txt --out timing.json
 """
-import argparse
 import json
 from typing import NamedTuple
 
@@ -13,8 +12,7 @@ import numpy as np
 import scipy
 
 import utils.errors
-from dataset.pair_list import read_list
-from utils.config import load_config
+from photo.list_options import list_parser, read_lists
 from utils.errors import UserError
 from utils.files import beside_weights, write_json
 from utils.schema import Config
@@ -126,15 +124,11 @@ def read_timing(weights):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Measure how fast the poses of lists follow each other.")
-    parser.add_argument("lists", nargs="+", metavar="LIST", help="training list")
+    parser = list_parser("Measure how fast the poses of lists follow each other.", TIMING)
     parser.add_argument("--data_fps", type=float, nargs="+", default=[Config.data_fps], metavar="F",
                         help="frames a second of each list's videos, or of all (default: %(default)s)")
-    parser.add_argument("--config", help="configuration with the lists' action names (default: the published ones)")
-    parser.add_argument("--out", default=TIMING, help="file to write (default: %(default)s)")
     options = parser.parse_args()
-    config = load_config(options.config) if options.config else Config()
-    lists = [read_list(path, config.actions, config.actions_by == "name") for path in options.lists]
+    lists = read_lists(options)
     rates = options.data_fps * len(lists) if len(options.data_fps) == 1 else options.data_fps
     if len(rates) != len(lists):
         parser.error(f"--data_fps: {len(rates)} numbers for {len(lists)} lists")

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import scipy
 
-from pose.held_things import BESIDE, PERSON, REACH, UNIT, cut, find_held, person_unit, ridges, strip_matrix
+from pose.held_things import BESIDE, PERSON, REACH, UNIT, cut, find_held, of_centres, person_unit, ridges, strip_matrix
 
 SCALE = 2                    # pixels of the strip for one at UNIT, an even number
 BEND = 3                     # pixels at UNIT by which a thing may leave its line
@@ -54,8 +54,7 @@ def line_mask(photo, mask, line, thing, unit):
         rows = np.flatnonzero(strip[:, reach + length - 1] > 0.5)
         strip = np.maximum(strip, head(lab, strip, person, (reach + length, rows.mean() if len(rows) else middle),
                                        SCALE * UNIT * thing.head))
-    to_pixels = np.column_stack([matrix[:, :2], matrix[:, 2] + matrix[:, :2] @ (0.5, 0.5) - 0.5])
-    return cv2.warpAffine(strip, to_pixels, photo.shape[1::-1], flags=cv2.INTER_LINEAR).clip(0, 1)
+    return cv2.warpAffine(strip, of_centres(matrix), photo.shape[1::-1], flags=cv2.INTER_LINEAR).clip(0, 1)
 
 
 def shaft(lab, line, thing, middle, edge):

@@ -174,10 +174,14 @@ def strip_matrix(point, direction, scale, place):
     return np.column_stack([turn, point - turn @ place])
 
 
+def of_centres(matrix):
+    """A (2, 3) affine map between continuous pixels as OpenCV needs it, which counts from the centre of the first pixel."""
+    return np.column_stack([matrix[:, :2], matrix[:, 2] + matrix[:, :2] @ (0.5, 0.5) - 0.5])
+
+
 def cut(picture, matrix, size, border=cv2.BORDER_CONSTANT):
     """A picture of the photo's size as a strip of `size` (w, h) shows it."""
-    matrix = np.column_stack([matrix[:, :2], matrix[:, 2] + matrix[:, :2] @ (0.5, 0.5) - 0.5])
-    return cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=border)
+    return cv2.warpAffine(picture, of_centres(matrix), size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=border)
 
 
 def ridges(colours, width, away):

@@ -1,10 +1,16 @@
-"""Write files and folders completely or not at all."""
+"""Write files and folders completely or not at all, and name them."""
+import io
 import json
 import os
+import re
 import secrets
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
+
+import numpy as np
+
+NAME_LENGTH = 80          # characters of a name that becomes a part of other files' names
 
 
 @contextmanager
@@ -48,6 +54,27 @@ def write_bytes(path, data):
 def write_json(path, value):
     """Write indented JSON completely or not at all."""
     write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def write_npz(path, **arrays):
+    """Write arrays as one compressed file, completely or not at all."""
+    content = io.BytesIO()
+    np.savez_compressed(content, **arrays)
+    write_bytes(path, content.getvalue())
+
+
+def file_stem(text, default):
+    """A text as the stem of file names: only characters that file names and links can hold; `default` if none is left."""
+    return re.sub(r"[^\w.-]+", "_", text).strip("._")[:NAME_LENGTH] or default
+
+
+def unused_name(name, taken):
+    """A name that no name in `taken` is like: the name itself, or else `NAME_2`, `NAME_3` and so on."""
+    taken, number, free = {other.lower() for other in taken}, 1, name      # some disks do not distinguish A and a
+    while free.lower() in taken:
+        number += 1
+        free = f"{name}_{number}"
+    return free
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from dataset.from_video.table import read_table
 from utils.errors import UserError
+from utils.files import NAME_LENGTH, unused_name
 
 COLUMNS = ("file", "action", "start", "end", "split")
 SPLITS = {"train": True, "test": False}
@@ -72,24 +73,19 @@ def _with_splits(clips):
 
 def _with_names(clips):
     """Name the clips' folders: after the video, with the seconds if it is a part, and with `_2` if that name is taken."""
-    taken, named, known = set(), [], {}
+    named, known = {}, {}
     for clip in clips:
         if (clip.file, clip.start, clip.end) in known:
             raise UserError(f"{clip.place}: the same part of {clip.file} is already in {known[clip.file, clip.start, clip.end]}")
         known[clip.file, clip.start, clip.end] = clip.place
-        stem = re.sub(r"[^\w-]", "_", Path(clip.file.replace("\\", "/")).stem, flags=re.ASCII)[:80] or "video"
+        stem = re.sub(r"[^\w-]", "_", Path(clip.file.replace("\\", "/")).stem, flags=re.ASCII)[:NAME_LENGTH] or "video"
         if clip.start or math.isfinite(clip.end):
             stem += f"_{clip.start:g}" + (f"-{clip.end:g}s" if math.isfinite(clip.end) else "s")
         elif re.fullmatch(r"\d{1,9}", stem):
             stem = f"{int(stem):04d}"                        # as Penn Action's own videos are called
-        stem = stem.replace(".", "_")
-        name, number = stem, 1
-        while name.lower() in taken:                         # some disks do not distinguish A and a
-            number += 1
-            name = f"{stem}_{number}"
-        taken.add(name.lower())
-        named.append(clip._replace(name=name))
-    return named
+        name = unused_name(stem.replace(".", "_"), named)
+        named[name] = clip._replace(name=name)
+    return list(named.values())
 
 
 def find_videos(paths):

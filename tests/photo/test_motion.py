@@ -10,14 +10,14 @@ from studio import SIZE, Studio, draw_photo, frames_of, make_weights, pose_in, s
 import train_actvae
 import train_actvae_p2inetwork as script
 from dataset.penn_layout import label_bytes
-from evaluation.row_files import write_npz
-from photo.motion_file import Motion, at_times, in_time
+from photo.motion_file import Motion, at_times, in_time, read_motions
 from photo.options import PhotoRequest
 from photo.photo_file import read_photo
 from pose import DETECTORS
 from pose.detector import Detector, Person
 from pose.pose_file import read_about, read_poses, write_pose, write_poses
 from pose.retarget import bones_of, retarget
+from utils.files import write_npz
 from utils.media import write_mp4
 
 
@@ -213,6 +213,16 @@ def test_motions_that_cannot_be_used(studio, name, content, argv, message):
     if content is not None:
         path.write_text(content)
     studio.refused(message, "--motion", path, "--samples", 1, *argv, action=None)
+
+
+def test_motions_of_one_name_are_numbered(studio):
+    folder = studio.folder / "moves"
+    folder.mkdir()
+    for name in ("a!3.json", "a.json"):
+        write_poses(folder / name, walking(pose_in(SIZE)))
+    (folder / "a.mat").write_bytes(label_bytes("wave", "front", walking(pose_in(SIZE)), (161, 120), True, np.ones((6, 13))))
+    motions = read_motions(PhotoRequest([], None, motion=folder), None)
+    assert [motion.name for motion in motions] == ["a_3", "a", "a_2"]
 
 
 def test_a_folder_without_motions(studio):

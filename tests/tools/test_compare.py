@@ -4,8 +4,9 @@ import csv
 import numpy as np
 import pytest
 
-from evaluation.row_files import ROWS, write_npz
+from evaluation.row_files import ROWS
 from tools import compare
+from utils.files import write_npz
 
 VIDEOS = np.repeat(["0001", "0002", "0003", "0004"], 5)
 
