@@ -134,31 +134,15 @@ class Evaluation:
         """
         steps = request.steps or trainer.pose_module.steps(dataset.targets)
         rows = scored_rows(dataset, steps, request.limit)
-        shown, one_each = highlights(dataset.action[rows])
-        drawn = set(range(len(rows))) if request.gifs == "all" else shown
-        scores, cards, overview = Scores(find_classifier(request.read_training, steps, log)), [], {}
         frozen, kept = frozen_rows(dataset, rows), []
-        typical = self.typical(trainer, dataset, rows, sorted({*shown, *one_each}), steps, request)
+        scores = Scores(find_classifier(request.read_training, steps, log))
         with replaced_folder(request.folder) as part:
-            for name in self.subfolders:
-                (part / name).mkdir()
-            with drawing(len(drawn)) as draw:
-                for chunk in self.chunks(trainer, dataset, rows, request.samples, steps, scores, request.seed, self.drawn_samples,
-                                         "testing"):
-                    if request.save_poses:
-                        kept.append(chunk.futures[:, :request.samples])
-                    for index in sorted((drawn | set(one_each)) & set(range(chunk.first, chunk.first + len(chunk.rows)))):
-                        row = tested_row(dataset, chunk, index - chunk.first, typical.get(index))
-                        if index in drawn:
-                            draw(*self.write_row(part, row))
-                            cards.append(self.cards(row, index in shown))
-                        if index in one_each:
-                            overview[index] = self.overview(row)
+            cards, overview = self.draw_rows(part, trainer, dataset, rows, steps, request, scores, kept)
             metrics = metrics_file(self.module, trainer, dataset, rows, steps, request,
                                    scores.summary(dataset.rows.actions, units(dataset), frozen))
             write_json(part / "metrics.json", metrics)
             write_rows(part / ROWS, dataset, rows, scores)
-            write_overview(part / "overview.gif", [overview[index] for index in one_each])
+            write_overview(part / "overview.gif", overview)
             tables = [metric_table(metrics, place) for place in (PICTURES, MOTION) if scores.values(place)]
             write_gallery(part, self.title, f"{len(rows)} rows of {dataset.rows.path.name}, {request.samples} samples of each, "
                           f"from {request.origin} (iteration {trainer.iteration}). Distances are in pixels of the "
@@ -174,6 +158,38 @@ class Evaluation:
                      f"; energy score without them {group['pixels']['energy_score']:.2f} px" or "")
         log.info("gallery: %s", request.folder / "index.html")
         return metrics
+
+    def draw_rows(self, folder, trainer, dataset, rows, steps, request, scores, kept):
+        """Score the rows of a test, and write the files of those that are drawn.
+
+        Args:
+            folder: for the results.
+            trainer, dataset, request: see :meth:`test`.
+            rows, steps: numbers of the rows that are scored, and T.
+            scores: the rows are added to it.
+            kept: with `request.save_poses`, the sampled poses (B, K, T, J, 2) are appended to this list.
+        Returns:
+            the gallery's cards of the drawn rows, see :meth:`cards`, and each action's part of the overview.
+        """
+        shown, one_each = highlights(dataset.action[rows])
+        drawn = set(range(len(rows))) if request.gifs == "all" else shown
+        typical = self.typical(trainer, dataset, rows, sorted({*shown, *one_each}), steps, request)
+        cards, overview = [], {}
+        for name in self.subfolders:
+            (folder / name).mkdir()
+        with drawing(len(drawn)) as draw:
+            for chunk in self.chunks(trainer, dataset, rows, request.samples, steps, scores, request.seed, self.drawn_samples,
+                                     "testing"):
+                if request.save_poses:
+                    kept.append(chunk.futures[:, :request.samples])
+                for index in sorted((drawn | set(one_each)) & set(range(chunk.first, chunk.first + len(chunk.rows)))):
+                    row = tested_row(dataset, chunk, index - chunk.first, typical.get(index))
+                    if index in drawn:
+                        draw(*self.write_row(folder, row))
+                        cards.append(self.cards(row, index in shown))
+                    if index in one_each:
+                        overview[index] = self.overview(row)
+        return cards, [overview[index] for index in one_each]
 
 
 def tested_row(dataset, chunk, offset, typical):

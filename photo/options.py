@@ -54,6 +54,12 @@ class PhotoRequest(NamedTuple):
 def add_photo_options(parser):
     """Declare the options."""
     photo = parser.add_argument_group("your own photos (with --test)")
+    _add_what_happens(photo)
+    _add_the_person(photo)
+    _add_the_clips(photo)
+
+
+def _add_what_happens(photo):
     photo.add_argument("--image", nargs="+", metavar="FILE", type=at_home,
                        help="photos to turn into clips, instead of the test list")
     photo.add_argument("--action", metavar="NAMES", help="what the person shall do: names with commas between them, all, or list "
@@ -67,6 +73,9 @@ def add_photo_options(parser):
     photo.add_argument("--align", choices=(FIRST, MEAN),
                        help="the pose of the motion that corresponds to the photo's, its first or its mean (default: first)")
     photo.add_argument("--seconds", type=float, metavar="S", help="length of the clips, instead of --steps")
+
+
+def _add_the_person(photo):
     photo.add_argument("--pose", metavar="FILE", type=at_home,
                        help="JSON file with the person's joints, in pixels of the photo; a folder of such files, named like the "
                             "photos, or a COCO file that names them; or edit, to place the joints by hand (default: a detector "
@@ -88,6 +97,9 @@ def add_photo_options(parser):
                        help="which detector finds the person (default: %(default)s)")
     photo.add_argument("--detector_weights", metavar="PATH", type=at_home,
                        help="weights of the detector, for blazepose a wheel or a folder (default: downloaded once)")
+
+
+def _add_the_clips(photo):
     photo.add_argument("--background", metavar="WHAT", type=at_home,
                        help="what is behind the person: a picture file; a colour (a name or #rrggbb); or none: clips with an "
                             "alpha channel, as animated WebP and PNG frames (default: the photo's own background)")

@@ -42,34 +42,18 @@ def run(options, detector):
               "min_score": kind.min_score if options.min_score is None else options.min_score}
 
     problems, used, results = [], set(), {}
-    bar = tqdm(clips, desc="videos", unit="clip", disable=len(clips) == 1)
-    for clip in bar:
-        begun = False
+    for clip in tqdm(clips, desc="videos", unit="clip", disable=len(clips) == 1):
         try:
             video = match(clip, videos)
             used.add(video)
             poses = find_poses(video, options.poses)
             seen = origin | {"video": identity(video), "part": [clip.start, str(clip.end)]}
             key = seen | {"settings": settings._asdict(), "poses": poses and identity(poses)}
-            known = records.finished(clip, key)
-            if known is None:
-                records.drop(clip)                        # files that an interrupted run, or one with other settings, left
-                begun = True
-                tracker = cache(lambda: detector().tracker())
-                people = FoundPeople(records.found(clip), seen, lambda picture, tracker=tracker: tracker().detect(picture))
-                try:
-                    notes, numbers = convert(clip, video, records.out, settings, people.detect, poses)
-                finally:
-                    people.save()                                             # interrupted or not
-                known = records.finish(clip, key, notes, numbers)
-                tqdm.write(f"{clip.name}: {numbers['kept']} frames kept, {numbers['looked']} looked at"
-                           + "".join(f"; {note}" for note in notes), file=sys.stdout)
-            results[clip.name] = known
+            results[clip.name] = (records.finished(clip, key) or
+                                  convert_anew(clip, video, records, settings, seen, key, poses, detector))
         except DetectorError:
             raise
         except UserError as error:
-            if begun:
-                records.drop(clip)
             problems.append(str(error))
             tqdm.write(f"error: {error}", file=sys.stderr)
     for video in [video for video, named in videos.items() if named and video not in used]:
@@ -81,6 +65,36 @@ def run(options, detector):
     if not results:
         return UserError.status
     return FailedRun.status if problems else 0
+
+
+def convert_anew(clip, video, records, settings, seen, key, poses, detector):
+    """Convert a clip. If it cannot be used, none of its files stays.
+
+    Args:
+        clip, video, settings, poses: see :func:`dataset.from_video.convert.convert`.
+        records: :class:`dataset.from_video.records.Records`.
+        seen, key: what the people that are found in it, and its record, depend on.
+        detector: see :func:`run`.
+    Returns:
+        its record.
+    Raises:
+        UserError: the clip cannot be used.
+    """
+    records.drop(clip)                                    # files that an interrupted run, or one with other settings, left
+    tracker = cache(lambda: detector().tracker())
+    people = FoundPeople(records.found(clip), seen, lambda picture: tracker().detect(picture))
+    try:
+        notes, numbers = convert(clip, video, records.out, settings, people.detect, poses)
+    except DetectorError:
+        raise
+    except UserError:
+        records.drop(clip)
+        raise
+    finally:
+        people.save()                                     # interrupted or not
+    tqdm.write(f"{clip.name}: {numbers['kept']} frames kept, {numbers['looked']} looked at"
+               + "".join(f"; {note}" for note in notes), file=sys.stdout)
+    return records.finish(clip, key, notes, numbers)
 
 
 def summary(clips, results, problems, out, left_out, settings):

@@ -5,6 +5,7 @@ import numpy as np
 from tqdm import tqdm
 
 from dataset.frames import read_frame
+from dataset.from_video.plan import plan
 from dataset.from_video.poses import read_given
 from dataset.from_video.reading import read_frames, read_index
 from dataset.from_video.sheet import FRAMES, write_sheet
@@ -18,8 +19,6 @@ from utils.files import write_bytes
 from utils.spacing import evenly_spaced
 
 USABLE = HORIZON + 1         # frames in a row that make one window
-TRACKING = 0.25              # seconds between two detections over which a person can be followed
-MOST_BETWEEN = 4             # most detections for one frame of the clip
 LONG = 0.5                   # seconds between the frames of a clip from which on a note is written
 
 
@@ -30,28 +29,6 @@ class Settings(NamedTuple):
     every_frame: bool = False
     longest_side: int = 1280
     partial: bool = False
-
-
-class Plan(NamedTuple):
-    """Which frames of a clip are needed; frame indices from 0 within the clip."""
-
-    nframes: int             # of this part of the video
-    gap: int                 # step between two kept frames, as dataset.penn_action takes them
-    kept: np.ndarray         # indices of the frames that are written
-    looked: np.ndarray       # indices of the frames in which people are detected; all of `kept` are among them
-    apart: float             # seconds between two kept frames
-
-
-def plan(times, clip=CLIP, every_frame=False):
-    """The :class:`Plan` for frames at `times` (n,) seconds."""
-    nframes = len(times)
-    clip = nframes if every_frame else clip
-    gap = max(1, nframes // clip)
-    step = gap * float(np.median(np.diff(times))) if nframes > 1 else 0.0
-    kept = np.arange(min(clip, (nframes - 1) // gap + 1)) * gap
-    between = int(min(gap, MOST_BETWEEN, max(1, np.ceil(step / TRACKING - 1e-6))))
-    looked = np.round(np.arange((len(kept) - 1) * between + 1) * gap / between).astype(int)
-    return Plan(nframes, gap, kept, looked, step)
 
 
 def convert(clip, video, out, settings, detect, poses=None):
@@ -73,40 +50,31 @@ def convert(clip, video, out, settings, detect, poses=None):
         UserError: the clip cannot be used.
     """
     index = read_index(video)
-    chosen = np.flatnonzero((index.times >= clip.start - 1e-6) & (index.times < clip.end))
-    if len(chosen) < USABLE:
-        raise UserError(f"{clip.place}: {video}: fewer than {USABLE} usable frames: {len(chosen)} from {clip.start:g} s to "
-                        f"{min(clip.end, index.times[-1]):g} s")
+    chosen = _frames_of(clip, video, index)
     times = index.times[chosen]
     todo = plan(times, settings.clip, settings.every_frame)
     given = None if poses is None else [values[chosen] for values in read_given(poses, len(index.times))]
     folder = out / "frames" / clip.name
     folder.mkdir(parents=True, exist_ok=True)
-    found, cells, size, ratio = {}, {}, None, 1.0
+    found, cells = {}, {}
     on_sheet = todo.kept[evenly_spaced(len(todo.kept), FRAMES)]
     wanted = todo.looked if given is None else todo.kept
-    with tqdm(total=len(wanted), desc=clip.name[:30], unit="frame", leave=False) as bar:
-        for number, picture, ratio in read_frames(video, index, chosen[wanted], settings.longest_side):
-            number -= int(chosen[0])
-            if size is None and given is not None:                            # the size is known now: check the poses again
-                read_given(poses, len(index.times), tuple(round(side / ratio) for side in picture.shape[:2]))
-            if size is not None and size != picture.shape[:2]:
-                raise UserError(f"{clip.place}: {video}: the size of its frames changes in the middle")
-            size = picture.shape[:2]
-            found[number] = detect(number, picture) if given is None else []
-            if number in todo.kept:
-                write_frame(folder, number + 1, picture[..., ::-1])
-            if number in on_sheet:
-                cells[number] = picture
-            bar.update()
-    if size is None:
-        raise UserError(f"{clip.place}: {video}: not one of the frames needed can be decoded")
-    looked = wanted if given is None else np.arange(todo.nframes)
+    for number, picture, ratio in _pictures(clip, video, index, chosen[wanted], settings.longest_side):
+        number -= int(chosen[0])
+        size = picture.shape[:2]
+        if not found and given is not None:                                   # the size is known now: check the poses again
+            read_given(poses, len(index.times), tuple(round(side / ratio) for side in size))
+        found[number] = detect(number, picture) if given is None else []
+        if number in todo.kept:
+            write_frame(folder, number + 1, picture[..., ::-1])
+        if number in on_sheet:
+            cells[number] = picture
     if given is None:
+        looked = wanted
         persons = main_person([found.get(number, []) for number in looked], times[looked])
         track = clean(persons, times[looked])
     else:
-        persons, track = [], _given_track(given, ratio)
+        looked, persons, track = np.arange(todo.nframes), [], _given_track(given, ratio)
     joints, visible, usable = _at_all_frames(track, looked, todo, set(found))
     notes = _check(clip, video, track.present, times[looked], todo, usable, settings)
     for path in folder.glob("[0-9]*.jpg"):
@@ -122,6 +90,33 @@ def convert(clip, video, out, settings, detect, poses=None):
     return notes, {"frames": todo.nframes, "gap": todo.gap, "looked": len(wanted), "kept": int(usable[todo.kept].sum()),
                    "masks": masked, "filled": int((track.present & ~track.visible.any(1)).sum()),
                    "visible": round(float(visible[usable].mean()), 3)}
+
+
+def _frames_of(clip, video, index):
+    """The numbers (n,) of a clip's frames in its video. Raises :class:`UserError` if they are too few."""
+    chosen = np.flatnonzero((index.times >= clip.start - 1e-6) & (index.times < clip.end))
+    if len(chosen) < USABLE:
+        raise UserError(f"{clip.place}: {video}: fewer than {USABLE} usable frames: {len(chosen)} from {clip.start:g} s to "
+                        f"{min(clip.end, index.times[-1]):g} s")
+    return chosen
+
+
+def _pictures(clip, video, index, wanted, longest_side):
+    """The wanted frames of a video as :func:`dataset.from_video.reading.read_frames` yields them, with a progress bar.
+
+    Raises:
+        UserError: they have different sizes, or none can be decoded.
+    """
+    size = None
+    with tqdm(total=len(wanted), desc=clip.name[:30], unit="frame", leave=False) as bar:
+        for number, picture, ratio in read_frames(video, index, wanted, longest_side):
+            if size not in (None, picture.shape[:2]):
+                raise UserError(f"{clip.place}: {video}: the size of its frames changes in the middle")
+            size = picture.shape[:2]
+            yield number, picture, ratio
+            bar.update()
+    if size is None:
+        raise UserError(f"{clip.place}: {video}: not one of the frames needed can be decoded")
 
 
 def _write_masks(folder, persons, found, cells):

@@ -63,22 +63,17 @@ def write_page(out, pairs, findings, rows=12, seed=7):
     for path in folder.glob("[0-9]" * 6 + ".jpg"):                            # left by an earlier page
         path.unlink()
     chosen = np.sort(np.random.default_rng(seed).permutation(len(pairs))[:rows]).tolist()
-    missing = 0
-
-    def card(row):
-        nonlocal missing
+    worst = list(odd)[:rows]
+    cards, missing = {}, 0
+    for row in dict.fromkeys([*chosen, *worst]):
+        picture, complete = strip(pairs, row)
+        missing += not complete
         name = f"{row + 1:06d}.jpg"
-        if not (folder / name).exists():
-            picture, complete = strip(pairs, row)
-            missing += not complete
-            write_image(folder / name, picture)
-        reasons = ", ".join(odd.get(row, ()))
-        return (f'<div class="card"><header><span>{escape(pairs.rows.actions[pairs.rows.action[row]])}, '
-                f"{escape(windows[row].stem)}, line {pairs.rows.lines[row]}</span>"
-                f"<span>{escape(reasons)}</span></header>{image(f'{folder.name}/{name}', 'sheet')}</div>")
-
-    random = "".join(map(card, chosen))
-    worst = "".join(map(card, list(odd)[:rows]))
+        write_image(folder / name, picture)
+        cards[row] = (f'<div class="card"><header><span>{escape(pairs.rows.actions[pairs.rows.action[row]])}, '
+                      f"{escape(windows[row].stem)}, line {pairs.rows.lines[row]}</span>"
+                      f"<span>{escape(', '.join(odd.get(row, ())))}</span></header>"
+                      f"{image(f'{folder.name}/{name}', 'sheet')}</div>")
     counts = Counter(reason for reasons in odd.values() for reason in reasons)
     told = "".join(f"<tr><td>{escape(name)}</td><td>{counts[name]}</td><td>{counts[name] / len(pairs):.1%}</td></tr>"
                    for name in findings.reasons)
@@ -91,8 +86,8 @@ def write_page(out, pairs, findings, rows=12, seed=7):
         f"<h2>Actions</h2>{_action_table(pairs, findings, windows, odd)}"
         f"<h2>Suspicious rows</h2><table><thead><tr><th>what</th><th>rows</th><th>share</th></tr></thead>"
         f"<tbody>{told}</tbody></table>"
-        f'<div class="cards" style="margin-top:1rem">{worst}</div>'
-        f'<h2>{len(chosen)} random windows</h2><div class="cards">{random}</div>')))
+        f'<div class="cards" style="margin-top:1rem">{"".join(cards[row] for row in worst)}</div>'
+        f'<h2>{len(chosen)} random windows</h2><div class="cards">{"".join(cards[row] for row in chosen)}</div>')))
     return f"{out}: {len(pairs)} rows, {len(odd)} of them suspicious" + "".join(
         f"\n{name}: {number}" for name, number in counts.most_common())
 

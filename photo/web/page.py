@@ -36,89 +36,56 @@ def build_page(studio, root):
         studio: :class:`photo.web.studio.Studio`.
         root: pathlib.Path of the folder in which each visitor gets one.
     """
-    uploads = defaultdict(set)        # visit -> Gradio's own copies of its photos
-
-    def folder_of(request):
-        return root / request.session_hash
-
-    @told(5, root)
-    def find(upload, person, request: gr.Request):
-        yield "", line("Looking for the person ...") if upload else "", None, gr.Button(interactive=False), ""
-        if upload is None:
-            return
-        uploads[request.session_hash].add(Path(upload))
-        placed = studio.open_photo(folder_of(request), Path(upload), int(person))
-        frame = f'<iframe title="Where are the joints?" srcdoc="{escape(placed.page)}"></iframe>'
-        say = "Found. Drag joints that are wrong, then make clips." if placed.found else (
-            "No person was found. Drag the joints of the figure into place.")
-        yield frame, line(say), placed.photo, gr.Button(interactive=True), gr.skip()
-
-    @told(2, root)
-    def make(photo, pose, action, motion, seconds, samples, seed, request: gr.Request):
-        yield "", line("Looking at the motion ..." if motion else "Predicting motions ...")
-        if motion:
-            uploads[request.session_hash].add(Path(motion))
-        wish, cards = Wish(pose, action, motion and Path(motion), float(seconds), int(samples), int(seed)), []
-        for folder, clip in studio.make_clips(folder_of(request), photo, wish):
-            cards.append(card(folder, clip))
-            yield gallery(cards), line(f"{len(cards)} painted ...")
-        yield gallery(cards), line("The motion, carried over." if motion else f"{len(cards)} futures, the most likely first.")
-
-    def leave(request: gr.Request):
-        for path in uploads.pop(request.session_hash, ()):
-            shutil.rmtree(path.parent, ignore_errors=True)
-        shutil.rmtree(folder_of(request), ignore_errors=True)
-
+    visits = Visits(studio, root)
     with gr.Blocks(title="A photo in motion", analytics_enabled=False) as page:
         opened, pose = gr.State(), gr.Textbox(visible=False)
         gr.HTML(INTRO)
         with gr.Row():
             with gr.Column(scale=1, min_width=300):
-                upload = gr.Image(label="Photo", sources=["upload", "webcam", "clipboard"], height=260, buttons=[],
-                                  elem_id="photo", webcam_options=gr.WebcamOptions(mirror=False))
-                action = gr.Dropdown([(name.replace("_", " "), name) for name in studio.actions], value=studio.actions[0],
-                                     label="Action", elem_id="action")
-                motion = gr.File(label="or somebody else's motion: a video, or poses", file_types=["video", ".json"], height=110,
-                                 elem_id="motion")
-                # files stay unread, and no others are made: what cannot be used is told by whoever reads it
-                upload.preprocess = motion.preprocess = lambda payload: payload and payload.path
-                seconds = gr.Slider(0.5, LONGEST, LENGTH, step=0.25, label="Seconds", elem_id="seconds")
-                samples = gr.Slider(1, MOST_SAMPLES, SAMPLES, step=1, label="Futures", elem_id="samples")
-                with gr.Accordion("More", open=False):
-                    person = gr.Number(1, precision=0, minimum=1, label="Person", elem_id="person",
-                                       info="of several people: 1 is the most prominent")
-                    seed = gr.Number(7, precision=0, minimum=0, maximum=2 ** 31 - 1, label="Seed",
-                                     info="another one gives other futures")
-                start = gr.Button("Make clips", variant="primary", interactive=False, elem_id="start")
+                upload, person, start, *wishes = controls(studio.actions)
             with gr.Column(scale=3):
                 told_line = gr.HTML(elem_id="line")
                 joints = gr.HTML(elem_id="joints")
         clips = gr.HTML(elem_id="clips", js_on_load=SHOW)
-        gr.on([upload.change, person.change], find, [upload, person], [joints, told_line, opened, start, clips], **WORK)
-        start.click(make, [opened, pose, action, motion, seconds, samples, seed], [clips, told_line], js=READ_POSE, **WORK)
-        page.unload(leave)
+        gr.on([upload.change, person.change], visits.find, [upload, person], [joints, told_line, opened, start, clips], **WORK)
+        start.click(visits.make, [opened, pose, *wishes], [clips, told_line], js=READ_POSE, **WORK)
+        page.unload(visits.leave)
     return page.queue(max_size=WAITING)
 
 
-def line(text, bad=False):
-    """A line of markup that tells the visitor something."""
-    return f'<p class="{"bad" if bad else "good"}">{escape(text)}</p>'
+def controls(actions):
+    """What a visitor fills in: components for the photo, the person's number, the button that starts, and for the parts of
+    :class:`photo.web.studio.Wish` after the pose."""
+    upload = gr.Image(label="Photo", sources=["upload", "webcam", "clipboard"], height=260, buttons=[], elem_id="photo",
+                      webcam_options=gr.WebcamOptions(mirror=False))
+    action = gr.Dropdown([(name.replace("_", " "), name) for name in actions], value=actions[0], label="Action", elem_id="action")
+    motion = gr.File(label="or somebody else's motion: a video, or poses", file_types=["video", ".json"], height=110,
+                     elem_id="motion")
+    # files stay unread, and no others are made: what cannot be used is told by whoever reads it
+    upload.preprocess = motion.preprocess = lambda payload: payload and payload.path
+    seconds = gr.Slider(0.5, LONGEST, LENGTH, step=0.25, label="Seconds", elem_id="seconds")
+    samples = gr.Slider(1, MOST_SAMPLES, SAMPLES, step=1, label="Futures", elem_id="samples")
+    with gr.Accordion("More", open=False):
+        person = gr.Number(1, precision=0, minimum=1, label="Person", elem_id="person",
+                           info="of several people: 1 is the most prominent")
+        seed = gr.Number(7, precision=0, minimum=0, maximum=2 ** 31 - 1, label="Seed", info="another one gives other futures")
+    start = gr.Button("Make clips", variant="primary", interactive=False, elem_id="start")
+    return upload, person, start, action, motion, seconds, samples, seed
 
 
-def told(outputs, root):
-    """Decorate what an event does: mistakes of the visitor become a line on the page.
+def told(outputs):
+    """Decorate what an event of :class:`Visits` does: mistakes of the visitor become a line on the page.
 
     Args:
         outputs: number of the event's outputs; the second one is the line.
-        root: pathlib.Path of the visitors' folders, which the line leaves out.
     """
     def decorate(work):
         @wraps(work)
-        def run(*inputs):
+        def run(self, *inputs):
             try:
-                yield from work(*inputs)
-            except UserError as error:
-                said = re.sub(rf"{re.escape(str(root))}/\w+/(clips_\w+/)?", "", str(error))
+                yield from work(self, *inputs)
+            except UserError as error:                       # without the name of the visitor's folder
+                said = re.sub(rf"{re.escape(str(self.root))}/\w+/(clips_\w+/)?", "", str(error))
             except OSError as error:
                 said = f"A file of this visit cannot be used ({error.strerror or error}). Give the photo again."
             except Exception:
@@ -129,6 +96,54 @@ def told(outputs, root):
             yield gr.skip(), line(said, bad=True), *(gr.skip() for _ in range(outputs - 2))
         return run
     return decorate
+
+
+class Visits:
+    """What happens when visitors use the page. Args as of :func:`build_page`."""
+
+    def __init__(self, studio, root):
+        self.studio, self.root = studio, root
+        self.uploads = defaultdict(set)        # visit -> Gradio's own copies of its photos
+
+    def folder(self, request):
+        """The folder of a visitor."""
+        return self.root / request.session_hash
+
+    @told(5)
+    def find(self, upload, person, request: gr.Request):
+        """Find the person in a photo, and show its joints."""
+        yield "", line("Looking for the person ...") if upload else "", None, gr.Button(interactive=False), ""
+        if upload is None:
+            return
+        self.uploads[request.session_hash].add(Path(upload))
+        placed = self.studio.open_photo(self.folder(request), Path(upload), int(person))
+        frame = f'<iframe title="Where are the joints?" srcdoc="{escape(placed.page)}"></iframe>'
+        say = "Found. Drag joints that are wrong, then make clips." if placed.found else (
+            "No person was found. Drag the joints of the figure into place.")
+        yield frame, line(say), placed.photo, gr.Button(interactive=True), gr.skip()
+
+    @told(2)
+    def make(self, photo, pose, action, motion, seconds, samples, seed, request: gr.Request):
+        """Make clips, and show each as soon as it is painted."""
+        yield "", line("Looking at the motion ..." if motion else "Predicting motions ...")
+        if motion:
+            self.uploads[request.session_hash].add(Path(motion))
+        wish, cards = Wish(pose, action, motion and Path(motion), float(seconds), int(samples), int(seed)), []
+        for folder, clip in self.studio.make_clips(self.folder(request), photo, wish):
+            cards.append(card(folder, clip))
+            yield gallery(cards), line(f"{len(cards)} painted ...")
+        yield gallery(cards), line("The motion, carried over." if motion else f"{len(cards)} futures, the most likely first.")
+
+    def leave(self, request: gr.Request):
+        """Delete what a visitor gave and got."""
+        for path in self.uploads.pop(request.session_hash, ()):
+            shutil.rmtree(path.parent, ignore_errors=True)
+        shutil.rmtree(self.folder(request), ignore_errors=True)
+
+
+def line(text, bad=False):
+    """A line of markup that tells the visitor something."""
+    return f'<p class="{"bad" if bad else "good"}">{escape(text)}</p>'
 
 
 def gallery(cards):

@@ -14,7 +14,7 @@ from PIL import Image
 from dataset import penn_action
 from dataset.from_video import __main__ as program
 from dataset.from_video.actions import read_actions
-from dataset.from_video.convert import plan
+from dataset.from_video.plan import plan
 from dataset.from_video.poses import read_csv
 from dataset.from_video.reading import read_frames, read_index
 from dataset.from_video.sheet import surroundings, write_sheet
