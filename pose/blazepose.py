@@ -14,7 +14,7 @@ from pose.blazepose_weights import WHEEL, kept, read_weights
 from pose.detector import Detector, DetectorError
 from pose.looks import grouped, lit, parts, same_circle, views, with_contrast
 from pose.regions import Region, around, cut
-from pose.sights import Sight, as_person, distance, following, has_joints, prominence, region_of, same_pose, torso
+from pose.sights import Sight, as_person, distance, following, has_joints, prominence, region_of, same_pose, torso_length
 
 MIRRORED = [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(at + 1 if at % 2 else at - 1 for at in range(11, BODY)), BODY, BODY + 1]
 CANDIDATE = 0.3              # score of the detector that one look needs
@@ -152,7 +152,7 @@ class BlazePose(Detector):
         mirrored = self.see(photo, region, mirrored=True)
         views = [view for view in (plain, mirrored) if view.presence >= self.min_score]
         steady = [view for view in views if last is not None and same_pose(view, last)]
-        if len(views) == 2 and distance(plain, mirrored) < AGREE * torso(plain):
+        if len(views) == 2 and distance(plain, mirrored) < AGREE * torso_length(plain):
             sight = plain._replace(points=(plain.points + mirrored.points) / 2, mask=(plain.mask + mirrored.mask) / 2,
                                    visible=(plain.visible + mirrored.visible) / 2)
         elif steady:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from pose.skeleton import ANKLES, ELBOWS, HIPS, KNEES, SHOULDERS, WRISTS
+from pose.skeleton import ANKLES, ELBOWS, HIPS, KNEES, WRISTS, torso
 
 UNIT = 64                    # pixels of a unit in the pictures that are searched
 SMALLEST_UNIT = 16           # pixels of the photo; on smaller people nothing is looked for
@@ -96,9 +96,8 @@ def find_held(photo, mask, joints, thing):
 
 def person_unit(joints):
     """The unit of length of a pose (13, 2), pixels: the torso, or a thigh or shin that appears longer."""
-    torso = joints[list(SHOULDERS)].mean(0) - joints[list(HIPS)].mean(0)
     legs = [joints[end] - joints[start] for start, end in (*zip(HIPS, KNEES), *zip(KNEES, ANKLES))]
-    return float(np.linalg.norm([torso, *legs], axis=1).max())
+    return float(np.linalg.norm([torso(joints), *legs], axis=1).max())
 
 
 def hand_points(joints):

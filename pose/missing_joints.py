@@ -4,7 +4,7 @@ Joints are as in pose/skeleton.py; a missing one is NaN.
 """
 import numpy as np
 
-from pose.skeleton import HIPS, JOINTS, MIRROR, PARENT, SHOULDERS, STANDING
+from pose.skeleton import HIPS, JOINTS, MIRROR, PARENT, SHOULDERS, STANDING, torso
 
 LIMB_WEIGHT = 0.02           # of a joint of an arm or leg in the fit of the standing figure: limbs bend, the torso hardly does
 TURNS = np.linspace(-1, 1, 9)            # widths of the figure that are tried: 1 seen from the front, 0 from the side
@@ -69,7 +69,7 @@ def _mirrored(joints, way):
     Its part across the torso is turned around in views from the front and from behind, where limbs are often symmetric, and kept
     in views from the side, where they are often parallel. The width of the shoulders tells the view.
     """
-    axis = joints[list(SHOULDERS)].mean(0) - joints[list(HIPS)].mean(0)
+    axis = torso(joints)
     length = np.linalg.norm(axis)
     if not length:
         return way

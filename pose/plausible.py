@@ -4,7 +4,7 @@ The limits were chosen on Penn Action's annotations, where each doubt is raised 
 """
 import numpy as np
 
-from pose.skeleton import ANKLES, ELBOWS, HEAD, HIPS, JOINTS, KNEES, MIRROR, PARENT, SHOULDERS, STANDING, WRISTS
+from pose.skeleton import ANKLES, ELBOWS, HEAD, HIPS, JOINTS, KNEES, MIRROR, PARENT, SHOULDERS, STANDING, WRISTS, middle, torso
 
 APART = 0.3                  # torso lengths that left and right joints must be apart for their bones to cross
 RATIO = 3                    # of a bone's length to its counterpart's
@@ -49,13 +49,12 @@ def exchanged_axes(pose, size):
         return not (is_outside(joints[:, ::-1], size) & visible).any()
     if estimated[[HEAD, *SHOULDERS, *HIPS, *ANKLES]].any():
         return False
-    body, torso = _middle(joints, ANKLES) - joints[HEAD], _torso(joints)
-    return all(way[0] > 0 and abs(way[1]) < STEEP * way[0] for way in (body, torso))
+    return all(way[0] > 0 and abs(way[1]) < STEEP * way[0] for way in (middle(joints, ANKLES) - joints[HEAD], torso(joints)))
 
 
 def crossed_sides(joints):
     """Doubts about left and right; joints (13, 2), NaN where not known."""
-    apart = np.linalg.norm(joints - joints[list(MIRROR)], axis=-1) > APART * np.linalg.norm(_torso(joints))
+    apart = np.linalg.norm(joints - joints[list(MIRROR)], axis=-1) > APART * np.linalg.norm(torso(joints))
     return [f"{JOINTS[outer[0]]} and {JOINTS[outer[1]]} seem to be exchanged: the {what} cross"
             for outer, what in ((ELBOWS, "upper arms"), (HIPS, "sides of the torso"))
             if apart[[SHOULDERS[0], outer[0]]].all() and _cross(*joints[[SHOULDERS[0], outer[0], SHOULDERS[1], outer[1]]])]
@@ -63,7 +62,7 @@ def crossed_sides(joints):
 
 def uneven_bones(joints):
     """Doubts about bones that are much longer than their counterparts, and not shorter than in a standing figure of this size."""
-    size = np.linalg.norm(_torso(joints)) / np.linalg.norm(_torso(STANDING))                  # pixels
+    size = np.linalg.norm(torso(joints)) / np.linalg.norm(torso(STANDING))                  # pixels
     found = []
     for outer, bone in BONES.items():
         lengths = [np.linalg.norm(joints[joint] - joints[PARENT[joint]]) for joint in outer]
@@ -82,15 +81,6 @@ def _cross(start, end, other_start, other_end):
         return ax * by - ay * bx
     return (side(start, other_start, other_end) * side(end, other_start, other_end) < 0 and
             side(other_start, start, end) * side(other_end, start, end) < 0)
-
-
-def _torso(joints):
-    """The way (2,) from the middle of the shoulders to that of the hips."""
-    return _middle(joints, HIPS) - _middle(joints, SHOULDERS)
-
-
-def _middle(joints, pair):
-    return joints[list(pair)].mean(0)
 
 
 def _names(chosen):

@@ -6,7 +6,7 @@ import numpy as np
 from pose.blazepose_networks import BODY, LANDMARKED, sigmoid
 from pose.detector import Person
 from pose.regions import Region, around
-from pose.skeleton import HEAD, HIPS, MIRROR, SHOULDERS
+from pose.skeleton import HEAD, HIPS, MIRROR, middle, torso
 
 FACE = [0, 7, 8]             # nose and ears; their mean is the middle of the head
 # Penn Action's joints 1 to 12: its left is the person's own right, which has BlazePose's even numbers
@@ -54,21 +54,19 @@ def distance(one, other):
     return float(np.linalg.norm(one.joints - other.joints, axis=1).mean())
 
 
-def torso(sight):
+def torso_length(sight):
     """Length from the middle of the shoulders to the middle of the hips, pixels; at least one tenth of the region."""
-    joints = sight.joints
-    return max(float(np.linalg.norm(joints[1:3].mean(0) - joints[7:9].mean(0))), 0.1 * sight.region.side)
+    return max(float(np.linalg.norm(torso(sight.joints))), 0.1 * sight.region.side)
 
 
 def same_pose(one, other):
     """Whether two sights are of the same person."""
-    return distance(one, other) < SAME_POSE * max(torso(one), torso(other))
+    return distance(one, other) < SAME_POSE * max(torso_length(one), torso_length(other))
 
 
 def region_of(joints):
     """The region of a person whose joints (13, 2) are known: a circle around the middle of the hips that holds head and feet."""
-    centre = joints[list(HIPS)].mean(0)
-    up = joints[list(SHOULDERS)].mean(0) - centre
+    centre, up = middle(joints, HIPS), -torso(joints)
     length = np.linalg.norm(up)
     up = up / length if length > 0 else np.array([0.0, -1.0])
     reach = np.linalg.norm(joints - centre, axis=1)
@@ -80,7 +78,7 @@ def has_joints(sight, joints, visible):
     """Whether a sight is of the person with these joints (13, 2), of which visible (13,) count; sides may be exchanged."""
     counted = visible if visible.any() else ~visible
     shift = min(np.linalg.norm(found - joints, axis=1)[counted].mean() for found in (sight.joints, sight.joints[list(MIRROR)]))
-    return shift < SAME_POSE * torso(sight)
+    return shift < SAME_POSE * torso_length(sight)
 
 
 def prominence(sight, shape):

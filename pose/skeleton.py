@@ -22,6 +22,16 @@ BODY = 3                  # body_size is about a person's height in the picture
 FIGURE = ((5, 3, 1, 2, 4, 6), (1, 7, 8, 2), (7, 9, 11), (8, 10, 12), (HEAD, NECK))
 
 
+def middle(joints, pair):
+    """The middle (2,) of a pair of joints, such as HIPS, of a pose (13, 2)."""
+    return joints[list(pair)].mean(0)
+
+
+def torso(joints):
+    """The vector (2,) from the middle of the shoulders to that of the hips of a pose (13, 2)."""
+    return middle(joints, HIPS) - middle(joints, SHOULDERS)
+
+
 def body_size(pose):
     """The unit of displacements (B, 1, 1, 1) for poses (B, J, 2), a tensor: `BODY` times the joints' mean distance from their
     mean."""

@@ -22,7 +22,7 @@ from dataset.from_video.tracking import clean, main_person
 from dataset.penn_action import find_labels, read_annotation
 from pose.blazepose import BlazePose
 from pose.masks import mask_of
-from pose.skeleton import HIPS, SHOULDERS
+from pose.skeleton import torso
 from utils.errors import UserError, command
 
 FPS = 25                     # assumed frames a second of the videos: smoothing then spans five frames
@@ -40,8 +40,8 @@ class Scores:
         if joints is None:
             self.missed += 1
             return
-        torso = np.linalg.norm(annotated[list(SHOULDERS)].mean(0) - annotated[list(HIPS)].mean(0))
-        distances = np.linalg.norm(joints - annotated, axis=1)[visible] / max(torso, 1.0)
+        length = np.linalg.norm(torso(annotated))
+        distances = np.linalg.norm(joints - annotated, axis=1)[visible] / max(length, 1.0)
         self.joints += distances.tolist()
         self.means += [float(distances.mean())] if len(distances) else []
         if true_mask is not None and mask is not None:

@@ -63,9 +63,9 @@ def test_two_numbers_and_a_byte_order_mark(tmp_path):
 
 
 def test_joints_on_the_edge_and_hidden_ones_outside(tmp_path):
-    read_pose(written(tmp_path, changed(3, [640, 480, True])), SIZE)
-    read_pose(written(tmp_path, changed(3, [-600, 900, False])), SIZE)
-    read_pose(written(tmp_path, changed(3, [-600, 900, True])))
+    for joint, size in (([640, 480, True], SIZE), ([-600, 900, False], SIZE), ([-600, 900, True], None)):
+        joints, visible = read_pose(written(tmp_path, changed(3, joint)), size)
+        assert [*joints[3], visible[3]] == joint
 
 
 @pytest.mark.parametrize("content, message", [
