@@ -22,28 +22,34 @@ class Trainer(BaseTrainer):
         """The weighted loss terms of a batch.
 
         Args:
-            batch: `poses` (B, T + 1, J, 2), `action` (B,), `valid_steps` (B,) if rows repeat their last pose, and with
-                `augment.recrop` also `extent` (B, 2). Of several processes, each has its share of the rows.
+            batch: `poses` (B, T + 1, J, 2), `action` (B,), `valid_steps` (B,) if rows repeat their last pose, with a history of
+                2 also `before` (B, J, 2), and with `augment.recrop` also `extent` (B, 2). Of several processes, each has its
+                share of the rows.
             noise: (R, L, B, Z) of the R roll-outs of a row, published (3, 5, B, 512), or None to draw it.
         Returns:
             dict of 0-dim tensors. Their mean over the processes is the loss of the whole batch; with `residual` only nearly,
             since each process normalises the weights of its own rows and draws its own steps.
         """
         poses, valid_steps, targets = batch["poses"], batch.get("valid_steps"), batch["poses"].shape[1] - 1
+        history = self.model.history
+        if history > 1:
+            poses = torch.cat([batch["before"][:, None], poses], 1)
         if any(vars(self.config.augment).values()):
             everyone = len(poses) * processes.world_size()       # drawn for the rows of all processes, like noise
             views = draw_views(everyone, self.config.augment, self.random, poses.dtype)
             views = Views(*(value[processes.shard(everyone)] for value in views))
             valid_steps = torch.full((len(poses),), targets) if valid_steps is None else valid_steps
-            poses, valid_steps = augment(poses, valid_steps, views, batch["extent"] if self.config.augment.recrop else None)
+            extent = batch["extent"] if self.config.augment.recrop else None
+            poses, valid_steps = augment(poses, valid_steps, views, extent, history)
         poses, action = (value.to(self.device, non_blocking=True) for value in (poses, batch["action"]))
         valid_steps = valid_steps if valid_steps is None else valid_steps.to(self.device)
         if noise is None:
             noise = self.training_noise(len(poses), self.model.rollouts(targets), self.model.steps(targets))
         if self.model.random:                                    # so that dropout, too, depends on the run's own random state
             torch.manual_seed(int(torch.randint(2 ** 62, (), generator=self.random)) + processes.rank())
+        seen = {"before": poses[:, 0]} if history > 1 else {}
         with self.autocast():
-            losses = self.losses_of(poses, action, noise.to(self.device), valid_steps)
+            losses = self.losses_of(poses[:, history - 1:], action, noise.to(self.device), valid_steps, **seen)
         weights = vars(self.config.pose_loss)
         # DDP averages over the processes; a term that is a sum over the rows must stay a sum
         return {name: weights.get(name, 1) * (loss * processes.world_size() if name in self.model.summed else loss)

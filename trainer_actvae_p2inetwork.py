@@ -112,13 +112,14 @@ class Trainer(BaseTrainer):
 
     # ---------------------------------------------------------------------------------------------- training
 
-    def _rollouts(self, pose, action, step, steps, noise):
+    def _rollouts(self, pose, before, action, step, steps, noise):
         """The poses at one step of the two roll-outs, (2, B, J, 2); they run as one batch, no further than needed."""
         if noise is None:
             noise = self.training_noise(len(pose), 2, steps)
         noise = noise.to(self.device)[:, :self.actvae.noise_length(step + 1)].transpose(1, 2).flatten(0, 1)     # (2B, L, Z)
+        seen = {"before": before.to(self.device).repeat(2, 1, 1)} if self.actvae.history > 1 else {}
         with torch.no_grad(), self.autocast():
-            poses = self.actvae.predict(pose.repeat(2, 1, 1), action.repeat(2), step + 1, noise)
+            poses = self.actvae.predict(pose.repeat(2, 1, 1), action.repeat(2), step + 1, noise, **seen)
         return poses[:, step].to(pose.dtype).unflatten(0, (2, len(pose)))
 
     def update(self, batch, picks=None, noise=None):
@@ -134,6 +135,7 @@ class Trainer(BaseTrainer):
                 :class:`dataset.image_loader2.PennActionPairs`. With pairs from anywhere in a video T is 1, see
                 :class:`dataset.mixture.TrainingPairs`. Optionally `plates` (B, 3, S, S), see
                 :class:`networks.interfaces.Generator`, and `person_masks`, one for each of the images, which are masks of people.
+                For a pose module with a history of 2 also `before` (B, J, 2).
             picks: frame indices (k1, r, k3), see :func:`draw_frame_indices`; None takes the batch's or draws them.
             noise: (2, L, B, Z) of the two roll-outs, or None to draw it.
         Returns:
@@ -147,7 +149,7 @@ class Trainer(BaseTrainer):
                                         for value in (images, boxes, batch["poses"], batch["action"]))
         # in one memory layout, whether or not a worker collected them: layouts round differently
         source, *reals = images.contiguous().unbind(1)                                              # (B, 3, S, S) each
-        sampled = self._rollouts(poses[:, 0], action, step, steps, noise)                           # (2, B, J, 2)
+        sampled = self._rollouts(poses[:, 0], batch.get("before"), action, step, steps, noise)      # (2, B, J, 2)
         source_pose, *real_poses = poses[:, frames].unbind(1)                                       # (B, J, 2) each
         known = {"plate": batch["plates"].to(self.device, non_blocking=True)} if "plates" in batch else {}
         if self.judges_person:

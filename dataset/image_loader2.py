@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 
 from dataset.frame_cache import FrameCache
 from dataset.frames import FrameError, frame_files, frame_names, frame_reading, open_frame, read_frame, unusable
+from dataset.history import earlier_poses
 from dataset.matlab import read_mat
 from dataset.pair_list import ACTIONS, count_valid_steps, read_list, resolve_frame
 from dataset.person_masks import PersonMasks
@@ -35,6 +36,8 @@ class PennActionPairs(PersonMasks, Dataset):
         action: int64 id.
         valid_steps: int64, the number of targets before the row repeats its last frame
             (:func:`dataset.pair_list.count_valid_steps`); only in lists with such rows.
+        before: (13, 2) float32, the pose one step before the source (:func:`dataset.history.earlier_poses`); only with a history
+            of 2.
         extent: (2,) float32, width and height of the crop divided by the longer of them; only without images.
         images: (T + 1, 3, S, S) float32 in [-1, 1], source first; only with images.
         masks: (T, 1, S, S) float32, 1 inside the person boxes of the targets; only with images.
@@ -53,13 +56,14 @@ class PennActionPairs(PersonMasks, Dataset):
         masks: whether masks of people are read, with images. They lie in `masks/` beside `frames/`, under the names of the
             frames and as PNG, as pose.masks.write_mask writes them. If only some frames have one that can be used, the
             surroundings of the pose take the place of the others, which is told.
+        history: number of poses that the pose module sees, see :class:`networks.interfaces.PoseModule`.
     Raises:
         ListError: a bad list, or a crop box outside its frame.
         FrameError: a frame that is missing, or frames that do not fit their annotation; only with images.
     """
 
     def __init__(self, data_list, data_root, imsize, images=True, actions=ACTIONS, by_name=False, list_actions=None,
-                 masks=False):
+                 masks=False, history=1):
         self.rows = self.read_rows(data_list, list_actions or actions, by_name and not list_actions)
         if list_actions:
             ids = np.array([actions.index(name) for name in list_actions])
@@ -80,6 +84,10 @@ class PennActionPairs(PersonMasks, Dataset):
                                        f"which is {w} x {h} pixels")
         poses = transform.pose_to_picture(self.rows.poses, self.crop, imsize)
         self.poses = torch.from_numpy(poses.astype(np.float32))
+        self.before = None                                                   # (N, 13, 2)
+        if history > 1:
+            before = transform.pose_to_picture(earlier_poses(self.rows)[:, None], self.crop, imsize)[:, 0]
+            self.before = torch.from_numpy(before.astype(np.float32))
         self.action = torch.from_numpy(self.rows.action)
         side = (self.crop[:, 2:] - self.crop[:, :2]).astype(np.float32)
         self.extent = torch.from_numpy(side / side.max(-1, keepdims=True))
@@ -112,6 +120,8 @@ class PennActionPairs(PersonMasks, Dataset):
         item = {"poses": self.poses[row], "action": self.action[row]}
         if self.padded:
             item["valid_steps"] = self.valid_steps[row]
+        if self.before is not None:
+            item["before"] = self.before[row]
         if not self.images:
             item["extent"] = self.extent[row]
         else:

@@ -36,4 +36,4 @@ def read_pairs(config, entry=None, images=True, test=False, size=None):
     path = entry.data_list if entry else config.test_data_list if test else config.train_data_list
     return LAYOUTS[where.layout][test](path, where.data_root, size or config.imsize, images, config.actions,
                                        config.actions_by == "name", entry and tuple(entry.actions) or None,
-                                       config.generator.masks)
+                                       config.generator.masks, config.actvae.history)

@@ -76,6 +76,7 @@ class TrainingPairs(Dataset):
         self.imsize, self.images, self.targets = first.imsize, first.images, first.targets
         self.actions = len(first.rows.actions)
         self.poses, self.action = (torch.cat([getattr(data, name) for data in self.sets]) for name in ("poses", "action"))
+        self.before = None if first.before is None else torch.cat([data.before for data in self.sets])
         digest = hashlib.sha256(repr([(data.rows.sha256, share) for data, share in zip(self.sets, shares)]).encode()).hexdigest()
         self.rows = Rows(", ".join(str(data.rows.path) for data in self.sets),
                          np.concatenate([data.rows.lines for data in self.sets]), digest)
@@ -164,7 +165,7 @@ class TrainingPairs(Dataset):
         change, other = draw_change(random), random.integers(self.actions)
         if random.random() < OTHER_ACTION:
             item["action"] = torch.tensor(int(other))
-        item["poses"] = change_poses(item["poses"], change)
+        steady = item["poses"] = change_poses(item["poses"], change)
         if self.images:
             plates = [item["plates"][None]] if "plates" in item else []
             pictures = change_pictures(torch.cat([item["images"], *plates]), change)
@@ -174,7 +175,9 @@ class TrainingPairs(Dataset):
             if self.masked:                      # the source's mask is rough, as a found one; the losses need the true target's
                 masks = change_masks(item["person_masks"], change, "bilinear")
                 item["person_masks"] = torch.cat([roughen(masks[0], random)[None], masks[1:]])
-        item["poses"] = jitter_poses(item["poses"], self.jitter, random)
+        item["poses"] = jitter_poses(steady, self.jitter, random)
+        if "before" in item:                     # it is jittered like the source, because errors of detection last
+            item["before"] = change_poses(item["before"][None], change)[0] + item["poses"][0] - steady[0]
         return item
 
 
@@ -203,6 +206,9 @@ def _pair(data, source, target):
     """The item of two frames of a data set, each (row, frame in it); the target's frame is not 0."""
     places = (source, target)
     item = {"poses": torch.stack([data.poses[place] for place in places]), "action": data.action[source[0]]}
+    if data.before is not None:
+        row, frame = source
+        item["before"] = data.poses[row, frame - 1] if frame else data.before[row]
     if data.images:
         item["images"] = as_image(np.concatenate([data.pictures(row, [frame]) for row, frame in places]))
         item["masks"] = data.masks(target[0], [target[1] - 1])                              # (1, 1, S, S)

@@ -38,4 +38,6 @@ def sample_rows(trainer, dataset, rows, samples, steps, seed=0):
         (N, K, T, J, 2) on the CPU.
     """
     rows = torch.as_tensor(rows)
-    return trainer.predict(Source(dataset.poses[rows, 0], dataset.action[rows], rows), samples, steps, seed, painted=0).poses
+    before = dataset.before if dataset.before is None else dataset.before[rows]
+    source = Source(dataset.poses[rows, 0], dataset.action[rows], rows, before=before)
+    return trainer.predict(source, samples, steps, seed, painted=0).poses

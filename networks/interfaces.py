@@ -142,6 +142,8 @@ class PoseModule(nn.Module):
         summed: names of the loss terms that are sums over the rows of a batch; all others are means.
         random: whether training draws from torch's own random state, as dropout does. The trainer then seeds it.
         outer, stacked: as in :class:`Generator`.
+        history: number of poses that it sees: 1, the source; or 2, also the pose one step before it. With 2, which an instance
+            may set, `forward` and `predict` need one more argument, `before` (B, J, 2).
 
     Instance attributes, which a subclass sets:
         z_dim: Z.
@@ -153,6 +155,7 @@ class PoseModule(nn.Module):
     random = False
     outer = ()
     stacked = False
+    history = 1
 
     def prepare(self, data):
         """Take from the training rows what training needs, once before it starts. By default that is nothing.

@@ -108,7 +108,7 @@ class ResidualMotion(PoseModule):
         super().__init__()
         self.num_actions, self.num_joints, self.horizon, self.z_dim = num_actions, num_joints, horizon, noise_dim + 1
         self.networks, self.terms, self.samples, self.jitter, self.decay = networks, terms, samples, jitter, decay
-        self.path_weight, self.speed_weight, self.temperature = path_weight, speed_weight, temperature
+        self.path_weight, self.speed_weight, self.temperature, self.history = path_weight, speed_weight, temperature, history
         self.pose_in = EnsembleLinear(networks, 2 * num_joints * history + 3 * len(LIMBS), trunk)
         self.action_in = nn.Parameter(torch.randn(networks, num_actions, trunk))
         self.trunk = nn.ModuleList(MotionBlock(networks, trunk, num_actions, dropout) for _ in range(trunk_blocks))

@@ -155,7 +155,8 @@ class BaseTrainer:
         """Draw `n` possible futures for every row of a batch, see :meth:`predict`.
 
         Args:
-            batch: `poses` (B, >=1, J, 2), source first, and `action` (B,); for pictures also `images` (B, >=1, 3, S, S).
+            batch: `poses` (B, >=1, J, 2), source first, and `action` (B,); for pictures also `images` (B, >=1, 3, S, S); for
+                a history of 2 also `before` (B, J, 2).
             n: samples of each row.
             generator: torch.Generator that the seed of the noise is drawn from.
         Returns:
@@ -165,7 +166,8 @@ class BaseTrainer:
         image = batch["images"][:, 0] if "images" in batch else None
         steps = self.pose_module.steps(poses.shape[1] - 1) if poses.shape[1] > 1 else None
         seed = int(torch.randint(2 ** 31, (), generator=generator))
-        found = self.predict(Source(poses[:, 0], batch["action"], torch.arange(len(poses)), image), n, steps, seed)
+        source = Source(poses[:, 0], batch["action"], torch.arange(len(poses)), image, batch.get("before"))
+        found = self.predict(source, n, steps, seed)
         return found.poses if found.videos is None else found
 
     def save(self, checkpoint_dir, iteration, epoch):

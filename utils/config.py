@@ -148,9 +148,7 @@ def assign(target, keys, value, where):
     name, *rest = keys
     fields = {entry.name: entry for entry in dataclasses.fields(target)}
     if name not in fields:
-        close = difflib.get_close_matches(name, fields, n=1)
-        raise UserError(f"{where}: unknown key {name!r}" + (f"; did you mean {close[0]!r}?" if close else
-                                                            f"; known are {', '.join(fields)}"))
+        raise UserError(f"{where}: unknown key {name!r}{_instead(target, name, fields)}")
     if dataclasses.is_dataclass(getattr(target, name)):
         if not rest and not isinstance(value, dict):
             raise UserError(f"{where}: {name!r} is a block of keys")
@@ -169,6 +167,16 @@ def assign(target, keys, value, where):
         raise UserError(f"{where}: {name!r} has no keys below it")
     check = _train_data if name == "train_data" else checked_value
     setattr(target, name, check(fields[name], value, where))
+
+
+def _instead(target, name, known):
+    """How the message about an unknown key goes on: the kinds of networks that have it, the key most like it, or all keys."""
+    kinds = [kind for kinds in NETWORK_KINDS.values() if type(target) in kinds.values() for kind, other in kinds.items()
+             if name in {entry.name for entry in dataclasses.fields(other)}]
+    if kinds:
+        return f" of the kind {target.kind}; only {' and '.join(kinds)} {'has' if len(kinds) == 1 else 'have'} it"
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
 
 
 def _train_data(entry, value, where):

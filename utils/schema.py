@@ -23,10 +23,12 @@ class NetworkConfig:
         tunable: act in training only: the configuration's value counts, whatever that of the weights is.
         inference: inference settings, taken from the weights unless the user overrides them.
         masks: whether the data's masks of people are read for it.
+        history: number of poses that a pose module sees, see :class:`networks.interfaces.PoseModule`.
     """
 
     parts = tunable = inference = ()
     masks = False
+    history = 1
 
     def network(self):
         """The keyword arguments of the network's constructor, besides the number of actions."""
@@ -43,8 +45,8 @@ class LSTMVAEConfig(NetworkConfig):
 
 
 @dataclass
-class ResidualMotionConfig(NetworkConfig):
-    """The pose module :class:`networks.residual_motion.ResidualMotion`."""
+class MotionNetworkConfig(NetworkConfig):
+    """The keys that the pose modules `residual` and `mixture` share."""
 
     parts = ("motion",)
     tunable = ("samples", "dropout", "jitter", "path_weight", "speed_weight", "decay")
@@ -68,12 +70,19 @@ class ResidualMotionConfig(NetworkConfig):
 
 
 @dataclass
-class MixtureMotionConfig(ResidualMotionConfig):
+class ResidualMotionConfig(MotionNetworkConfig):
+    """The pose module :class:`networks.residual_motion.ResidualMotion`."""
+
+    history: int = limited(1, low=1, high=2)
+
+
+@dataclass
+class MixtureMotionConfig(MotionNetworkConfig):
     """The pose module :class:`networks.mixture_motion.MixtureMotion`."""
 
     parts = ("motion", "retrieval")
-    tunable = (*ResidualMotionConfig.tunable, "library_frames", "retrieval_rows")
-    inference = (*ResidualMotionConfig.inference, "real")
+    tunable = (*MotionNetworkConfig.tunable, "library_frames", "retrieval_rows")
+    inference = (*MotionNetworkConfig.inference, "real")
     kind: str = "mixture"
     library: int = limited(0, low=0)
     neighbours: int = limited(28, low=2)

@@ -57,7 +57,8 @@ def train(row, config, data, numbers, iterations, seed):
     epochs = iterations // (len(numbers) // batch_size) + 1
     for _, batch in zip(range(iterations), EpochBatches(len(numbers), batch_size, seed, epochs=epochs)):
         batch = numbers[batch]
-        trainer.update({"poses": data.poses[batch, :row.targets + 1], "action": data.action[batch],
+        earlier = {} if data.before is None else {"before": data.before[batch]}
+        trainer.update({"poses": data.poses[batch, :row.targets + 1], "action": data.action[batch], **earlier,
                         "valid_steps": data.valid_steps[batch].clamp(max=row.targets), "extent": data.extent[batch]})
     return trainer
 
