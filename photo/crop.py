@@ -8,6 +8,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from photo.video_end import Past
 from pose.detector import Person
 from utils.errors import UserError
 from utils.transform import PAD_RGB, letterbox, limited, picture_from_frame, resized, to_pixels
@@ -34,6 +35,7 @@ class Subject(NamedTuple):
     mask: np.ndarray | None = None   # (h, w) float32 in [0, 1]: 1 where the person is
     plate: np.ndarray | None = None  # (h, w, 3) uint8, the photo without the person
     held: np.ndarray | None = None   # (h, w) float32 in [0, 1], the part of `mask` that the hands hold
+    past: Past | None = None         # how the person was moving, where that is known
 
 
 class Crop(NamedTuple):

@@ -11,6 +11,7 @@ from photo.crop import pose_boxes, shown_whole
 from photo.photo_file import read_alpha
 from photo.photo_list import MASK_FILES, POSE_FILES, file_for
 from photo.pose_page import write_pose_page
+from photo.video_end import is_video
 from pose import detector_class, find_people
 from pose.detector import DetectorError, Person
 from pose.drawing import number_people
@@ -77,19 +78,20 @@ class PersonFinder:
         held = None if mask is None else held_mask(pixels, mask, joints, things)
         return mask if held is None else np.maximum(mask, held), held
 
-    def tracker(self):
-        """A detector for the frames of a video, see :meth:`pose.detector.Detector.tracker`."""
+    def tracker(self, instead="give the motion as poses in a JSON file"):
+        """A detector for the frames of a video, see :meth:`pose.detector.Detector.tracker`; `instead` is another way out."""
         try:
             self._set_up()
         except DetectorError as error:
-            raise DetectorError(f"{error}, or give the motion as poses in a JSON file") from None
+            raise DetectorError(f"{error}, or {instead}") from None
         return self.detector.tracker()
 
     def _chosen(self, pixels, photo, mask):
         """The person of the request among those that the detector finds, and the others."""
         people = self._detect(pixels, photo)
         if not people:
-            raise UserError(f"{photo.path}: no person was found in it; place the joints by hand: "
+            where = "its last frame" if is_video(photo.path) else "it"
+            raise UserError(f"{photo.path}: no person was found in {where}; place the joints by hand: "
                             f"{write_pose_page(self.request.folder, pixels, photo, mask=mask)}")
         number = self._number(pixels, photo, people)
         return people[number], people[:number] + people[number + 1:]
@@ -117,7 +119,7 @@ class PersonFinder:
         if self.request.mask is not None:
             path = file_for(self.request.mask, *(f"{photo.path.stem}{ending}" for ending in MASK_FILES))
             return read_mask(path, pixels.shape[:2]), path
-        mask = read_alpha(photo.path)
+        mask = None if is_video(photo.path) else read_alpha(photo.path)
         return mask, None if mask is None else f"{photo.path}, alpha channel"
 
     def _at_hand(self):

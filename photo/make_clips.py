@@ -13,11 +13,11 @@ from photo.crop import Subject, shown_whole
 from photo.find_person import PersonFinder
 from photo.layers import find_plate, read_plate, write_layers
 from photo.motions import draw_motion, paint_motions
-from photo.photo_file import read_photo
 from photo.photo_list import LAYERS, name_photos, work_on_each
 from photo.plan import plan_motions
 from photo.pose_page import write_pose_page
 from photo.timing import BACK, Timing, there_and_back
+from photo.video_end import follow_back, is_video, read_source
 from pose.drawing import draw_mask, draw_skeleton
 from pose.masks import write_mask
 from pose.medoids import DRAWN, TYPICAL
@@ -50,6 +50,8 @@ def make_clips(trainer, request, margins, log, timing=Timing()):  # noqa: B008  
     if trainer.paints and not trainer.any_size:
         log.info("the generator %s paints %d x %d pixels, which are enlarged; cutout paints in the photo's own resolution",
                  config.generator.kind, config.imsize, config.imsize)
+    if trainer.pose_module.history > 1 and not request.motion and not all(is_video(photo.path) for photo in photos):
+        log.info("these weights see two poses, and a photo shows one: its person is taken to stand still; a video tells more")
     finder, clips, shown = PersonFinder(request, trainer.device), [], {}
     motions_of = plan_motions(trainer, request, margins, finder, timing)
 
@@ -106,7 +108,7 @@ def place_joints(finder, photo):
     Returns:
         a sentence that says how to continue, and the :class:`pose.detector.Person` with whose pose the page begins, or None.
     """
-    pixels, folder = read_photo(photo.path), finder.request.folder
+    (pixels, _), folder = read_source(photo.path), finder.request.folder
     person, mask = finder.guess(pixels, photo)
     if mask is not None:
         write_mask(folder / f"{photo.stem}_mask.png", mask)
@@ -119,11 +121,13 @@ def find_motions(trainer, finder, photo, motions_of, request):
     Returns:
         the result of `motions_of`, see :func:`plan_motions`.
     """
-    pixels = read_photo(photo.path)
+    pixels, end = read_source(photo.path)
     person, mask, held = finder.find(pixels, photo)
     whole = shown_whole(pixels)
     plate = None if request.plate is None else read_plate(request.plate, photo, pixels.shape[:2])
-    subject = Subject(pixels, whole, person, mask, plate, held)
+    follows = end is not None and not request.motion and trainer.pose_module.history > 1
+    past = follow_back(end, person, finder.tracker("give a photo instead of a video")) if follows else None
+    subject = Subject(pixels, whole, person, mask, plate, held, past)
     try:
         if plate is None and trainer.paints and trainer.cuts_out:
             shown = request.scene is None or request.layers

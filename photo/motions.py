@@ -37,7 +37,7 @@ class Sample(NamedTuple):
     fps: float               # poses a second
 
 
-def sample_motions(trainer, subject, action, margins, request, fps):
+def sample_motions(trainer, subject, action, margins, request, timing):
     """Possible motions of the person in a photo.
 
     Args:
@@ -46,7 +46,7 @@ def sample_motions(trainer, subject, action, margins, request, fps):
         action: name.
         margins: (4,) of the crop in which motion is predicted, as in training; None for the usual ones.
         request: :class:`photo.options.PhotoRequest`.
-        fps: poses a second.
+        timing: :class:`photo.timing.Timing` of the weights.
     Returns:
         list of n :class:`Sample`.
     Raises:
@@ -54,10 +54,12 @@ def sample_motions(trainer, subject, action, margins, request, fps):
     """
     joints = subject.person.joints
     crop = crop_person(subject, joints, np.full(4, DEFAULT_MARGIN) if margins is None else margins)
-    pose = torch.from_numpy(pose_to_picture(joints[None], crop.box, crop.size).astype(np.float32))               # (1, J, 2)
-    ids = torch.tensor([trainer.config.actions.index(action)])
+    earlier = joints if subject.past is None else subject.past.before(joints, 1 / timing.learned(action))
+    pose, before = torch.from_numpy(pose_to_picture(np.stack([joints, earlier]), crop.box, crop.size).astype(np.float32))[:, None]
+    ids, fps = torch.tensor([trainer.config.actions.index(action)]), timing.of(action, request)
     drawn = max(DRAWN, request.samples) if request.choose == TYPICAL else request.samples
-    poses = trainer.predict(Source(pose, ids, ids), drawn, steps_of(request, fps), request.seed, painted=0).poses[0]
+    source = Source(pose, ids, ids, before=before)                                                            # (1, J, 2) each
+    poses = trainer.predict(source, drawn, steps_of(request, fps), request.seed, painted=0).poses[0]
     poses, shares = shown_futures(poses, pose[0], request.samples, request.choose)
     motions = crop.to_photo(as_sequence(pose[0], poses))                                                      # (n, T + 1, J, 2)
     painted = painted_crop(subject, motions)

@@ -22,7 +22,7 @@ LONGEST = 3600            # seconds
 class PhotoRequest(NamedTuple):
     """The photos, where the person is in them, what the person shall do, and where the clips go."""
 
-    photos: list                          # paths of the photo files
+    photos: list                          # paths of the photo files, or of videos, see :mod:`photo.video_end`
     folder: Path                          # for everything that is written
     actions: str = "all"                  # names of actions with commas between them, or "all"
     pose: Path | None = None              # a pose file, or a folder with one for each photo; None: a detector finds the person
@@ -61,7 +61,7 @@ def add_photo_options(parser):
 
 def _add_what_happens(photo):
     photo.add_argument("--image", nargs="+", metavar="FILE", type=at_home,
-                       help="photos to turn into clips, instead of the test list")
+                       help="photos to turn into clips, instead of the test list; or short videos, which are continued")
     photo.add_argument("--action", metavar="NAMES", help="what the person shall do: names with commas between them, all, or list "
                                                          "to print the names that the weights know")
     photo.add_argument("--motion", metavar="FILE", type=at_home,

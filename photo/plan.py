@@ -32,7 +32,7 @@ def plan_motions(trainer, request, margins, finder, timing):
                                                 request)] for motion in motions}
         else:
             samples = {action: sample_motions(trainer, subject, action, margins.of(action, subject.person.joints), request,
-                                              timing.of(action, request)) for action in actions}
+                                              timing) for action in actions}
         changes = [in_between] * request.smooth + [closing] * (request.loop == CLOSE)
         for change in changes:
             samples = {name: list(map(change, several)) for name, several in samples.items()}

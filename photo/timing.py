@@ -32,9 +32,13 @@ class Timing(NamedTuple):
     fps: dict = {}           # action -> poses a second in the training data
     steps: int | None = None    # learned ahead; None: not known
 
+    def learned(self, action):
+        """Poses a second of an action in the training data, FPS where that is not known."""
+        return self.fps.get(action, FPS)
+
     def of(self, action, request):
         """Poses a second of an action's clips: those that the request asks for, or those of the data."""
-        return request.fps or self.fps.get(action, FPS)
+        return request.fps or self.learned(action)
 
 
 def steps_of(request, fps, default=STEPS):

@@ -35,6 +35,15 @@ def main_person(people, times):
     Returns:
         N entries: the main person in that frame, or None.
     """
+    tracks = follow(people)
+    if not tracks:
+        return [None] * len(times)
+    best = max(tracks, key=lambda track: sum(person.score * person.size ** 0.5 for person in track.values()))
+    return [best.get(frame) for frame in range(len(times))]
+
+
+def follow(people):
+    """Follow all people through N frames, given as in :func:`main_person`: a list of dicts from a frame to the person in it."""
     tracks = []
     for frame, found in enumerate(people):
         if tracks and found:
@@ -46,10 +55,7 @@ def main_person(people, times):
         for track, person in pairs:
             tracks[track][frame] = found[person]
         tracks += [{frame: person} for number, person in enumerate(found) if number not in {person for _, person in pairs}]
-    if not tracks:
-        return [None] * len(times)
-    best = max(tracks, key=lambda track: sum(person.score * person.size ** 0.5 for person in track.values()))
-    return [best.get(frame) for frame in range(len(times))]
+    return tracks
 
 
 def _likeness(track, person, frame):
