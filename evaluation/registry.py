@@ -35,7 +35,7 @@ WHERE = {
     PICTURES: ("pictures", "Painted videos of the first sample, in `overall` and each of `actions` of P2I's test, under "
                            "`pictures`: means over rows, `null` where none counts"),
     CALIBRATION: ("calibration", "Calibration, of all rows"),
-    RECOGNITION: ("recognition", "Recognition, of all rows: does a small classifier of true motion know the action?"),
+    RECOGNITION: ("recognition", "Recognition, of all rows: whether a small classifier of true motion knows the action"),
 }
 
 

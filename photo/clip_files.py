@@ -45,10 +45,6 @@ def _gif(path, pictures, fps):
     write_gif(path, np.stack([limited(picture, GIF_SIDE) for picture in pictures]), fps, photo=True)
 
 
-def _webp(path, pictures, fps):
-    write_webp(path, pictures, fps)
-
-
 def _frames(path, pictures, _fps):
     with replaced_folder(path) as folder:
         for number, picture in enumerate(pictures):
@@ -56,7 +52,7 @@ def _frames(path, pictures, _fps):
 
 
 # ending -> writes pictures (T, h, w, 3) uint8; the page plays the first one written
-VIDEOS = {"mp4": _mp4, "gif": _gif, "webp": _webp, "frames": _frames}
+VIDEOS = {"mp4": _mp4, "gif": _gif, "webp": write_webp, "frames": _frames}
 ALPHA = ("webp", "frames")                # those that also write pictures (T, h, w, 4), and are written if none of them is chosen
 STRIP, POSES = "strip", "poses"
 FORMATS = (*VIDEOS, STRIP, POSES)         # as --formats

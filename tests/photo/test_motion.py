@@ -17,7 +17,7 @@ from pose import DETECTORS
 from pose.detector import Detector, Person
 from pose.pose_file import read_about, read_poses, write_pose, write_poses
 from pose.retarget import bones_of, retarget
-from utils.files import write_npz
+from utils.files import unused_name, write_npz
 from utils.media import write_mp4
 
 
@@ -223,6 +223,7 @@ def test_motions_of_one_name_are_numbered(studio):
     (folder / "a.mat").write_bytes(label_bytes("wave", "front", walking(pose_in(SIZE)), (161, 120), True, np.ones((6, 13))))
     motions = read_motions(PhotoRequest([], None, motion=folder), None)
     assert [motion.name for motion in motions] == ["a_3", "a", "a_2"]
+    assert unused_name("a", ["A", "b", "a_2"]) == "a_3", "some disks do not distinguish A and a"
 
 
 def test_a_folder_without_motions(studio):
