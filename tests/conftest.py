@@ -116,7 +116,12 @@ def lists(penn_root, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tiny(penn_root, lists):
-    """Overrides that make any configuration run on `penn_root` within a second."""
-    return [f"data_root={penn_root}", f"train_data_list={lists[0]}", f"test_data_list={lists[1]}", "imsize=32",
-            "actvae.z_dim=8", "batch_size=2", "train_epoch=1", "workers=0", "device=cpu", "log_iter=1",
-            "image_save_iter=1000", "display_size=1", "snapshot_save_iter=1000"]
+    """Overrides that make any configuration run on `penn_root` within a second.
+
+    Training then also paints only a few rows for the numbers in its log.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("evaluation.images.ImageEvaluation.quick_rows", 8)
+        yield [f"data_root={penn_root}", f"train_data_list={lists[0]}", f"test_data_list={lists[1]}", "imsize=32",
+               "actvae.z_dim=8", "batch_size=2", "train_epoch=1", "workers=0", "device=cpu", "log_iter=1",
+               "image_save_iter=1000", "display_size=1", "snapshot_save_iter=1000"]
