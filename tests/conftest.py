@@ -125,3 +125,9 @@ def tiny(penn_root, lists):
         yield [f"data_root={penn_root}", f"train_data_list={lists[0]}", f"test_data_list={lists[1]}", "imsize=32",
                "actvae.z_dim=8", "batch_size=2", "train_epoch=1", "workers=0", "device=cpu", "log_iter=1",
                "image_save_iter=1000", "display_size=1", "snapshot_save_iter=1000"]
+
+
+@pytest.fixture(scope="session")
+def plain(tiny):
+    """The same without keys of the published pose module, for the other kinds."""
+    return [override for override in tiny if not override.startswith("actvae.")]

@@ -12,7 +12,10 @@ import torch
 from conftest import ROOT
 from PIL import Image
 
+import train_actvae
 import train_actvae_p2inetwork
+from dataset.pair_list import TEST_LIST, TRAIN_LIST
+from dataset.penn_action import build
 from dataset.synthetic.people import draw_video
 from pose.pose_file import write_pose
 from utils_file import load_config
@@ -136,6 +139,16 @@ def p2i_scene(folder, overrides, lists, run_script):
     """A :class:`Scene` of P2I at its smallest, on four rows of the training list."""
     made = Scene(folder, train_actvae_p2inetwork, P2I_CONFIG, [*overrides, *SMALL_P2I, f"cache_dir={folder / 'cache'}"],
                  lists[0].read_text().splitlines()[:4], run_script)
+    made.tiny.append(made.write_list())
+    return made
+
+
+def padded_scene(folder, overrides, root, rows, run_script):
+    """A :class:`Scene` of the pose module `residual` on padded rows of 12 targets; `rows` is a slice of the training list."""
+    build(root, folder / "lists", horizon=12, pad=True)
+    lines = (folder / "lists" / TRAIN_LIST).read_text().splitlines()[rows]
+    made = Scene(folder, train_actvae, "config/motion.yaml",
+                 [*overrides, f"test_data_list={folder / 'lists' / TEST_LIST}"], lines, run_script)
     made.tiny.append(made.write_list())
     return made
 

@@ -7,10 +7,10 @@ import shutil
 import pytest
 import torch
 from conftest import ROOT
-from helpers import Scene, metrics, newest_weights, p2i_scene
+from helpers import metrics, newest_weights, p2i_scene, padded_scene
 
 import train_actvae
-from dataset.pair_list import TEST_LIST, TRAIN_LIST
+from dataset.pair_list import TEST_LIST
 from dataset.penn_action import build
 from trainer_actvae import Trainer
 from training import schedule
@@ -23,19 +23,8 @@ SIZES = ["actvae.trunk=16", "actvae.head=8", "actvae.terms=6"]
 
 
 @pytest.fixture
-def plain(tiny):
-    return [override for override in tiny if not override.startswith("actvae.")]
-
-
-@pytest.fixture
 def scene(tmp_path, plain, penn_root, run_script):
-    """Padded rows of 12 targets."""
-    build(penn_root, tmp_path / "lists", horizon=12, pad=True)
-    lines = (tmp_path / "lists" / TRAIN_LIST).read_text().splitlines()[:28:4]
-    made = Scene(tmp_path, train_actvae, CONFIG, [*plain, *SIZES, f"test_data_list={tmp_path / 'lists' / TEST_LIST}"], lines,
-                 run_script)
-    made.tiny.append(made.write_list())
-    return made
+    return padded_scene(tmp_path, [*plain, *SIZES], penn_root, slice(0, 28, 4), run_script)
 
 
 @pytest.fixture

@@ -3,11 +3,9 @@ import shutil
 
 import pytest
 import torch
-from helpers import Scene, metrics, newest_weights, p2i_scene
+from helpers import metrics, newest_weights, p2i_scene, padded_scene
 
-import train_actvae
-from dataset.pair_list import TEST_LIST, TRAIN_LIST
-from dataset.penn_action import build
+from dataset.pair_list import TEST_LIST
 from trainer_actvae import Trainer
 from training.augment import augment, draw_views
 from training.prediction import Source
@@ -104,18 +102,8 @@ def test_its_weights_are_told_apart(tmp_path):
 # ---- whole runs ----
 
 @pytest.fixture
-def plain(tiny):
-    return [override for override in tiny if not override.startswith("actvae.")]
-
-
-@pytest.fixture
 def scene(tmp_path, plain, penn_root, run_script):
-    build(penn_root, tmp_path / "lists", horizon=12, pad=True)
-    lines = (tmp_path / "lists" / TRAIN_LIST).read_text().splitlines()[3:31:4]
-    made = Scene(tmp_path, train_actvae, CONFIG, [*plain, *SIZES, f"test_data_list={tmp_path / 'lists' / TEST_LIST}"], lines,
-                 run_script)
-    made.tiny.append(made.write_list())
-    return made
+    return padded_scene(tmp_path, [*plain, *SIZES], penn_root, slice(3, 31, 4), run_script)
 
 
 def test_a_run_is_trained_gone_on_with_and_tested(scene):
