@@ -174,10 +174,9 @@ def parse_row(text, path="<row>", line=None, actions=ACTIONS, by_name=False):
         if not fields[field].strip() or "\0" in fields[field]:
             raise error(field, "a path is needed here")
     name, (action_id,) = fields[columns.action], numbers(columns.action + 1, columns.crop, int, "an integer")
-    if by_name:
-        if name not in actions:
-            raise error(columns.action, f"unknown action {name!r}; known are {', '.join(actions)}")
-        action_id = actions.index(name)
+    if by_name and name not in actions:
+        raise error(columns.action, f"unknown action {name!r}; known are {', '.join(actions)}")
+    action_id = actions.index(name) if by_name else action_id
     if not 0 <= action_id < len(actions):
         raise error(columns.action + 1, f"unknown action id {action_id}; the ids are 0..{len(actions) - 1}")
     if name != actions[action_id]:
@@ -188,6 +187,13 @@ def parse_row(text, path="<row>", line=None, actions=ACTIONS, by_name=False):
         if not abs(value) < COORDINATE_LIMIT:                                # not (a < b) also catches nan
             raise error(field, f"{fields[field]} is no coordinate in pixels")
     crop, persons = boxes[:4], [boxes[first:first + 4] for first in range(4, len(boxes), 4)]
+    _check_boxes(crop, persons, columns, error)
+    poses = np.array(joints).reshape(columns.targets + 1, len(JOINTS), 2)
+    return Row(tuple(fields[:columns.action]), name, action_id, np.array(crop), np.array(persons), np.roll(poses, 1, axis=0))
+
+
+def _check_boxes(crop, persons, columns, error):
+    """Raise `error(field, message)` if a crop box `x1, y1, x2, y2` or one of the T person boxes cannot be one."""
     if crop[0] >= crop[2] or crop[1] >= crop[3]:
         raise error(columns.crop, f"the crop box {tuple(crop)} is empty (needs x1 < x2 and y1 < y2)")
     if crop[2] <= 0 or crop[3] <= 0:
@@ -195,8 +201,6 @@ def parse_row(text, path="<row>", line=None, actions=ACTIONS, by_name=False):
     for target, (x1, y1, x2, y2) in enumerate(persons):
         if x1 > x2 or y1 > y2:
             raise error(columns.persons + 4 * target, f"the person box {(x1, y1, x2, y2)} is inverted")
-    poses = np.array(joints).reshape(columns.targets + 1, len(JOINTS), 2)
-    return Row(tuple(fields[:columns.action]), name, action_id, np.array(crop), np.array(persons), np.roll(poses, 1, axis=0))
 
 
 def format_row(row):
