@@ -54,7 +54,7 @@ THIN = 0.3                     # of a pixel of the network's: a part that fills 
 AROUND = 2                     # pixels of the network's: so far around a moving part the photo changes
 SHIFT = 0.15                   # how far the network may shift a part's pixels, normalised
 RESIDUAL = 0.4                 # how far it may change a colour, of [-1, 1]
-BAND = 0.18                    # of the torso's length: how far from its edge the silhouette may be corrected
+BAND = 0.24                    # of the torso's length: how far from its edge the silhouette may be corrected
 FAINT = 1e-3                   # weight of a part where it has no pixels, so that every pixel of the silhouette has a colour
 UNSEEN = 2e-3                  # share of a pixel's colour, or of its silhouette, that hardly changes a grey level of 8 bits
 FOG = 0.2                      # a silhouette of less is nothing, and of 1 - FOG is all, in front of another background
@@ -90,6 +90,12 @@ def blurred(picture, radius):
     return F.avg_pool2d(picture, 2 * radius + 1, stride=1, padding=radius, count_include_pad=False)
 
 
+def sharpened(picture, silhouette, share):
+    """A person's colours (B, 3, h, w) plus a share of what differs from the mean of 3 x 3 pixels (unsharp masking)."""
+    coarse = blurred(picture * silhouette, 1) / blurred(silhouette, 1).clamp(min=FAINT)
+    return torch.where(silhouette > FAINT, picture + share * (picture - coarse), picture)
+
+
 def steadied(pose, target):
     """The target pose (B, J, 2) with shorter ways from `pose` for joints that move about as little as poses are wrong."""
     way = target - pose
@@ -118,6 +124,7 @@ class CutoutGenerator(Generator):
     any_size = True
     uses_mask = True
     parts = tuple(NAMES)
+    sharpening = 0.25                  # of painted people: looking pixels up and joining parts takes so much detail
     outer = ("own.stem", "own.head", "join.stem", "join.head")
     plate = staticmethod(background_plate)
 
@@ -313,5 +320,6 @@ class CutoutGenerator(Generator):
                 weights[row, :, here] += weight
                 moved[row, :, here] = torch.maximum(moved[row, :, here], alpha)
         total, weights, moved = (values.unflatten(2, size) for values in (total, weights, moved))
-        person = (total / weights + resize(joined.colours, size)).clamp(-1, 1)
-        return person, corrected(moved, joined.edge, joined.band), joined.gate
+        silhouette = corrected(moved, joined.edge, joined.band)
+        person = sharpened(total / weights + resize(joined.colours, size), silhouette, self.sharpening)
+        return person.clamp(-1, 1), silhouette, joined.gate

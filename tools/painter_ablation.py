@@ -108,8 +108,14 @@ def no_second_network(network, clip):
     return all_parts(network, clip)
 
 
+def no_sharpening(network, clip):
+    network = copy.copy(network)
+    network.sharpening = 0
+    return all_parts(network, clip)
+
+
 VARIANTS = {"all parts": all_parts, "no mask": no_mask, "Telea's plate": telea_plate, "without completion": no_completion,
-            "without the second network": no_second_network}
+            "without the second network": no_second_network, "without sharpening": no_sharpening}
 
 
 @torch.no_grad()
