@@ -12,7 +12,6 @@ Axes: T pictures of a video, S their side, K parts.
 """
 import argparse
 import copy
-import csv
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,14 +21,10 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from dataset.frames import frame_files, frame_names, read_frame
-from dataset.penn_action import find_labels, read_annotation, read_test_videos
-from dataset.penn_layout import frame_mask
-from dataset.synthetic.people import draw_video
 from evaluation.picture_metrics import Videos, flicker, identity, psnr, psnr_where, ratio, ssim
 from model_variants import build_generator
 from networks.plate import background_plate, telea
-from pose.masks import read_mask
+from tools.painter_clips import drawn_clips, kept_videos, read_clip
 from training.checkpoints import load_part
 from training.weights import adopt, find_weights
 from utils.drawing import label
@@ -37,25 +32,12 @@ from utils.errors import UserError, command
 from utils.files import write_text
 from utils.media import write_image
 from utils.schema import Config
-from utils.spacing import evenly_spaced
-from utils.transform import as_image, as_pictures, letterboxed, picture_from_frame, pose_to_picture
+from utils.transform import as_pictures
 
-EVERY, FIRST = 10, 4                   # of the persons in clips.csv: every tenth, from the fifth on
 PERSON, LEFT = 0.5, 0.3                # a mask of more is the person; where the target's has less, the person has left
-DRAWN = (("golf_swing", 1), ("jumping_jacks", 1), ("squat", 2))      # people of the strip: action and index
-DRAWN_SEED, DRAWN_TARGETS, DRAWN_MARGIN, SIDE = 101, 3, 1.3, 128
 COLUMNS = {"psnr": ("PSNR", "{:.2f}"), "person": ("person's pixels", "{:.2f}"), "uncovered": ("uncovered", "{:.2f}"),
            "ssim": ("SSIM", "{:.3f}"), "energy": ("gradient energy of the person", "{:.2f}"), "flicker": ("flicker", "{:.2f}"),
            "iou": ("IoU of the silhouette", "{:.3f}"), "own": ("own pose", "{:.1f}")}
-
-
-class Clip(NamedTuple):
-    """Some frames of a video, the source first."""
-
-    name: str
-    pictures: torch.Tensor             # (T + 1, 3, S, S) in [-1, 1]
-    masks: torch.Tensor                # (T + 1, 1, S, S) in [0, 1]
-    poses: torch.Tensor                # (T + 1, J, 2) normalised
 
 
 class Painted(NamedTuple):
@@ -164,58 +146,6 @@ def table(rows):
     return "\n".join(lines) + "\n"
 
 
-# ---- clips and weights ----
-
-def kept_videos(root, path):
-    """The names of the videos to paint, see this module's text. `path` is a file with one name a line, or None."""
-    try:
-        if path is not None:
-            return list(read_test_videos(path))
-        if (root / "clips.csv").is_file():
-            with open(root / "clips.csv", encoding="utf-8", newline="") as file:
-                rows = list(csv.DictReader(file))
-            persons = sorted({row["person"] for row in rows})[FIRST::EVERY]
-            return [row["number"] for row in rows if row["person"] in persons]
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path or root / 'clips.csv'}: not the names of videos ({error})") from None
-    return [label.stem for label in find_labels(root) if not read_annotation(label).train]
-
-
-def read_clip(root, name, size, count):
-    """The :class:`Clip` of a video: its first frame, and `count` of the later ones."""
-    annotation = read_annotation(root / "labels" / f"{name}.mat")
-    files = frame_files(frame_names(root / "frames" / name), len(annotation.joints))
-    numbers = [1, *(2 + evenly_spaced(len(annotation.joints) - 1, count))]
-    h, w = annotation.size
-    pictures, masks, box = [], [], np.array([0, 0, w, h])
-    for number in numbers:
-        frame = root / "frames" / name / files[number]
-        pictures.append(picture_from_frame(read_frame(frame, frame), box, size))
-        mask = read_mask(frame_mask(frame), annotation.size)
-        masks.append(letterboxed(np.uint8(255 * mask)[..., None], box, size))
-    return clip_of(name, pictures, masks, annotation.joints[np.array(numbers) - 1], box, size)
-
-
-def clip_of(name, pictures, masks, joints, box, size):
-    """A :class:`Clip` of pictures (S, S, 3) and masks (S, S, 1), all uint8, and joints in pixels of the frame."""
-    poses = torch.from_numpy(pose_to_picture(joints, box, size).astype(np.float32))
-    return Clip(name, as_image(np.stack(pictures)), torch.from_numpy(np.stack(masks)).movedim(-1, 1) / 255, poses)
-
-
-def drawn_clips():
-    """Clips of drawn people, for pictures that anybody may see."""
-    for action, index in DRAWN:
-        frames, joints, (w, h), _ = draw_video(DRAWN_SEED, action, index, (24, 24), masks=True)
-        frames = list(frames)
-        numbers = [0, *(1 + evenly_spaced(len(frames) - 1, DRAWN_TARGETS))]
-        shown = joints[numbers].reshape(-1, 2)
-        half = DRAWN_MARGIN * np.ptp(shown, axis=0).max() / 2
-        middle = (shown.min(0) + shown.max(0)) / 2
-        box = np.concatenate([middle - half, middle + half]).round().astype(int).clip(0, (w, h, w, h))
-        yield clip_of(action, [picture_from_frame(frames[number][..., 2::-1], box, SIDE) for number in numbers],
-                      [letterboxed(frames[number][..., 3:], box, SIDE) for number in numbers], joints[numbers], box, SIDE)
-
-
 def load_generator(folder):
     """The generator of trained weights, in eval mode; see :func:`training.weights.find_weights`."""
     weights, config = find_weights(folder, ("actions", "generator"), optional=("classifier",)), Config()
@@ -227,9 +157,30 @@ def load_generator(folder):
     return network
 
 
-def strip(rows):
-    """A sheet: names of rows -> pictures (n, S, S, 3) uint8, of which each row shows all."""
-    return np.concatenate([label(np.concatenate(list(pictures), 1), name) for name, pictures in rows.items()])
+def strip(clips, painters):
+    """A sheet of all clips, (H, W, 3) uint8: a row with the sources and true pictures, and one for each painter.
+
+    Args:
+        clips: list of :class:`tools.painter_clips.Clip`.
+        painters: name of the row -> (generator, variant), see :func:`paint`.
+    """
+    rows = {"source, truth": [clip.pictures for clip in clips]}
+    for name, (painter, variant) in painters.items():
+        painted = [paint(painter, clip, variant) for clip in clips]
+        rows[name] = [torch.cat([one.own, one.pictures]) for one in painted]
+    return np.concatenate([label(np.concatenate([picture for clip in pictures for picture in as_pictures(clip)], 1), name)
+                           for name, pictures in rows.items()])
+
+
+def scores(clips, painters):
+    """The rows of :func:`table`, of which the first copies the source; args as of :func:`strip`."""
+    rows = {}
+    for clip in clips:
+        copied = Painted(clip.pictures[:1].expand_as(clip.pictures[1:]), clip.pictures[:1], None)
+        rows.setdefault("source copied", []).append(measure(clip, copied))
+        for name, (painter, variant) in painters.items():
+            rows.setdefault(name, []).append(measure(clip, paint(painter, clip, variant)))
+    return rows
 
 
 def main():
@@ -253,22 +204,13 @@ def main():
     painters = {folder: (other, all_parts if other.uses_mask else None) for folder, other in others.items()}
     painters |= {name: (network, variant) for name, variant in VARIANTS.items()}
     if options.strip:
-        clips = list(drawn_clips())
-        rows = {"source, truth": [as_pictures(clip.pictures) for clip in clips]}
-        for name, (painter, variant) in painters.items():
-            painted = [paint(painter, clip, variant) for clip in clips]
-            rows[name] = [as_pictures(torch.cat([one.own, one.pictures])) for one in painted]
-        write_image(options.strip, strip({name: np.concatenate(pictures) for name, pictures in rows.items()}))
+        write_image(options.strip, strip(list(drawn_clips()), painters))
     if options.root:
-        names, rows = kept_videos(options.root, options.videos), {}
-        for name in tqdm(names, unit="video"):
-            clip = read_clip(options.root, name, options.size, options.pictures)
-            copied = Painted(clip.pictures[:1].expand_as(clip.pictures[1:]), clip.pictures[:1], None)
-            rows.setdefault("source copied", []).append(measure(clip, copied))
-            for row, (painter, variant) in painters.items():
-                rows.setdefault(row, []).append(measure(clip, paint(painter, clip, variant)))
+        names = kept_videos(options.root, options.videos)
         if not names:
             raise UserError(f"{options.root}: no video to paint; name some with --videos")
+        clips = (read_clip(options.root, name, options.size, options.pictures) for name in tqdm(names, unit="video"))
+        rows = scores(clips, painters)
         print(table(rows))
         if options.out:
             write_text(options.out, table(rows))

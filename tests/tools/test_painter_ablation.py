@@ -8,6 +8,7 @@ from dataset.synthetic.layout import write_video
 from dataset.synthetic.people import draw_video
 from model_variants import build_generator
 from tools import painter_ablation as ablation
+from tools import painter_clips
 from utils.config import load_config
 from utils.torch_files import save_torch
 
@@ -46,8 +47,8 @@ def root(tmp_path_factory):
 
 
 def test_the_table_and_the_strip(root, weights, tmp_path, run_script, monkeypatch):
-    monkeypatch.setattr(ablation, "DRAWN", ablation.DRAWN[:1])
-    monkeypatch.setattr(ablation, "SIDE", 48)
+    monkeypatch.setattr(painter_clips, "DRAWN", painter_clips.DRAWN[:1])
+    monkeypatch.setattr(painter_clips, "SIDE", 48)
     other = make_weights(tmp_path / "other", "kind: limb_warp, size: 16, widths: [8, 8, 8, 8]")
     outcome = run_script(ablation.main, "--root", root, "--pretrain", weights, "--beside", other, "--size", 48, "--pictures", 3,
                          "--out", tmp_path / "table.md", "--strip", tmp_path / "strip.png")
@@ -65,16 +66,16 @@ def test_the_table_and_the_strip(root, weights, tmp_path, run_script, monkeypatc
 
 
 def test_which_videos_are_painted(root, tmp_path):
-    assert ablation.kept_videos(root, None) == ["0003"]
+    assert painter_clips.kept_videos(root, None) == ["0003"]
     (tmp_path / "kept.txt").write_text("0002\n0001\n")
-    assert sorted(ablation.kept_videos(root, tmp_path / "kept.txt")) == ["0001", "0002"]
+    assert sorted(painter_clips.kept_videos(root, tmp_path / "kept.txt")) == ["0001", "0002"]
     rows = "".join(f"{number:04d},squat,8,p{number % 20:03d},\n" for number in range(40))
     (tmp_path / "clips.csv").write_text("number,action,frames,person,note\n" + rows)
-    assert ablation.kept_videos(tmp_path, None) == ["0004", "0014", "0024", "0034"]
+    assert painter_clips.kept_videos(tmp_path, None) == ["0004", "0014", "0024", "0034"]
 
 
 def test_known_numbers(root):
-    clip = ablation.read_clip(root, "0001", 64, 3)
+    clip = painter_clips.read_clip(root, "0001", 64, 3)
     truth = ablation.Painted(clip.pictures[1:], clip.pictures[:1], clip.masks[1:])
     found = ablation.measure(clip, truth)
     assert found["psnr"] == found["person"] == found["uncovered"] == found["own"] == 100
@@ -85,7 +86,7 @@ def test_known_numbers(root):
 
 
 def test_without_the_second_network_the_network_stays_as_it_was(weights, root):
-    network, clip = ablation.load_generator(weights), ablation.read_clip(root, "0001", 48, 2)
+    network, clip = ablation.load_generator(weights), painter_clips.read_clip(root, "0001", 48, 2)
     before = ablation.paint(network, clip, ablation.all_parts).pictures
     silent = ablation.paint(network, clip, ablation.no_second_network).pictures
     assert not torch.equal(before, silent) and torch.equal(before, ablation.paint(network, clip, ablation.all_parts).pictures)
