@@ -117,6 +117,7 @@ class CutoutGenerator(Generator):
         num_actions: accepted as for every generator; what is painted depends on the poses alone.
         size: s, side of the pictures that the networks look at, divisible by 8.
         own_widths, widths: of the U-Nets `own` and `join` at s, s/2, s/4 and s/8, multiples of 8.
+        sharpening: how much sharper the person is painted, outside training: looking pixels up and joining parts takes detail.
     Raises:
         UserError: another size or other widths.
     """
@@ -124,18 +125,17 @@ class CutoutGenerator(Generator):
     any_size = True
     uses_mask = True
     parts = tuple(NAMES)
-    sharpening = 0.25                  # of painted people: looking pixels up and joining parts takes so much detail
     outer = ("own.stem", "own.head", "join.stem", "join.head")
     plate = staticmethod(background_plate)
 
-    def __init__(self, num_actions=9, size=64, own_widths=(16, 32, 64, 96), widths=(24, 48, 96, 128)):
+    def __init__(self, num_actions=9, size=64, own_widths=(16, 32, 64, 96), widths=(24, 48, 96, 128), sharpening=0.25):
         super().__init__()
         if size % 8 or size < 16:
             raise UserError(f"generator.size {size} must be a multiple of 8 from 16 on: the generator halves it three times")
         for name, given in (("own_widths", own_widths), ("widths", widths)):
             if len(given) != 4 or any(width % 8 or width < 8 for width in given):
                 raise UserError(f"generator.{name} {list(given)} must be four multiples of 8")
-        self.size = size
+        self.size, self.sharpening = size, sharpening
         self.own = UNet(3 + 1 + K, K + K + 1, own_widths)                   # picture, mask, places of parts
         self.join = UNet(3 + 1 + K + K + K + 1, K + 3 + 1 + 2 * K, widths)   # picture, silhouette, alphas, places twice, gate
         self.sharpness = nn.Parameter(torch.full((K,), 3.0))            # of the border between two parts

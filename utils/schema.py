@@ -142,11 +142,12 @@ class LimbWarpConfig(NetworkConfig):
 class CutoutConfig(NetworkConfig):
     """The generator :class:`networks.cutout_generator.CutoutGenerator`."""
 
-    parts, masks = ("generator",), True
+    parts, masks, inference = ("generator",), True, ("sharpening",)
     kind: str = "cutout"
     size: int = limited(64, low=16)
     own_widths: list[int] = field(default_factory=lambda: [16, 32, 64, 96], metadata={"low": 8})
     widths: list[int] = field(default_factory=lambda: [24, 48, 96, 128], metadata={"low": 8})
+    sharpening: float = limited(0.25, low=0)
 
 
 @dataclass

@@ -60,6 +60,7 @@ def workshop(tmp_path_factory, run_script):
     for name in ("config", "pretrain"):
         shutil.copytree(ROOT / name, folder / name)
     for name, small in (("Penn_actvae.yaml", SMALL), ("Penn_actvae_p2inetwork.yaml", SMALL | SMALL_P2I),
+                        ("motion.yaml", SMALL | {"actvae": {"kind": "residual", "horizon": 32, "networks": 1}}),
                         ("mine.yaml", {"train_minutes": 0.02})):
         path = folder / "config" / name
         path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | small))
