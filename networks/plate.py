@@ -1,11 +1,12 @@
 """The plate: a picture without its person, filled in from the surroundings.
 
-The hole is filled with patches from elsewhere in the picture (shift map), which keeps grass and walls as sharp as they are;
+The hole is filled with patches from elsewhere in the picture (shift map), which keeps grass and bricks as sharp as they are;
 OpenCV's contrib module `xphoto` has it. The coarse colours are those of Telea's smooth method, so that no patch stands out.
-Without that module, Telea's method fills the hole alone.
+Without that module, Telea's method fills the hole alone. Where such patches stand out from plain surroundings, as on a
+wall, a membrane takes their place.
 
 Sources: He, Sun: Statistics of Patch Offsets for Image Completion, ECCV 2012 (shift map); Telea: An Image Inpainting Technique
-Based on the Fast Marching Method, 2004.
+Based on the Fast Marching Method, 2004; Perez, Gangnet, Blake: Poisson Image Editing, 2003 (membrane).
 """
 import cv2
 import numpy as np
@@ -24,6 +25,12 @@ FEATHER = 0.01                 # of the picture's side: so wide is the seam betw
 RADIUS = 3                     # pixels, of Telea's method
 COARSE = 0.016                 # of the picture's side: coarser colours are Telea's
 WHOLE = 0.97                   # of the picture; a larger hole leaves too little to take patches from
+STEP = 6                       # grey levels from a pixel to the next; where there are few such steps, the picture is plain
+PLAIN, BUSY = 0.25, 0.5        # share of such steps around a place: there it is plain, or not at all
+MORE = 0.06                    # by how much larger that share is among patches that stand out as much as can be
+AROUND = 0.04                  # of the picture's side: standard deviation of the surroundings of a place
+BESIDE = 0.03                  # of the picture's side: so far from the hole the person's own border is not looked at
+BLURS = (8, 4, 2, 1)           # radii in pixels, coarse to fine, of the means that a membrane is made of
 
 
 def pose_mask(pose, like):
@@ -91,17 +98,51 @@ def telea(picture, hole):
     return cv2.inpaint(np.ascontiguousarray(picture), hole, RADIUS, cv2.INPAINT_TELEA)
 
 
+def filled_in(picture, known):
+    """A picture (h, w, C) float32 completed (:func:`networks.cutout_parts.complete`) from where `known` (h, w) is not 0."""
+    picture, known = (torch.from_numpy(np.ascontiguousarray(values, np.float32)) for values in (picture, known))
+    return complete(picture.movedim(-1, 0)[None], known[None, None])[0].movedim(0, -1).numpy()
+
+
+def membrane(picture, hole):
+    """As :func:`telea`, but as smooth as a membrane that is fixed at the hole's border: every pixel is the mean of those around
+    it, float32."""
+    known = (hole == 0)[..., None]
+    filled = filled_in(picture, known[..., 0])
+    for radius in BLURS:
+        for _ in range(20):
+            filled = np.where(known, picture, cv2.blur(filled, (2 * radius + 1,) * 2)).astype(np.float32)
+    return filled
+
+
+def steps(picture):
+    """Where a picture (h, w, 3) uint8 changes by more than STEP from a pixel to the next, (h, w) float32 of 0 and 1."""
+    grey = cv2.GaussianBlur(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), 0.7)
+    across, down = (np.abs(cv2.Sobel(grey, cv2.CV_32F, *axis)) / 4 for axis in ((1, 0), (0, 1)))
+    return (np.maximum(across, down) > STEP).astype(np.float32)
+
+
+def standing_out(patches, picture, hole):
+    """How much the patches in a hole (h, w) stand out, from 0 to 1: they have more steps than the plain surroundings."""
+    side = max(hole.shape)
+    reach = 2 * max(1, round(BESIDE * side)) + 1
+    known = 1 - cv2.dilate(hole, np.ones((reach, reach), np.uint8))
+    around = filled_in(steps(picture)[..., None], known if known.any() else 1 - hole)[..., 0]
+    around, inside, filled = (cv2.GaussianBlur(values.astype(np.float32), (0, 0), AROUND * side)
+                              for values in (around, steps(patches) * hole, hole))
+    plain = ((BUSY - around) / (BUSY - PLAIN)).clip(0, 1)
+    return plain * ((inside / filled.clip(0.05) - around) / MORE).clip(0, 1)
+
+
 def fill_patches(picture, hole):
-    """As :func:`telea`, with patches of the picture whose coarse colours are Telea's.
+    """As :func:`telea`, with patches of the picture whose coarse colours are Telea's; with a membrane where they stand out.
 
     A hole larger than WHOLE is filled smoothly. If it is the whole picture, the colours of the picture's edge are kept, where
     background is likeliest.
     """
     if hole.mean() > WHOLE:
         known = 1 - hole if not hole.all() else np.pad(np.zeros_like(hole[1:-1, 1:-1]), 1, constant_values=1)
-        colours, known = (torch.from_numpy(values).float() for values in (picture, known))
-        smooth = complete(colours.movedim(-1, 0)[None], known[None, None])[0].movedim(0, -1)
-        return smooth.round().clamp(0, 255).byte().numpy()
+        return np.rint(filled_in(picture, known)).clip(0, 255).astype(np.uint8)
     smooth = telea(picture, hole)
     if not hasattr(cv2, "xphoto"):
         return smooth
@@ -113,4 +154,6 @@ def fill_patches(picture, hole):
     # patches alone have hard borders where their brightness differs from the surroundings
     coarse = cv2.GaussianBlur(smooth - patches, (0, 0), COARSE * max(hole.shape))
     filled = (patches + coarse).clip(0, 255)
+    share = standing_out(filled.astype(np.uint8), picture, hole)[..., None]
+    filled += share * (membrane(picture, hole) - filled)
     return np.where(hole[..., None] == 1, np.rint(filled), picture).astype(np.uint8)

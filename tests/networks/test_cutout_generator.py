@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import torch
 
+from networks import plate
 from networks.body_parts import FOREARMS, TORSO, K, distances, part_maps, sample_points, segments, torso_length
 from networks.cutout_generator import CutoutGenerator, Prepared, corrected, steadied
 from networks.cutout_parts import complete, resize
@@ -254,6 +255,18 @@ def test_plate_takes_no_patch_from_the_margins():
 def test_nothing_to_fill_keeps_the_picture():
     picture = np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8)
     np.testing.assert_array_equal(without_person(picture, np.zeros((32, 32))), picture)
+
+
+def test_patches_that_stand_out_from_a_plain_wall_give_way_to_a_membrane():
+    ramp = np.repeat(np.linspace(60, 180, 64).round().astype(np.uint8)[None, :, None], 64, 0).repeat(3, -1)
+    hole = np.zeros((64, 64), np.uint8)
+    hole[16:48, 16:48] = 1
+    np.testing.assert_allclose(plate.membrane(np.where(hole[..., None], 0, ramp).astype(np.uint8), hole), ramp, atol=4)
+    board = ((np.indices((64, 64)) // 4).sum(0) % 2 * 120 + 60).astype(np.uint8)[..., None].repeat(3, -1)
+    patched = np.where(hole[..., None], board, ramp)
+    inside = plate.standing_out(patched, ramp, hole)[20:44, 20:44]
+    assert inside.min() > 0.9 and plate.standing_out(ramp, ramp, hole).max() < 0.1
+    assert not plate.standing_out(board, board, hole).any()
 
 
 @pytest.mark.parametrize("columns", [0, 1, 2, 5, 12])
