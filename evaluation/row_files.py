@@ -56,21 +56,35 @@ def write_poses(path, dataset, rows, samples):
         raise UserError(f"{path}: this file cannot be written ({error.strerror})") from None
 
 
-def read_saved_poses(path):
-    """The first sample of each row in a file of :func:`write_poses`: a list of (name, (T + 1, J, 2) normalised, action).
+def read_poses(path):
+    """What :func:`write_poses` wrote of each row, a dict of arrays: `samples`, `truth`, `action`, `video`, `frame`.
 
     Raises:
         UserError: not such a file.
     """
     try:
         with np.load(path, allow_pickle=False) as content:
-            samples, truth, action, video, frame = (content[name] for name in ("samples", "truth", "action", "video", "frame"))
-        motions = np.concatenate([truth[:, :1], samples[:, 0]], 1).astype(np.float64)                 # (N, T + 1, J, 2)
-        if motions.shape[2:] != (13, 2) or not np.isfinite(motions).all():
+            poses = {name: content[name] for name in ("samples", "truth", "action", "video", "frame")}
+        rows, count, steps, *joints = poses["samples"].shape
+        if (not rows or not count or joints != [13, 2] or poses["truth"].shape != (rows, steps + 1, 13, 2)
+                or {len(each) for each in poses.values()} != {rows}
+                or not all(np.isfinite(poses[name]).all() for name in ("samples", "truth"))):
             raise ValueError("no poses")
-        return [(f"{video}_{frame}", motion, str(action)) for video, frame, motion, action in zip(video, frame, motions, action)]
+        return poses
     except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError):
         raise UserError(f"{path}: not the poses of a test, as --save_poses writes them") from None
+
+
+def read_saved_poses(path):
+    """The first sample of each row in a file of :func:`write_poses`: a list of (name, (T + 1, J, 2) normalised, action).
+
+    Raises:
+        UserError: not such a file.
+    """
+    poses = read_poses(path)
+    motions = np.concatenate([poses["truth"][:, :1], poses["samples"][:, 0]], 1).astype(np.float64)    # (N, T + 1, J, 2)
+    return [(f"{video}_{frame}", motion, str(action))
+            for video, frame, motion, action in zip(poses["video"], poses["frame"], motions, poses["action"])]
 
 
 def visibility(dataset, rows, steps):

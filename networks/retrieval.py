@@ -31,7 +31,7 @@ BETA = 10.0                                   # at the start of training
 SPANS = (4, 16)                               # numbers of steps that candidates have, at least
 SEEN = (1, 2, 4, 8, 16)                       # steps whose displacements the scorer sees
 SCORED = (1, 2, 3, 4, 6, 8, 10, 12, 14, 16)   # steps of D, whose weights are t^-1/2
-MOST_ROWS = 10000                             # windows of each span that the scorer is trained on, spread over the library
+MOST_ROWS = 8000                              # windows of each span that the scorer is trained on, spread over the library
 AT_ONCE = 256                                 # rows whose candidates are in memory together
 CLAMP = 5.0                                   # standard deviations
 
