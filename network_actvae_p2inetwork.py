@@ -11,9 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from networks.body_parts import ARMS, distances, torso_length
 from networks.interfaces import Discriminator
 from networks.layers import at_least_float32, init_published, norm_relu, reflect_conv
-from networks.limb_warp import nearness, torso_length
+from networks.limb_warp import nearness
 from networks.patch_discriminator import PatchDiscriminator
 from utils.errors import UserError
 
@@ -125,6 +126,13 @@ def near_weights(source_pose, target_pose, size, times):
         return F.interpolate(weights / weights.mean(), (size, size))
 
 
+def arm_weights(pose, size, times):
+    """Weights of pixels (B, 1, S, S), S being `size`: from `1 + times` on the arms of poses (B, J, 2) to 1 away from them."""
+    with torch.no_grad():
+        near = distances(pose, torso_length(pose), (size, size))[:, ARMS].amin(1, keepdim=True)            # squared radii
+        return 1 + times * torch.exp(-near)
+
+
 def weighted_l1(fake, real, weights):
     """L1 distance of pictures (B, 3, S, S), with weights of their pixels (B, 1, S, S)."""
     return (weights * (at_least_float32(fake) - real).abs()).mean()
@@ -176,14 +184,14 @@ def person_loss(person, real, mask, silhouette):
     return (weights * (at_least_float32(person) - real).abs()).sum() / (3 * weights.sum()).clamp(min=1)
 
 
-def silhouette_loss(silhouette, mask):
-    """Distance of a silhouette from the person's mask, both (B, 1, S, S) in [0, 1]: their L1 distance divided by the mask's area,
-    and their cross entropy near either of them."""
+def silhouette_loss(silhouette, mask, weights):
+    """Distance of a silhouette from the person's mask: their L1 distance divided by the mask's area, and their cross entropy near
+    either of them; all (B, 1, S, S), the first two in [0, 1], the last as :func:`arm_weights` returns them."""
     silhouette = at_least_float32(silhouette)
     near = F.max_pool2d(torch.maximum(mask, silhouette.detach()), 9, 1, 4)
     entropy = F.binary_cross_entropy(silhouette.clamp(1e-3, 1 - 1e-3), mask, reduction="none")
-    return ((silhouette - mask).abs().sum() / mask.sum().clamp(min=1)
-            + CROSS_ENTROPY * (near * entropy).sum() / near.sum().clamp(min=1))
+    return ((weights * (silhouette - mask).abs()).sum() / (weights * mask).sum().clamp(min=1)
+            + CROSS_ENTROPY * (weights * near * entropy).sum() / near.sum().clamp(min=1))
 
 
 def feature_loss(fake_features, real_features):

@@ -6,6 +6,7 @@ import torch
 from model_variants import build_generator
 from network_actvae import build_pose_module
 from network_actvae_p2inetwork import (
+    arm_weights,
     build_discriminator,
     energy_loss,
     feature_loss,
@@ -183,7 +184,7 @@ class Trainer(BaseTrainer):
                 fake, colours = paint(real_poses[2], tell_colours=True)
             elif self.judges_person:
                 _, person, silhouette = paint(real_poses[2], tell_person=True)
-                fake, cut_out = self._judge_cut_out(person, silhouette, reals[2], person_masks[:, 3])
+                fake, cut_out = self._judge_cut_out(person, silhouette, reals[2], person_masks[:, 3], real_poses[2])
                 if self.discriminator.cut_out:
                     shown = source * person_masks[:, 0]
                     conditions = [torch.cat([shown, share], 1) for share in (silhouette.detach(), person_masks[:, 3])]
@@ -238,12 +239,13 @@ class Trainer(BaseTrainer):
             judged, features = self.discriminator(fake, condition)
         return self.discriminator.generator_loss(judged), features
 
-    def _judge_cut_out(self, person, silhouette, real, mask):
+    def _judge_cut_out(self, person, silhouette, real, mask, pose):
         """What the losses look at if the person is cut out.
 
         Args:
             person, real: (B, 3, S, S).
             silhouette, mask: (B, 1, S, S).
+            pose: (B, J, 2), the person's in `real`.
         Returns:
             (B, 3, S, S), the person in front of the true surroundings, so that nothing but the person is judged; and the
             weighted losses of the person alone. The silhouette learns from its own loss only, see :func:`person_loss`.
@@ -251,7 +253,7 @@ class Trainer(BaseTrainer):
         weights, share = self.config.image_loss, at_least_float32(silhouette).detach()
         return torch.lerp(real, at_least_float32(person), share), {
             "person": weights.person * person_loss(person, real, mask, share),
-            "silhouette": weights.silhouette * silhouette_loss(silhouette, mask)}
+            "silhouette": weights.silhouette * silhouette_loss(silhouette, mask, arm_weights(pose, real.shape[-1], weights.arms))}
 
     def _step_generator(self, fake, real, pixel_weights, conditions, colours=None, others=None):
         """One step towards real pictures.

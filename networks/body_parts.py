@@ -30,12 +30,15 @@ class Part(NamedTuple):
     beyond: float              # how far it reaches past its end, in shares of its own length: hands and feet have no joints
     order: float               # before training: parts with higher numbers lie in front
     stretch: float             # the largest factor by which it grows or shrinks in length
+    solid: bool = False        # arms: whole around their middle, also where they are not seen
 
 
 PARTS = {
     "head": Part((1, 2), (0, 0), 0.5, 0.6, 1.0, 1.25), "torso": Part((1, 2), (7, 8), 0.6, 0.0, 0.0, 2.0),
-    "left_upper_arm": Part((1, 1), (3, 3), 0.26, 0.0, 1.5, 2.0), "right_upper_arm": Part((2, 2), (4, 4), 0.26, 0.0, 1.5, 2.0),
-    "left_forearm": Part((3, 3), (5, 5), 0.23, 0.35, 2.0, 2.0), "right_forearm": Part((4, 4), (6, 6), 0.23, 0.35, 2.0, 2.0),
+    "left_upper_arm": Part((1, 1), (3, 3), 0.26, 0.0, 1.5, 2.0, True),
+    "right_upper_arm": Part((2, 2), (4, 4), 0.26, 0.0, 1.5, 2.0, True),
+    "left_forearm": Part((3, 3), (5, 5), 0.23, 0.35, 2.0, 2.0, True),
+    "right_forearm": Part((4, 4), (6, 6), 0.23, 0.35, 2.0, 2.0, True),
     "left_thigh": Part((7, 7), (9, 9), 0.3, 0.0, 0.3, 2.0), "right_thigh": Part((8, 8), (10, 10), 0.3, 0.0, 0.3, 2.0),
     "left_shin": Part((9, 9), (11, 11), 0.25, 0.14, 0.2, 2.0), "right_shin": Part((10, 10), (12, 12), 0.25, 0.14, 0.2, 2.0),
 }
@@ -43,6 +46,7 @@ K = len(PARTS)
 NAMES = list(PARTS)
 TORSO = NAMES.index("torso")
 FOREARMS = (NAMES.index("left_forearm"), NAMES.index("right_forearm"))
+ARMS = [k for k, part in enumerate(PARTS.values()) if part.solid]
 DEPTH = 0.35                   # of a torso seen from the side, in shares of its length: so wide it is at least
 POINT = 1e-3                   # a shorter segment has no direction
 SHORTEST_TORSO = 0.1           # normalised; radii are taken from no shorter one

@@ -1,9 +1,10 @@
 """The generator that cuts the person out: whole limbs in front of a clean background.
 
 Once for each photo, the network `own` looks at picture, mask and pose, and says for every pixel of the person which of ten
-parts it belongs to. What a part hides of another is filled from that part's own colours. The plate is the picture without the
-person. For each target pose the parts move to their places (networks.body_parts). The network `join` sees them there, decides
-which is in front, corrects the silhouette near its edge, shifts pixels a little, and adds a limited correction of colours:
+parts it belongs to. What a part hides of another is filled from that part's own colours. Arms are whole even where it sees none
+of them, as when they are folded in front of a shirt of their colour. The plate is the picture without the person. For each target
+pose the parts move to their places (networks.body_parts). The network `join` sees them there, decides which is in front, corrects
+the silhouette near its edge, shifts pixels a little, and adds a limited correction of colours:
 
     picture = S * person + (1 - S) * plate,     person = sum_k w_k colour_k / sum_k w_k,     w_k = alpha_k * exp(order_k)
 
@@ -42,7 +43,7 @@ from networks.body_parts import (
     sample_points,
     torso_length,
 )
-from networks.cutout_parts import BODY, HELD, NOTHING, held_by, held_to_forearm, part_colours, part_weight, resize
+from networks.cutout_parts import BODY, NOTHING, held_by, held_to_forearm, part_colours, part_weight, resize
 from networks.interfaces import Generator
 from networks.plate import background_plate, pose_mask
 from networks.unet import UNet
@@ -55,6 +56,7 @@ AROUND = 2                     # pixels of the network's: so far around a moving
 SHIFT = 0.15                   # how far the network may shift a part's pixels, normalised
 RESIDUAL = 0.4                 # how far it may change a colour, of [-1, 1]
 BAND = 0.24                    # of the torso's length: how far from its edge the silhouette may be corrected
+SOLID = 0.4                    # squared radii around a solid part's middle: so far it is whole
 FAINT = 1e-3                   # weight of a part where it has no pixels, so that every pixel of the silhouette has a colour
 UNSEEN = 2e-3                  # share of a pixel's colour, or of its silhouette, that hardly changes a grey level of 8 bits
 FOG = 0.2                      # a silhouette of less is nothing, and of 1 - FOG is all, in front of another background
@@ -176,13 +178,14 @@ class CutoutGenerator(Generator):
         logits, reach = resize(logits, side), resize(reach, side)                          # (B, K, P, P) each
         near = distances(pose, scale, side)
         logits = logits - F.softplus(self.sharpness)[:, None, None] * near + held_by(pose, near)
+        solid = torch.sigmoid(8 * (SOLID - near)) * column(near, "solid")[:, None, None]   # (B, K, P, P)
+        reach = torch.maximum(torch.sigmoid(reach + 5 * (torch.exp(-near) - 1)), solid)
         if held is not None:
             held = held.to(source)
             mask = torch.where(held > 0.1, given, mask)                                    # masks in training held nothing
-            logits, reach = held_to_forearm(pose, held, logits), torch.where(held > 0.1, -HELD, reach)
+            logits, reach = held_to_forearm(pose, held, logits), torch.where(held > 0.1, 0, reach)
         share = logits.softmax(1)
-        share = share / share.amax(1, keepdim=True)
-        return share, torch.sigmoid(reach + 5 * (torch.exp(-near) - 1)), mask
+        return share / share.amax(1, keepdim=True), reach, mask
 
     def band(self, mask):
         """1 where a mask (B, 1, s, s) may be corrected: near its edge."""

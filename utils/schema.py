@@ -195,6 +195,7 @@ class ImageLossConfig:
     colours: float = limited(0.0, low=0)
     person: float = limited(0.0, low=0)
     silhouette: float = limited(0.0, low=0)
+    arms: float = limited(0.0, low=0)
     energy: float = limited(0.0, low=0)
     vgg: float = limited(5.0, low=0)
     features: float = limited(1.0, low=0)

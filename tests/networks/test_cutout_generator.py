@@ -1,10 +1,12 @@
 """The cut-out generator: what it paints for known and for bad input."""
+import copy
+
 import numpy as np
 import pytest
 import torch
 
 from networks import plate
-from networks.body_parts import FOREARMS, TORSO, K, distances, part_maps, sample_points, segments, torso_length
+from networks.body_parts import FOREARMS, NAMES, TORSO, K, distances, part_maps, sample_points, segments, torso_length
 from networks.cutout_generator import CutoutGenerator, Prepared, corrected, steadied
 from networks.cutout_parts import complete, resize
 from networks.plate import background_plate, pose_mask, without_person
@@ -178,6 +180,19 @@ def test_every_weight_has_a_gradient(network):
     without = [name for name, parameter in network.named_parameters() if parameter.grad is None or not parameter.grad.any()]
     network.zero_grad()
     assert without == []
+
+
+def test_arms_are_whole_even_where_the_network_sees_none_of_them(network):
+    """The right arm is folded in front of the trunk, and the network gives all its pixels to the trunk."""
+    folded = POSE.clone()
+    folded[:, [4, 6]] = torch.tensor([(0.1, -0.15), (-0.05, -0.1)])
+    source, mask = scene(pose=folded)
+    blind = copy.deepcopy(network)
+    torch.nn.init.zeros_(blind.own.head[-1].weight)
+    blind.own.head[-1].bias.data = torch.tensor([30.0 * (name == "torso") for name in NAMES] + [-30.0] * len(NAMES) + [0.0])
+    silhouette = blind.cut_out(blind.prepare(source, folded, source, mask), RAISED)[1][0, 0]
+    for x, y in ((0.3, -0.45), (0.38, -0.62)):                          # middles of the raised arm's two halves
+        assert silhouette[round((y + 1) * 24), round((x + 1) * 24)] > 0.5
 
 
 def test_what_is_held_moves_with_the_forearm(network):

@@ -9,7 +9,7 @@ from conftest import ROOT
 import vgg
 from model_variants import PoseAttentionGenerator
 from network_actvae import ActVAE
-from network_actvae_p2inetwork import PoseDiscriminator
+from network_actvae_p2inetwork import PoseDiscriminator, arm_weights, silhouette_loss
 from networks.layers import evaluating
 from trainer_actvae_p2inetwork import Trainer, draw_frame_indices
 from training.weights import find_pose_module
@@ -379,6 +379,20 @@ def test_vgg_file_errors(tmp_path, content, message):
         vgg.VGGLoss(str(path))
 
 
+def test_the_silhouette_counts_more_on_arms():
+    pose = torch.full((1, 13, 2), 0.0, dtype=torch.float64)
+    pose[0, :, 1] = torch.linspace(-0.8, 0.8, 13)
+    pose[0, [2, 4, 6], 0] = torch.tensor([0.3, 0.5, 0.7], dtype=torch.float64)                    # one arm is to the side
+    weights = arm_weights(pose, 64, 2.0)
+    row, column = (int((value + 1) * 32) for value in (pose[0, 6, 1], pose[0, 6, 0]))
+    assert weights.shape == (1, 1, 64, 64) and weights[0, 0, row, column] > 2.9 and weights[0, 0, 60, 3] < 1.01
+    mask, missed = torch.zeros(2, 1, 1, 64, 64, dtype=torch.float64)
+    mask[..., 10:50, 20:60] = missed[..., 10:50, 20:60] = 1
+    missed[0, 0, row, column] = 0
+    plain = torch.ones_like(mask)
+    assert silhouette_loss(missed, mask, weights) > 1.5 * silhouette_loss(missed, mask, plain) > 0
+
+
 # ----------------------------------------------------------------------------------------------------- configuration
 
 def test_config_files_hold_the_published_values():
@@ -387,7 +401,7 @@ def test_config_files_hold_the_published_values():
     assert load_config(ROOT / "config" / "Penn_pose_pred_time128_2.yaml") == expected
     assert vars(config.image_loss) == {"adversarial": 5, "reconstruction": 30, "mask": 10, "vgg": 5, "features": 1,
                                        "near": 0, "gradient": 0, "ssim": 0, "colours": 0, "person": 0, "silhouette": 0,
-                                       "energy": 0}
+                                       "arms": 0, "energy": 0}
     for override in ("compile=1", "channels_last=maybe", "generator.ngf=0", "image_loss.vgg=-1", "generator.width=3"):
         with pytest.raises(UserError, match=override.split("=")[0].split(".")[-1]):
             load_config(CONFIG, [override])
