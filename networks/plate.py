@@ -26,7 +26,7 @@ RADIUS = 3                     # pixels, of Telea's method
 COARSE = 0.016                 # of the picture's side: coarser colours are Telea's
 WHOLE = 0.97                   # of the picture; a larger hole leaves too little to take patches from
 STEP = 6                       # grey levels from a pixel to the next; where there are few such steps, the picture is plain
-PLAIN, BUSY = 0.25, 0.5        # share of such steps around a place: there it is plain, or not at all
+PLAIN = 18                     # grey levels: where those around a place spread by less it is plain, by twice as much it is not
 MORE = 0.06                    # by how much larger that share is among patches that stand out as much as can be
 AROUND = 0.04                  # of the picture's side: standard deviation of the surroundings of a place
 BESIDE = 0.03                  # of the picture's side: so far from the hole the person's own border is not looked at
@@ -127,11 +127,14 @@ def standing_out(patches, picture, hole):
     side = max(hole.shape)
     reach = 2 * max(1, round(BESIDE * side)) + 1
     known = 1 - cv2.dilate(hole, np.ones((reach, reach), np.uint8))
-    around = filled_in(steps(picture)[..., None], known if known.any() else 1 - hole)[..., 0]
-    around, inside, filled = (cv2.GaussianBlur(values.astype(np.float32), (0, 0), AROUND * side)
-                              for values in (around, steps(patches) * hole, hole))
-    plain = ((BUSY - around) / (BUSY - PLAIN)).clip(0, 1)
-    return plain * ((inside / filled.clip(0.05) - around) / MORE).clip(0, 1)
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    around = filled_in(np.stack([steps(picture), grey, grey ** 2], -1), known if known.any() else 1 - hole)
+    *around, inside, filled = (cv2.GaussianBlur(values.astype(np.float32), (0, 0), AROUND * side)
+                               for values in (*np.moveaxis(around, -1, 0), steps(patches) * hole, hole))
+    share, mean, square = around
+    spread = np.sqrt((square - mean ** 2).clip(0))
+    plain = (2 - spread / PLAIN).clip(0, 1)
+    return plain * ((inside / filled.clip(0.05) - share) / MORE).clip(0, 1)
 
 
 def fill_patches(picture, hole):

@@ -273,7 +273,7 @@ def test_nothing_to_fill_keeps_the_picture():
 
 
 def test_patches_that_stand_out_from_a_plain_wall_give_way_to_a_membrane():
-    ramp = np.repeat(np.linspace(60, 180, 64).round().astype(np.uint8)[None, :, None], 64, 0).repeat(3, -1)
+    ramp = np.repeat(np.linspace(100, 140, 64).round().astype(np.uint8)[None, :, None], 64, 0).repeat(3, -1)
     hole = np.zeros((64, 64), np.uint8)
     hole[16:48, 16:48] = 1
     np.testing.assert_allclose(plate.membrane(np.where(hole[..., None], 0, ramp).astype(np.uint8), hole), ramp, atol=4)
