@@ -43,7 +43,7 @@ from networks.body_parts import (
     sample_points,
     torso_length,
 )
-from networks.cutout_parts import BODY, NOTHING, held_by, held_to_forearm, part_colours, part_weight, resize
+from networks.cutout_parts import BODY, NOTHING, blurred, held_by, held_to_forearm, part_colours, part_weight, resize
 from networks.interfaces import Generator
 from networks.plate import background_plate, pose_mask
 from networks.unet import UNet
@@ -87,11 +87,6 @@ class Joined(NamedTuple):
     gate: torch.Tensor         # (B, 1, s, s) 0 where nothing moves
 
 
-def blurred(picture, radius):
-    """Mean of a square around each pixel; `radius` in pixels."""
-    return F.avg_pool2d(picture, 2 * radius + 1, stride=1, padding=radius, count_include_pad=False)
-
-
 def sharpened(picture, silhouette, share):
     """A person's colours (B, 3, h, w) plus a share of what differs from the mean of 3 x 3 pixels (unsharp masking)."""
     coarse = blurred(picture * silhouette, 1) / blurred(silhouette, 1).clamp(min=FAINT)
@@ -130,7 +125,7 @@ class CutoutGenerator(Generator):
     outer = ("own.stem", "own.head", "join.stem", "join.head")
     plate = staticmethod(background_plate)
 
-    def __init__(self, num_actions=9, size=64, own_widths=(16, 32, 64, 96), widths=(24, 48, 96, 128), sharpening=0.25):
+    def __init__(self, num_actions=9, size=64, own_widths=(16, 32, 64, 96), widths=(24, 48, 96, 128), sharpening=0.45):
         super().__init__()
         if size % 8 or size < 16:
             raise UserError(f"generator.size {size} must be a multiple of 8 from 16 on: the generator halves it three times")

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from networks.body_parts import FOREARMS, K, distances, picture_points, segments, torso_length
 
 BODY = 4.0                     # squared radii from every part: farther out is what the hands hold, which is left as it is
+FRINGE = 1 / 128               # of the picture's side: so far inside the mask's edge pixels may hold some of the background
 HIDDEN = 1e-3                  # weight, in the filling of a part, of the person's pixels at its place
 HELD = 30.0                    # logit that decides whose a held thing is
 NOTHING = 1e-6
@@ -25,6 +26,11 @@ def resize(picture, size):
     else:
         flat = F.interpolate(flat, size, mode="bilinear", align_corners=False)
     return flat.view(*picture.shape[:-2], *size)
+
+
+def blurred(picture, radius):
+    """Mean of a square around each pixel; `radius` in pixels."""
+    return F.avg_pool2d(picture, 2 * radius + 1, stride=1, padding=radius, count_include_pad=False)
 
 
 def complete(picture, weight):
@@ -62,7 +68,8 @@ def part_colours(source, pose, mask, share, side):
         (B, K, 3, P, P).
     """
     # pixels at the mask's edge are part background, and so their colours come from farther inside
-    sure = (2 * mask - 1).clamp(min=0) * share.square()                                    # (B, K, P, P)
+    inside = blurred(mask, max(1, round(FRINGE * mask.shape[-1])))
+    sure = (2 * inside - 1).clamp(min=0) * share.square()                                    # (B, K, P, P)
     size = [min(side, length) for length in source.shape[-2:]]
     known, person = resize(sure, size), resize(mask, size)
     near = torch.exp(-distances(pose, torso_length(pose), size))

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from evaluation.picture_metrics import Videos, flicker, identity, psnr, psnr_where, ratio, ssim
 from model_variants import build_generator
-from networks.plate import background_plate, telea
+from networks.plate import along_lines, background_plate, telea
 from tools.painter_clips import drawn_clips, kept_videos, read_clip
 from training.checkpoints import load_part
 from training.weights import adopt, find_weights
@@ -69,9 +69,13 @@ def no_mask(network, clip):
     return network, network.prepare(clip.pictures[:1], clip.poses[:1])
 
 
-def telea_plate(network, clip):
-    plate = background_plate(clip.pictures[:1], clip.poses[:1], clip.masks[:1], fill=telea)
+def telea_plate(network, clip, fill=telea):
+    plate = background_plate(clip.pictures[:1], clip.poses[:1], clip.masks[:1], fill)
     return network, network.prepare(clip.pictures[:1], clip.poses[:1], plate, clip.masks[:1])
+
+
+def no_patches(network, clip):
+    return telea_plate(network, clip, lambda picture, hole: np.rint(along_lines(picture, hole)).astype(np.uint8))
 
 
 def no_completion(network, clip):
@@ -96,8 +100,9 @@ def no_sharpening(network, clip):
     return all_parts(network, clip)
 
 
-VARIANTS = {"all parts": all_parts, "no mask": no_mask, "Telea's plate": telea_plate, "without completion": no_completion,
-            "without the second network": no_second_network, "without sharpening": no_sharpening}
+VARIANTS = {"all parts": all_parts, "no mask": no_mask, "Telea's plate": telea_plate, "plate without patches": no_patches,
+            "without completion": no_completion, "without the second network": no_second_network,
+            "without sharpening": no_sharpening}
 
 
 @torch.no_grad()

@@ -272,11 +272,38 @@ def test_nothing_to_fill_keeps_the_picture():
     np.testing.assert_array_equal(without_person(picture, np.zeros((32, 32))), picture)
 
 
-def test_patches_that_stand_out_from_a_plain_wall_give_way_to_a_membrane():
+def upright_hole():
+    hole = np.zeros((64, 64), np.uint8)
+    hole[10:56, 26:40] = 1
+    return hole
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_lines_go_on_behind_the_person(turned):
+    picture = np.full((64, 64, 3), (200, 210, 220), np.uint8)
+    picture[30:] = (60, 90, 40)                                            # a horizon; turned: the corner of a house
+    hole = upright_hole()
+    if turned:
+        picture, hole = picture.swapaxes(0, 1), hole.T
+    torn = np.where(hole[..., None], np.uint8(255), picture)
+    error = np.abs(plate.along_lines(torn, hole) - picture)
+    assert error.max() < 40 and error.mean() < 0.5 and np.abs(plate.telea(torn, hole).astype(int) - picture).max() > 60
+
+
+@pytest.mark.parametrize("hidden", [[np.s_[:8]], [np.s_[:, :20]], [np.s_[:, 50:]], [np.s_[24:40], np.s_[:, 24:40]]])
+def test_a_hole_that_reaches_the_edge_of_the_picture_is_filled_from_its_other_sides(hidden):
+    hole = np.zeros((64, 64), np.uint8)
+    for part in hidden:                                                    # the last is a cross, whose middle sees no known pixel
+        hole[part] = 1
+    filled = plate.along_lines(np.where(hole[..., None], np.uint8(0), np.full((64, 64, 3), 130, np.uint8)), hole)
+    np.testing.assert_allclose(filled, 130, atol=1)
+
+
+def test_patches_that_stand_out_from_a_plain_wall_give_way_to_a_smooth_filling():
     ramp = np.repeat(np.linspace(100, 140, 64).round().astype(np.uint8)[None, :, None], 64, 0).repeat(3, -1)
     hole = np.zeros((64, 64), np.uint8)
     hole[16:48, 16:48] = 1
-    np.testing.assert_allclose(plate.membrane(np.where(hole[..., None], 0, ramp).astype(np.uint8), hole), ramp, atol=4)
+    np.testing.assert_allclose(plate.along_lines(np.where(hole[..., None], 0, ramp).astype(np.uint8), hole), ramp, atol=4)
     board = ((np.indices((64, 64)) // 4).sum(0) % 2 * 120 + 60).astype(np.uint8)[..., None].repeat(3, -1)
     patched = np.where(hole[..., None], board, ramp)
     inside = plate.standing_out(patched, ramp, hole)[20:44, 20:44]

@@ -13,8 +13,8 @@ from utils.config import load_config
 from utils.torch_files import save_torch
 
 SMALL = "size: 16, own_widths: [8, 8, 8, 8], widths: [8, 8, 8, 8]"
-ROWS = ["source copied", "all parts", "no mask", "Telea's plate", "without completion", "without the second network",
-        "without sharpening"]
+ROWS = ["source copied", "all parts", "no mask", "Telea's plate", "plate without patches", "without completion",
+        "without the second network", "without sharpening"]
 
 
 def make_weights(folder, generator):
