@@ -59,7 +59,7 @@ BAND = 0.24                    # of the torso's length: how far from its edge th
 SOLID = 0.4                    # squared radii around a solid part's middle: so far it is whole
 FAINT = 1e-3                   # weight of a part where it has no pixels, so that every pixel of the silhouette has a colour
 UNSEEN = 2e-3                  # share of a pixel's colour, or of its silhouette, that hardly changes a grey level of 8 bits
-FOG = 0.2                      # a silhouette of less is nothing, and of 1 - FOG is all, in front of another background
+FOG = 1 / 6                    # a silhouette of less is painted as nothing, and of more than 1 - FOG as all
 SURE = 4.0                     # logits of the silhouette where the moved mask is 0 or 1
 
 
@@ -101,10 +101,21 @@ def steadied(pose, target):
 
 
 def corrected(mask, edge, band):
-    """A mask (B, 1, h, w) in [0, 1] whose logit `edge` (B, 1, s, s) is added to where `band` (B, 1, s, s) is 1."""
+    """A mask (B, 1, h, w) in [0, 1] to whose logit `edge` (B, 1, s, s) is added where `band` (B, 1, s, s) is 1.
+
+    Pixels that are sure have the logits SURE and -SURE. A faint pixel loses or gains the same share as that pixel between them,
+    so that no ring of faint pixels stays around what is taken away.
+    """
     size = mask.shape[-2:]
-    plain = (2 * mask - 1) * SURE
-    return (mask + resize(band, size) * (torch.sigmoid(plain + resize(edge, size)) - torch.sigmoid(plain))).clamp(0, 1)
+    plain, edge = (2 * mask - 1) * SURE, resize(edge, size)
+    less = mask * torch.sigmoid(plain + edge) / torch.sigmoid(plain)
+    more = 1 - (1 - mask) * torch.sigmoid(-plain - edge) / torch.sigmoid(-plain)
+    return torch.lerp(mask, torch.where(edge < 0, less, more), resize(band, size)).clamp(0, 1)
+
+
+def without_fog(silhouette):
+    """A silhouette in [0, 1], steeper: what is half seen looks like fog."""
+    return ((silhouette - 0.5) / (1 - 2 * FOG) + 0.5).clamp(0, 1)
 
 
 class CutoutGenerator(Generator):
@@ -125,7 +136,7 @@ class CutoutGenerator(Generator):
     outer = ("own.stem", "own.head", "join.stem", "join.head")
     plate = staticmethod(background_plate)
 
-    def __init__(self, num_actions=9, size=64, own_widths=(16, 32, 64, 96), widths=(24, 48, 96, 128), sharpening=0.45):
+    def __init__(self, num_actions=9, size=64, own_widths=(16, 32, 64, 96), widths=(24, 48, 96, 128), sharpening=0.27):
         super().__init__()
         if size % 8 or size < 16:
             raise UserError(f"generator.size {size} must be a multiple of 8 from 16 on: the generator halves it three times")
@@ -279,16 +290,14 @@ class CutoutGenerator(Generator):
     def paint_person(self, prepared, target_pose, size=None):
         """Paint prepared people without a background, see :class:`networks.interfaces.Generator`.
 
-        Where nothing moves, and the mask is sure of the person, the pixels are the photo's. The silhouette is steepened: in front
-        of a background that differs from the photo's, its faint borders would be seen as fog.
+        Where nothing moves, and the mask is sure of the person, the pixels are the photo's.
         """
         person, silhouette, gate = self.cut_out_finely(prepared, target_pose, size)
         size = person.shape[-2:]
         mask, gate = resize(prepared.layers[:, :, 3].amax(1, keepdim=True), size), resize(gate, size)     # (B, 1, h, w) each
         sure = (2 * mask - 1).clamp(min=0)
         person = torch.lerp(person, resize(prepared.source, size), (1 - gate) * sure)
-        silhouette = (torch.lerp(mask, silhouette, gate) - 0.5) / (1 - 2 * FOG)
-        return torch.cat([person, 2 * silhouette.clamp(-0.5, 0.5)], 1)
+        return torch.cat([person, 2 * torch.lerp(without_fog(mask), silhouette, gate) - 1], 1)
 
     def take_apart(self, prepared):
         """The parts as pictures, see :class:`networks.interfaces.Generator`."""
@@ -296,7 +305,8 @@ class CutoutGenerator(Generator):
 
     def cut_out_finely(self, prepared, target_pose, size=None):
         """As :meth:`cut_out`, but the parts' pixels are looked up by bicubic interpolation, which loses less detail, and only
-        where a part shows. What is left out is faint: one pixel of ten thousand changes by more than a grey level of 8 bits.
+        where a part shows. What is left out is faint: one pixel of ten thousand changes by more than a grey level of 8 bits. The
+        person is sharpened, and the silhouette is steeper.
         """
         size = (size or prepared.source.shape[-1],) * 2
         joined = self.join_parts(prepared, target_pose)
@@ -318,6 +328,6 @@ class CutoutGenerator(Generator):
                 weights[row, :, here] += weight
                 moved[row, :, here] = torch.maximum(moved[row, :, here], alpha)
         total, weights, moved = (values.unflatten(2, size) for values in (total, weights, moved))
-        silhouette = corrected(moved, joined.edge, joined.band)
+        silhouette = without_fog(corrected(moved, joined.edge, joined.band))
         person = sharpened(total / weights + resize(joined.colours, size), silhouette, self.sharpening)
         return person.clamp(-1, 1), silhouette, joined.gate

@@ -147,7 +147,7 @@ class CutoutConfig(NetworkConfig):
     size: int = limited(64, low=16)
     own_widths: list[int] = field(default_factory=lambda: [16, 32, 64, 96], metadata={"low": 8})
     widths: list[int] = field(default_factory=lambda: [24, 48, 96, 128], metadata={"low": 8})
-    sharpening: float = limited(0.45, low=0)
+    sharpening: float = limited(0.27, low=0)
 
 
 @dataclass

@@ -7,7 +7,7 @@ import torch
 
 from networks import plate
 from networks.body_parts import FOREARMS, NAMES, TORSO, K, distances, part_maps, sample_points, segments, torso_length
-from networks.cutout_generator import CutoutGenerator, Prepared, corrected, steadied
+from networks.cutout_generator import CutoutGenerator, Prepared, corrected, steadied, without_fog
 from networks.cutout_parts import complete, resize
 from networks.plate import background_plate, pose_mask, without_person
 from utils.errors import UserError
@@ -61,6 +61,7 @@ def test_any_size(network, side):
 
 def test_prepared_once_paints_the_same(network, monkeypatch):
     monkeypatch.setattr("networks.cutout_generator.sample_points", lambda picture, points, _=None: sample_points(picture, points))
+    monkeypatch.setattr("networks.cutout_generator.FOG", 0)
     monkeypatch.setattr(network, "sharpening", 0)
     source, mask = scene()
     plate = background_plate(source, POSE, mask)
@@ -78,7 +79,20 @@ def test_trained_pictures_are_nearly_those_that_are_painted(network):
     source = torch.nn.functional.avg_pool2d(source, 5, 1, 2)
     prepared = network.prepare(source, POSE, mask=mask)
     trained = network(source, POSE, RAISED, ACTION, prepared.plate, mask)
-    assert (trained - network.paint(prepared, RAISED, ACTION)).abs().mean() < 0.005
+    assert (trained - network.paint(prepared, RAISED, ACTION)).abs().mean() < 0.01
+
+
+def test_what_is_taken_away_leaves_no_ring_and_what_is_added_no_hole():
+    mask = torch.linspace(0, 1, 64).expand(1, 1, 64, 64)                   # from nothing to all, as at a soft edge
+    edge, band = torch.full((1, 1, 8, 8), 9.0), torch.ones(1, 1, 8, 8)
+    assert corrected(mask, -edge, band).max() < 0.02 and corrected(mask, edge, band).min() > 0.98
+    torch.testing.assert_close(corrected(mask, 0 * edge, band), mask)
+    torch.testing.assert_close(corrected(mask, edge, 0 * band), mask)
+
+
+def test_a_silhouette_without_fog_keeps_its_border():
+    steep = without_fog(torch.tensor([0.0, 0.15, 0.4, 0.5, 0.6, 0.85, 1.0]))
+    torch.testing.assert_close(steep, torch.tensor([0.0, 0.0, 0.35, 0.5, 0.65, 1.0, 1.0]))
 
 
 def test_rows_of_a_batch_do_not_touch(network):
