@@ -3,7 +3,7 @@
     python app.py
     python app.py --host 0.0.0.0 --port 8000
 """
-import utils.errors  # first: while the others import, Ctrl-C is one line already
+import utils.errors  # first, so that Ctrl-C during the other imports prints one line
 
 # isort: split
 import argparse
@@ -11,8 +11,7 @@ import logging
 import sys
 from pathlib import Path
 
-from photo.margins import read_crops
-from photo.timing import read_timing
+from photo.statistics import read_statistics
 from photo.web.server import LOCAL, serve
 from photo.web.studio import Studio
 from trainer_actvae_p2inetwork import Trainer
@@ -24,13 +23,13 @@ def load_studio(folder, log):
     """The :class:`photo.web.studio.Studio` with the weights of a folder."""
     trainer = Trainer(load_config(folder / "config.yaml", ["image_loss.vgg=0"]), trains=False)
     trainer.load_pretrained(folder)
-    return Studio(trainer, read_crops(folder), read_timing(folder), log)
+    return Studio(trainer, read_statistics(folder), log)
 
 
 def main():
     parser = argparse.ArgumentParser(description="Serve a page in the browser on which a photo becomes clips.",
                                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--pretrain", default="pretrain/people_cutout", type=at_home,
+    parser.add_argument("--pretrain", default="pretrain/people", type=at_home,
                         help="folder with trained weights of both modules and their config.yaml")
     parser.add_argument("--host", default=LOCAL[0], help="address to listen on; 0.0.0.0 opens the page to other computers")
     parser.add_argument("--port", type=int, default=7860, help="port to listen on; 0 takes a free one")

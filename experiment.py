@@ -1,17 +1,20 @@
 """One run of a training script, from its options to its exit status: configuration, weights, data, then training or a test."""
 import warnings
+from contextlib import closing
 from functools import partial
+
+import numpy as np
 
 from dataset.layouts import read_pairs
 from dataset.mixture import TrainingPairs, training_pairs
 from evaluation.results import Request, results_folder
+from photo.inputs import read_inputs
 from photo.make_clips import make_clips, write_pose_pages
-from photo.margins import CROPS, nearest_crops, read_crops, write_crops
-from photo.options import EDIT, LIST, PHOTO_OPTIONS, asks_for_photos, photo_request
-from photo.timing import TIMING, measure_timing, read_timing, write_timing
+from photo.options import EDIT, LIST, add_photo_options, asks_for_photos, photo_request
+from photo.statistics import STATISTICS, measure, read_statistics, write_statistics
 from training.batches import training_batches
 from training.loop import train
-from training.weights import adopt, adopt_pose_module, find_pose_module
+from training.weights import adopt, find_pose_module
 from utils import processes
 from utils.config import changes, load_config, overridden_keys
 from utils.errors import UserError
@@ -20,33 +23,28 @@ from utils_file import RunFolder
 
 
 def run_script(description, trainer_class, evaluation, *groups):
-    """Run a training script: train or test one module, or make clips of photos.
+    """Run a training script: train or test one module, or make clips of photos; returns the exit status.
 
     Args:
         description: for `--help`.
         trainer_class: subclass of :class:`training.trainer.BaseTrainer`.
         evaluation: of :mod:`evaluation`.
-        groups: the script's own options, :class:`utils.options.OptionGroup` s.
-    Returns:
-        exit status.
+        groups: functions that add the script's own options to a :class:`utils.options.Parser`.
     """
-    options = parse_options(description, PHOTO_OPTIONS, *groups)
+    options = parse_options(description, add_photo_options, *groups)
     with processes.job():
         return run_module(options, trainer_class, evaluation)
 
 
 def run_module(options, trainer_class, evaluation):
     """Do what the options ask for, and unlock the run's folder afterwards."""
-    run = RunFolder(options.config, options.name, options.output_path)
     config = load_config(options.config, options.set)
     idle = [key for key in overridden_keys(options.set) if key.partition(".")[0] in trainer_class.unused]
     if idle:
         warnings.warn(f"without effect in this module: {', '.join(f'--set {key}' for key in sorted(idle))}", stacklevel=1)
     work = photo_module if asks_for_photos(options) else test_module if options.test else train_module
-    try:
+    with closing(RunFolder(options.config, options.name, options.output_path)) as run:
         return work(options, config, run, trainer_class, evaluation)
-    finally:
-        run.unlock()
 
 
 def train_module(options, config, run, trainer_class, evaluation):
@@ -59,8 +57,8 @@ def train_module(options, config, run, trainer_class, evaluation):
         run.lock("training")
         config = own_config(options, config, run)
     trainer = make_trainer(options, config, run, trainer_class)
-    data = training_pairs(config, trainer.paints, trainer.training_plate)
-    held_out = read_pairs(config, images=trainer.paints, test=True)
+    data = training_pairs(config, trainer.renders)
+    held_out = read_pairs(config, images=trainer.renders, test=True)
     trainer.check_targets(data.targets)
     sampler, loader = remaining_batches(trainer, data)
     if trainer.iteration >= sampler.total or 0 < config.train_minutes <= trainer.place.get("minutes", 0):
@@ -68,19 +66,18 @@ def train_module(options, config, run, trainer_class, evaluation):
         run.create()
         run.log.info("nothing to do: all %g %s are trained; a larger --set %s goes on", getattr(config, limit), unit, limit)
         return 0
-    if trainer.paints and config.cache:
+    if trainer.renders and config.cache:
         for rows in (data, held_out):
             processes.rank_zero_first(partial(rows.use_cache, config.cache_dir))
-    if not trainer.paints:
+    if not trainer.renders:
         vars(config.actvae).update(trainer.pose_module.prepare(data))
     run.lock("training")
     if options.iteration and options.resume:
         run.set_aside(trainer.iteration)
     run.create(config)
-    if processes.is_rank_zero():                             # photos are cropped like the training rows
+    if processes.is_rank_zero():                             # photos are cropped and timed like the training windows
         sets = data.sets if isinstance(data, TrainingPairs) else [data]
-        write_crops(run.path / CROPS, nearest_crops(*(part.rows for part in sets)))
-        write_timing(run.path / TIMING, learned_timing(options, run, trainer, [part.rows for part in sets]))
+        write_statistics(run.path / STATISTICS, training_statistics(options, run, trainer, sets))
     if trainer.seed != options.seed:
         run.log.info("going on with the run's own seed %d", trainer.seed)
     if trainer.place.get("sha256", data.rows.sha256) != data.rows.sha256:
@@ -95,21 +92,23 @@ def train_module(options, config, run, trainer_class, evaluation):
         run.write_page(evaluation.sheet_caption)
 
 
-def learned_timing(options, run, trainer, lists):
-    """The :class:`photo.timing.Timing` of a training; a painter's is that of its pose module, where that is known."""
-    if trainer.paints:
-        known = read_timing(run.path if options.resume else options.vae_path or options.pretrain)
-        if known.fps:
-            return known
-    steps = None if trainer.paints else trainer.pose_module.steps(lists[0].targets)
-    return measure_timing(lists, [trainer.config.data_fps] * len(lists), steps)
+def training_statistics(options, run, trainer, sets):
+    """The :class:`photo.statistics.Statistics` of training data; of a generator, with the timing of its pose module if known."""
+    steps = 0 if trainer.renders else trainer.pose_module.steps(sets[0].targets)
+    rates = np.concatenate([part.frame_rates(trainer.config.data_fps) for part in sets])
+    found = measure([part.rows for part in sets], rates, steps)
+    if trainer.renders:
+        known = read_statistics(run.path if options.resume else options.vae_path or options.pretrain)
+        if known.steps and known.actions == found.actions:
+            return found._replace(fps=known.fps, steps=known.steps)
+    return found
 
 
 def remaining_batches(trainer, data):
     """The batch sampler and the loader of the training data, at the place where the trainer stands: (sampler, loader)."""
     draw = trainer.draw_frame_indices and partial(
         trainer.draw_frame_indices, targets=data.targets, steps=trainer.pose_module.steps(data.targets))
-    sampler, loader = training_batches(data, trainer.config, trainer.seed, draw)
+    sampler, loader = training_batches(data, trainer.config, trainer.seed, draw, trainer.device.type == "cuda")
     sampler.go_on(trainer.iteration, trainer.place.get("per_epoch"), trainer.place.get("ahead", 0))
     trainer.total = None if trainer.config.train_minutes else sampler.total
     trainer.set_learning_rate()
@@ -120,17 +119,17 @@ def test_module(options, config, run, trainer_class, evaluation):
     """Evaluate trained weights on the test list."""
     config = own_config(options, config, run)
     trainer = make_trainer(options, config, run, trainer_class)
-    size = (options.paint_size if trainer.paints else None) or config.imsize
+    size = (options.paint_size if trainer.renders else None) or config.imsize
     if size != config.imsize:
-        trainer.check_paint_size(size)
-    data = read_pairs(config, images=trainer.paints, test=True, size=size)
+        trainer.check_render_size(size)
+    data = read_pairs(config, images=trainer.renders, test=True, size=size)
     if options.steps and options.steps > data.targets:
         raise UserError(f"--steps {options.steps}: the rows of {data.rows.path} hold {data.targets} targets; write longer ones "
                         f"with `python -m dataset.penn_action --horizon {options.steps}`")
     trainer.check_targets(data.targets)
     run.lock("testing")
     run.create()
-    if trainer.paints and config.cache and not options.limit:        # a quick look is not worth building one
+    if trainer.renders and config.cache and not options.limit:        # a quick look is not worth building one
         data.use_cache(config.cache_dir)
     folder = results_folder(run, evaluation.module, options.limit)
     request = Request(folder, options.pretrain or run.checkpoints, options.samples or 20, options.steps, options.seed,
@@ -146,15 +145,14 @@ def photo_module(options, config, run, trainer_class, evaluation):
     config = own_config(options, config, run)
     if options.action == LIST:
         weights = trainer_class.find_weights(options.pretrain or run.checkpoints, options.iteration)
-        adopt(config, weights.networks, weights.origin)
-        print(*config.actions, sep="\n")
+        print(*weights.networks.get("actions", config.actions), sep="\n")
         return 0
     request = photo_request(options, run.path / "photos")
     if options.pose == EDIT:
-        return write_pose_pages(request, run.log)
+        return write_pose_pages(read_inputs(request), run.log)
     trainer = make_trainer(options, config, run, trainer_class)
-    weights = options.pretrain or run.checkpoints
-    return make_clips(trainer, request, read_crops(weights), run.log, read_timing(weights))
+    inputs = read_inputs(request, trainer, read_statistics(options.pretrain or run.checkpoints))
+    return make_clips(trainer, inputs, run.log)
 
 
 def own_config(options, config, run):
@@ -172,25 +170,30 @@ def own_config(options, config, run):
 
 def make_trainer(options, config, run, trainer_class):
     """A trainer with the weights that the options name; `config` is changed to build the networks of these weights."""
-    chosen, changed, weights, pose_module = overridden_keys(options.set), [], None, None
-    other_pose_module = trainer_class.paints and options.vae_path          # replaces that of the run or the weights
-    if (options.resume or options.pretrain) and (trainer_class.paints or not options.motion):      # a motion is only drawn
+    weights = pose_module = None
+    replaced = trainer_class.renders and options.vae_path    # the pose module of the run or the weights
+    if (options.resume or options.pretrain) and (trainer_class.renders or not options.motion):   # a motion needs no pose module
         weights = trainer_class.find_weights(options.pretrain or run.checkpoints, options.iteration,
-                                             not (other_pose_module or options.motion), config)
-    if other_pose_module:
+                                             not (replaced or options.motion), config)
+    if replaced:
         pose_module = find_pose_module(options.vae_path, None if weights else options.iteration)
-    elif trainer_class.paints and not weights and options.motion:
-        raise UserError("--test needs weights to paint with: either --resume (this run's newest checkpoint) or --pretrain DIR")
-    elif trainer_class.paints and not weights:
-        raise UserError("--vae_path is needed: the checkpoints folder of a trained train_actvae.py run")
-    if weights:
-        changed += adopt(config, weights.networks, weights.origin, chosen)
-    if pose_module:
-        changed += adopt_pose_module(config, pose_module, chosen)
+    elif trainer_class.renders and not weights:
+        raise UserError("--test needs weights to render with: either --resume (this run's newest checkpoint) or --pretrain DIR"
+                        if options.motion else "--vae_path is needed: the checkpoints folder of a trained train_actvae.py run")
+    changed = []
+    for found in filter(None, (weights, pose_module)):
+        known = found.networks.get("actions", config.actions)
+        if found is pose_module and known != config.actions:
+            raise UserError(f"{found.origin}: this pose module was trained with the actions {', '.join(map(str, known))}, in "
+                            f"this order; the configuration has {', '.join(config.actions)}")
+        changed += adopt(config, found.networks, found.origin, overridden_keys(options.set))
     trainer = trainer_class(config, options.seed, trains=not options.test)
     if weights:
         trainer.restore(weights, optimizers=options.resume and not options.test)
         trainer.iteration = 0 if options.pretrain and not options.test else weights.iteration
+        if options.resume:
+            run.log.info("going on from iteration %d, epoch %d, of %s", weights.iteration, weights.snapshot.epoch + 1,
+                         weights.files[min(weights.files)])
     if pose_module:
         trainer.restore(pose_module)
         run.log.info("pose module of %s", options.vae_path)

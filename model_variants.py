@@ -5,7 +5,7 @@
 2. name the class in `GENERATORS` below;
 3. write its keys, a subclass of `NetworkConfig` in utils/schema.py, name it in `NETWORK_KINDS` there, and explain the keys in a
    YAML file in config/.
-Tests then build it and check the interface; nothing else needs to change.
+Tests then build it and check the interface; nothing else has to change.
 
 Axes: B batch, J = 13 joints, S picture side; c is the width after the downsampling, 256 as published, and s = S / 4
 its side. The names of the submodules are those of the published checkpoints. They are made in the order of the published
@@ -17,13 +17,12 @@ from torch import nn
 from networks.cutout_generator import CutoutGenerator
 from networks.interfaces import Generator
 from networks.layers import init_published, norm_relu, reflect_conv
-from networks.limb_generator import LimbWarpGenerator
 from utils.errors import UserError
 from utils.heatmap import gaussian_maps
 
 
 class ConditionalBatchNorm(nn.Module):
-    """Batch norm whose gain and shift belong to the action."""
+    """Batch norm with a gain and a shift per action: (B, width, S, S), action (B,) -> (B, width, S, S)."""
 
     def __init__(self, width, num_actions, momentum=0.001):
         super().__init__()
@@ -33,14 +32,13 @@ class ConditionalBatchNorm(nn.Module):
         nn.init.zeros_(self.embed.weight[:, width:].detach())
 
     def forward(self, x, action):
-        """x (B, width, S, S), action (B,) -> (B, width, S, S)."""
         x = self.bn(x)
         gain, shift = self.embed(action).to(x.dtype)[:, :, None, None].chunk(2, dim=1)       # (B, width, 1, 1) each
         return torch.addcmul(shift, gain, x)
 
 
 class AttentionBlock(nn.Module):
-    """One step of pose transfer: the pose stream determines where the image stream changes."""
+    """One step of pose transfer: the pose stream decides where the image stream changes."""
 
     def __init__(self, width, pose_width):
         super().__init__()
@@ -56,7 +54,7 @@ class AttentionBlock(nn.Module):
 
 
 class PoseAttentionGenerator(Generator):
-    """The published generator: a pose-attention transfer network. Its mask blends painted colours into the source picture.
+    """The published generator, a pose-attention transfer network, whose mask blends rendered colours into the source picture.
 
     Args:
         num_actions: C.
@@ -85,7 +83,6 @@ class PoseAttentionGenerator(Generator):
         self.apply(init_published)
 
     def check_size(self, size):
-        """Raise :class:`UserError` if pictures of this side cannot be painted."""
         factor = 2 ** self.n_downsampling
         if size % factor or size < 2 * factor:
             raise UserError(f"imsize {size} must be a multiple of {factor} from {2 * factor} on: the generator halves it "
@@ -99,12 +96,12 @@ class PoseAttentionGenerator(Generator):
         return nn.Sequential(*layers)
 
     def forward(self, source, *condition):
-        """Paint the source person in the target pose.
+        """Render the source person in the target pose.
 
         Args:
             source: (B, 3, S, S) pictures in [-1, 1].
-            condition: source_pose (B, J, 2), target_pose (B, J, 2) and action (B,) int64 ids; or, as in the published system,
-                pose_maps (B, 2J, S, S), the heatmaps of the source pose followed by those of the target pose, and action.
+            condition: source_pose (B, J, 2), target_pose (B, J, 2) and action (B,) int64 ids; or, as published, the heatmaps
+                (B, 2J, S, S) of the source pose followed by those of the target pose, and action.
         Returns:
             (B, 3, S, S) pictures in [-1, 1] of the source's dtype.
         """
@@ -123,8 +120,7 @@ class PoseAttentionGenerator(Generator):
         return torch.lerp(source, torch.tanh(colours), torch.sigmoid(mask))
 
 
-GENERATORS = {"pose_attention": PoseAttentionGenerator, "limb_warp": LimbWarpGenerator,
-              "cutout": CutoutGenerator}
+GENERATORS = {"pose_attention": PoseAttentionGenerator, "cutout": CutoutGenerator}
 
 
 def build_generator(settings, num_actions):

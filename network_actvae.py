@@ -1,14 +1,12 @@
 """The registry of pose modules and the published one: from one pose and an action to the poses that follow.
 
 `config.actvae.kind` names one of `POSE_MODULES`. To add a kind:
-1. write its class in a file of its own under networks/, a subclass of :class:`networks.interfaces.PoseModule`;
-2. name the class in `POSE_MODULES` below;
-3. write its keys, a subclass of `NetworkConfig` in utils/schema.py, name it in `NETWORK_KINDS` there, and explain the keys in a
+1. write its class, a subclass of :class:`networks.interfaces.PoseModule`, under networks/, and name it in `POSE_MODULES` below;
+2. write its keys, a subclass of `NetworkConfig` in utils/schema.py, name it in `NETWORK_KINDS` there, and explain the keys in a
    YAML file in config/; weights of new loss terms go to `PoseLossConfig`.
-Tests then build it and check the interface; nothing else needs to change.
 
-Axes: B batch, T steps, J = 13 joints, C actions, L noise vectors of one roll-out, Z their size, R roll-outs per row in training.
-Poses are normalised picture coordinates in [-1, 1].
+Axes: B batch, T steps, J = 13 joints, C actions, L noise vectors of one roll-out, Z their size. Poses are normalised picture
+coordinates in [-1, 1].
 """
 from typing import NamedTuple
 
@@ -17,8 +15,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from networks.interfaces import PoseModule
+from networks.layers import constant
 from networks.mixture_motion import MixtureMotion
-from networks.residual_motion import ResidualMotion
 
 
 class Rollout(NamedTuple):
@@ -30,8 +28,7 @@ class Rollout(NamedTuple):
 class RecurrentCell(nn.Module):
     """One step of an LSTM layer.
 
-    `nn.LSTM` holds the parameters, with the names of the checkpoints and the initialisation of the paper. The step is
-    computed here, because calling `nn.LSTM` for a single step takes several times as long.
+    `nn.LSTM` holds the parameters, under the names of the published checkpoints, but takes several times as long for one step.
     """
 
     def __init__(self, input_size, hidden_size):
@@ -54,15 +51,10 @@ class RecurrentCell(nn.Module):
 class ActVAE(PoseModule):
     """The published pose module, a conditional temporal VAE: each step's latent depends on the previous one.
 
-    It consists of two LSTMs and no other layers (published system, "ACT-VAE").
-
-    Args:
-        num_actions: C.
-        num_joints: J.
-        z_dim: Z; the encoder's hidden state holds mu and logvar, so it is 2 Z wide.
+    It consists of two LSTMs and no other layers (published system, "ACT-VAE"). The encoder's hidden state holds mu and logvar.
     """
 
-    summed = ("kl",)
+    summed, weighted = ("kl",), ("reconstruction", "kl")
 
     def __init__(self, num_actions=9, num_joints=13, z_dim=512):
         super().__init__()
@@ -73,8 +65,7 @@ class ActVAE(PoseModule):
         self.parts = {"im_encode_content": self.decoder, "im_encode_vae": self.encoder}
 
     def noise_length(self, steps):
-        """One vector for z_0 and one for eps of each step."""
-        return steps + 1
+        return steps + 1                                         # z_0, and eps of each step
 
     @staticmethod
     def rollout_targets(targets):
@@ -86,14 +77,15 @@ class ActVAE(PoseModule):
         return len(self.rollout_targets(targets))
 
     def forward(self, poses, action, noise, valid_steps=None):
-        """The loss terms, see :class:`networks.interfaces.PoseModule`: `reconstruction` and `kl`.
+        """The loss terms `reconstruction` and `kl`; arguments as in :class:`networks.interfaces.PoseModule`.
 
         Three roll-outs start from the same source and are compared with different targets; they run as one batch.
         `reconstruction` is the sum of their mean L1 distances, `kl` the divergence of the first, summed over the batch. Steps
         after `valid_steps` count too, as published.
         """
         count, targets = len(poses), self.rollout_targets(poses.shape[1] - 1)
-        target = torch.cat([poses[:, frames] for frames in targets])                                # (3B, T, J, 2)
+        frames = constant(tuple(map(tuple, targets)), poses.device)                                 # (3, T)
+        target = poses[:, frames].transpose(0, 1).flatten(0, 1)                                     # (3B, T, J, 2)
         noise = noise.transpose(0, 1).flatten(1, 2)                                                 # (L, 3B, Z)
         rollout = self.rollout(poses[:, 0].repeat(len(targets), 1, 1), action.repeat(len(targets)), target.shape[1], noise)
         # all roll-outs have the same number of values, so the sum of three means is three times the mean over all
@@ -118,6 +110,7 @@ class ActVAE(PoseModule):
         """
         if noise is None:
             noise = torch.randn(steps + 1, len(pose), self.z_dim, dtype=pose.dtype, device=pose.device)
+        noise = noise.to(pose.device, non_blocking=True)
         label = F.one_hot(action, self.num_actions).to(pose.dtype)                       # (B, C)
         pose, z = pose.flatten(1), noise[0]                                              # (B, 2J), (B, Z)
         encoder_state = decoder_state = None
@@ -135,7 +128,7 @@ class ActVAE(PoseModule):
         return Rollout(torch.stack(poses, 1), torch.stack(mus), torch.stack(logvars))
 
 
-POSE_MODULES = {"lstm_vae": ActVAE, "residual": ResidualMotion, "mixture": MixtureMotion}
+POSE_MODULES = {"lstm_vae": ActVAE, "mixture": MixtureMotion}
 
 
 def build_pose_module(settings, num_actions):

@@ -1,9 +1,8 @@
 """The registry of discriminators, the published one, and the losses of the pose-to-image module (published system, "P2I").
 
-`config.discriminator.kind` names one of `DISCRIMINATORS`. A kind is added as a generator is, see :mod:`model_variants`.
-
-A loss term is added here as a function, and gets a weight in `ImageLossConfig` (utils/schema.py) and a line in
-`trainer_actvae_p2inetwork.Trainer`, which logs it under its name.
+`config.discriminator.kind` names one of `DISCRIMINATORS`. A kind is added as a generator is, see :mod:`model_variants`. A loss is
+added here as a function; it gets a weight in `ImageLossConfig` (utils/schema.py) and a line in
+`trainer_actvae_p2inetwork.Trainer`.
 
 Axes: B batch, J = 13 joints, S picture side.
 """
@@ -14,17 +13,15 @@ from torch import nn
 from networks.body_parts import ARMS, distances, torso_length
 from networks.interfaces import Discriminator
 from networks.layers import at_least_float32, init_published, norm_relu, reflect_conv
-from networks.limb_warp import nearness
 from networks.patch_discriminator import PatchDiscriminator
 from utils.errors import UserError
 
-FAINT_ENERGY = 1e-4            # of flat areas, whose root would otherwise have an infinite derivative
-MISSED = 0.2                   # weight of a person's pixel outside the painted silhouette
-CROSS_ENTROPY = 0.15           # of the silhouette, beside its L1 distance
+MISSED = 0.2                   # weight, in the person's loss, of pixels of the mask outside the rendered silhouette
+CROSS_ENTROPY = 0.15           # weight of the silhouette's cross entropy beside its L1 distance
 
 
 class ResidualBlock(nn.Module):
-    """Residual block of two convolutions, without bias like all convolutions of the discriminator."""
+    """Residual block of two convolutions: (B, width, s, s) -> (B, width, s, s)."""
 
     def __init__(self, width):
         super().__init__()
@@ -32,15 +29,14 @@ class ResidualBlock(nn.Module):
                                         *reflect_conv(width, width, 3, bias=False), nn.BatchNorm2d(width))
 
     def forward(self, x):
-        """(B, width, s, s) -> (B, width, s, s)."""
         return x + self.conv_block(x)
 
 
 class PoseDiscriminator(Discriminator):
-    """Judges whether a picture shows a real person in a given pose.
+    """The published discriminator: judges whether a picture shows a real person in a given pose.
 
     It always runs in train mode, so its batch norms use the statistics of the batch and their running statistics have no effect.
-    The running statistics cover fewer passes than in the published system, which made more for the same losses (defect D6).
+    These cover fewer passes than in the published system, which made more for the same losses (defect D6).
 
     Args:
         num_joints: J.
@@ -61,19 +57,14 @@ class PoseDiscriminator(Discriminator):
         self.apply(init_published)
 
     def check_size(self, size):
-        """Raise :class:`UserError` if pictures of this side cannot be judged."""
         smallest = 2 ** (self.n_downsampling + 1)
         if size < smallest:
             raise UserError(f"imsize {size} is too small for the discriminator, which halves it {self.n_downsampling} times; "
                             f"use {smallest} or more")
 
     def forward(self, image, pose_maps, judge=True):
-        """Judge pictures.
+        """Judge pictures (B, 3, S, S) with heatmaps (B, J, S, S), see :class:`networks.interfaces.Discriminator`.
 
-        Args:
-            image: (B, 3, S, S) in [-1, 1].
-            pose_maps: (B, J, S, S) heatmaps of the pose that it should show.
-            judge: False leaves out the residual blocks, if only the features are needed.
         Returns:
             the map (B, 512, S/8, S/8), near 1 for real pictures, or None without `judge`; and the list of features
             [(B, 128, S/2, S/2), (B, 256, S/4, S/4), (B, 512, S/8, S/8)].
@@ -87,13 +78,13 @@ class PoseDiscriminator(Discriminator):
 
     @staticmethod
     def loss(judged_fake, judged_real):
-        """Its own least-squares loss."""
-        return adversarial_loss(judged_fake, False) + adversarial_loss(judged_real, True)
+        """Least-squares loss: mean squared distance of the map from 0 for rendered and from 1 for real pictures."""
+        return at_least_float32(judged_fake).square().mean() + (at_least_float32(judged_real) - 1).square().mean()
 
     @staticmethod
     def generator_loss(judged_fake):
         """The generator's adversarial loss."""
-        return adversarial_loss(judged_fake, True)
+        return (at_least_float32(judged_fake) - 1).square().mean()
 
 
 DISCRIMINATORS = {"pose": PoseDiscriminator, "patch": PatchDiscriminator}
@@ -104,53 +95,26 @@ def build_discriminator(settings):
     return DISCRIMINATORS[settings.kind](**settings.network())
 
 
-def adversarial_loss(judged, real):
-    """Mean squared distance of a discriminator's map from 1 (`real`) or 0."""
-    return (at_least_float32(judged) - float(real)).square().mean()
+# ---- losses: of rendered and real pictures (B, 3, S, S), 0-dim ----
 
-
-def near_weights(source_pose, target_pose, size, times):
-    """Weights of pixels: `1 + times` on the person's parts in either pose and 1 far from them, then divided by their mean.
-
-    Args:
-        source_pose, target_pose: (B, J, 2) normalised.
-        size: S.
-    Returns:
-        (B, 1, S, S), without gradient.
-    """
-    with torch.no_grad():
-        scale = torso_length(source_pose, target_pose)
-        side = max(1, size // 2)                                                          # enough for smooth weights
-        near = torch.maximum(*(nearness(pose, scale, (side, side)).amax(1, keepdim=True) for pose in (source_pose, target_pose)))
-        weights = 1 + times * near.exp()                                                  # (B, 1, S/2, S/2)
-        return F.interpolate(weights / weights.mean(), (size, size))
-
-
-def arm_weights(pose, size, times):
-    """Weights of pixels (B, 1, S, S), S being `size`: from `1 + times` on the arms of poses (B, J, 2) to 1 away from them."""
-    with torch.no_grad():
-        near = distances(pose, torso_length(pose), (size, size))[:, ARMS].amin(1, keepdim=True)            # squared radii
-        return 1 + times * torch.exp(-near)
-
-
-def weighted_l1(fake, real, weights):
-    """L1 distance of pictures (B, 3, S, S), with weights of their pixels (B, 1, S, S)."""
+def weighted_l1(fake, real, weights=1):
+    """Mean L1 distance with weights (B, 1, S, S) of the pixels."""
     return (weights * (at_least_float32(fake) - real).abs()).mean()
 
 
 def gradient_loss(fake, real):
-    """L1 distance of the horizontal and vertical differences of neighbouring pixels of pictures (B, 3, S, S)."""
+    """L1 distance of the horizontal and vertical differences of neighbouring pixels."""
     fake = at_least_float32(fake)
     return sum((fake.diff(dim=axis) - real.diff(dim=axis)).abs().mean() for axis in (-1, -2))
 
 
 def ssim_loss(fake, real):
-    """1 - SSIM of pictures (B, 3, S, S) in [-1, 1], over all windows of 7 x 7 pixels (Wang et al., 2004)."""
+    """1 - SSIM over all windows of 7 x 7 pixels (Wang et al., 2004); pictures in [-1, 1]."""
     def mean(x):
-        return F.avg_pool2d(F.avg_pool2d(x, (7, 1), 1), (1, 7), 1)
+        return F.avg_pool2d(F.avg_pool2d(x, (7, 1), 1), (1, 7), 1)                       # (B, 3, S - 6, S - 6)
 
     fake, real = at_least_float32(fake), at_least_float32(real)
-    mean_fake, mean_real = mean(fake), mean(real)                                         # (B, 3, S - 6, S - 6), as below
+    mean_fake, mean_real = mean(fake), mean(real)
     var_fake, var_real = mean(fake * fake) - mean_fake ** 2, mean(real * real) - mean_real ** 2
     covariance = mean(fake * real) - mean_fake * mean_real
     c1, c2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2                                             # of a range of 2
@@ -160,20 +124,24 @@ def ssim_loss(fake, real):
 
 
 def energy_loss(fake, real):
-    """L1 distance of the local gradient energies of pictures (B, 3, S, S), roots of means over 9 x 9 pixels: blur costs, and
-    detail at a slightly wrong place does not."""
+    """L1 distance of the local gradient energies (9 x 9 pixels): penalises blur, but not detail that is slightly off."""
     def energy(x):
         squares = F.pad(x.diff(dim=-1).square(), (0, 1)) + F.pad(x.diff(dim=-2).square(), (0, 0, 0, 1))
-        return (F.avg_pool2d(squares.mean(1, keepdim=True), 9, 1, 4) + FAINT_ENERGY).sqrt()
+        return (F.avg_pool2d(squares.mean(1, keepdim=True), 9, 1, 4) + 1e-4).sqrt()      # no infinite derivative in flat areas
 
     return (energy(at_least_float32(fake)) - energy(at_least_float32(real))).abs().mean()
+
+
+def feature_loss(fake_features, real_features):
+    """Sum of the mean L1 distances of the discriminator's features."""
+    return sum((at_least_float32(fake) - real).abs().mean() for fake, real in zip(fake_features, real_features))
 
 
 def person_loss(person, real, mask, silhouette):
     """L1 distance of a cut-out person's colours from a picture, inside the person's mask.
 
-    Where the silhouette misses the person the colours hardly count. Its gradient must not flow here: a network that is not sure
-    of a colour would make the person transparent.
+    Pixels outside the silhouette hardly count. The silhouette must be detached: otherwise a network that is unsure of a colour
+    would make the person transparent.
 
     Args:
         person, real: (B, 3, S, S).
@@ -185,8 +153,12 @@ def person_loss(person, real, mask, silhouette):
 
 
 def silhouette_loss(silhouette, mask, weights):
-    """Distance of a silhouette from the person's mask: their L1 distance divided by the mask's area, and their cross entropy near
-    either of them; all (B, 1, S, S), the first two in [0, 1], the last as :func:`arm_weights` returns them."""
+    """Distance of a silhouette from the person's mask: L1, relative to the mask's area, and cross entropy near either of them.
+
+    Args:
+        silhouette, mask: (B, 1, S, S) in [0, 1].
+        weights: (B, 1, S, S) of the pixels, see :func:`arm_weights`.
+    """
     silhouette = at_least_float32(silhouette)
     near = F.max_pool2d(torch.maximum(mask, silhouette.detach()), 9, 1, 4)
     entropy = F.binary_cross_entropy(silhouette.clamp(1e-3, 1 - 1e-3), mask, reduction="none")
@@ -194,6 +166,8 @@ def silhouette_loss(silhouette, mask, weights):
             + CROSS_ENTROPY * (weights * near * entropy).sum() / near.sum().clamp(min=1))
 
 
-def feature_loss(fake_features, real_features):
-    """Sum of the mean L1 distances of the discriminator's features."""
-    return sum((at_least_float32(fake) - real).abs().mean() for fake, real in zip(fake_features, real_features))
+@torch.no_grad()
+def arm_weights(pose, size, extra):
+    """Weights (B, 1, size, size) of pixels, from `1 + extra` on the arms of poses (B, J, 2) to 1 away from them."""
+    near = distances(pose, torso_length(pose), (size, size))[:, ARMS].amin(1, keepdim=True)            # squared radii
+    return 1 + extra * torch.exp(-near)

@@ -32,7 +32,7 @@ class RunFolder:
     """`<output_path>/outputs/<run>/` and its TensorBoard logs in `<output_path>/logs/<run>/` (published system, "Files").
 
     The run's name is the config's base name + `--name`; the `config.yaml` in a run's folder stands for that run. Nothing is
-    created before :meth:`create`.
+    created before :meth:`create` or :meth:`lock`.
     """
 
     def __init__(self, config_path, name="", output_path="."):
@@ -54,7 +54,7 @@ class RunFolder:
         self.log.setLevel(logging.DEBUG)
         for handler in self.log.handlers:
             handler.close()
-        # losses, at level DEBUG, go to the log file only; messages from before there is a file are kept until then
+        # losses, at level DEBUG, go to the log file only; messages are kept until there is a file
         self._waiting = MemoryHandler(10_000, flushLevel=logging.CRITICAL)
         self.log.handlers = [_Console(logging.INFO), self._waiting]
         logging.raiseExceptions = False                       # no tracebacks if the log cannot be written
@@ -69,21 +69,16 @@ class RunFolder:
 
     def set_aside(self, iteration):
         """Move the snapshots after an iteration to `checkpoints/after_<iteration>/`, because training goes back to it."""
-        newer = [file for snapshot in find_snapshots(self.checkpoints, ()) if snapshot.iteration > iteration
-                 for file in snapshot.files.values()]
-        if newer and processes.is_rank_zero():
-            place = self.checkpoints / f"after_{iteration:08d}"
-            place.mkdir(exist_ok=True)
-            for file in newer:
-                file.replace(place / file.name)
-            self.log.info("going back to iteration %d; the snapshots after it are in %s now", iteration, place)
+        later = [snapshot for snapshot in find_snapshots(self.checkpoints, ()) if snapshot.iteration > iteration]
+        if later and processes.is_rank_zero():
+            folder = self.checkpoints / f"after_{iteration:08d}"
+            folder.mkdir(exist_ok=True)
+            for file in (file for snapshot in later for file in snapshot.files.values()):
+                file.replace(folder / file.name)
+            self.log.info("going back to iteration %d; the snapshots after it are in %s now", iteration, folder)
 
     def lock(self, purpose):
-        """Make this the only process that trains (or tests) in this folder until :meth:`unlock`.
-
-        Raises:
-            UserError: another process does; the message names it.
-        """
+        """Make this the only process that trains (or tests) in this folder until :meth:`close`, or raise :class:`UserError`."""
         if self._lock or not processes.is_rank_zero():
             return
         path = self.path / f".{purpose}.lock"
@@ -91,9 +86,9 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             file = open(path, "a+", encoding="utf-8")            # noqa: SIM115
         except OSError as error:
-            raise UserError(f"{self.path}: the run folder cannot be written ({error.strerror})") from None
+            raise self._unwritable(error) from None
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)       # flock would last as long as a worker of a killed run
         except OSError:
             file.seek(0)
             raise UserError(f"{self.path}: {file.read().strip() or 'another process'} is {purpose} in this folder; wait for it, "
@@ -103,18 +98,18 @@ class RunFolder:
         file.flush()
         self._lock = file
 
-    def unlock(self):
-        """Let other processes train and test in this folder again."""
+    def _unwritable(self, error):
+        return UserError(f"{self.path}: the run folder cannot be written ({error.strerror})")
+
+    def close(self):
+        """Unlock the folder."""
         if self._lock:
             Path(self._lock.name).unlink(missing_ok=True)
             self._lock.close()
             self._lock = None
 
     def create(self, config=None):
-        """Make the folders, start the log file (`log.txt`) and, for training, save the resolved configuration.
-
-        Of several processes only rank zero writes and prints.
-        """
+        """Make the folders, start the log file (`log.txt`) and, for training, save the resolved configuration; in rank zero."""
         if not processes.is_rank_zero():
             self.log.handlers = [logging.NullHandler()]
             return
@@ -130,7 +125,7 @@ class RunFolder:
                 write_text(self.config, f"# {shlex.join(sys.argv)}\n{dump_config(config)}")
             file = logging.FileHandler(self.path / "log.txt", encoding="utf-8")
         except OSError as error:
-            raise UserError(f"{self.path}: the run folder cannot be written ({error.strerror})") from None
+            raise self._unwritable(error) from None
         file.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
         self._waiting.setTarget(file)
         self._waiting.close()                                 # writes the kept messages

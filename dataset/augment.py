@@ -1,4 +1,4 @@
-"""Random changes of a row's pictures and poses together, for the training of generators: mirror, colours, geometry.
+"""Augmentation for generators: random changes of a window's pictures and poses together (mirror, colours, geometry).
 
 Axes: n pictures, S their side, J = 13 joints. Pictures have values in [-1, 1], poses are normalised.
 """
@@ -10,31 +10,31 @@ import torch.nn.functional as F
 
 from pose.skeleton import mirror_pose
 
-# shares of rows that are mirrored, that keep their brightness and contrast, whose colour channels are permuted, that are moved
+# probabilities: mirrored, brightness and contrast kept, colour channels permuted, moved
 MIRRORED, PLAIN, SHUFFLED, MOVED = 0.5, 0.25, 0.3, 0.2
 GAIN, OFFSET = 0.12, 0.1                                   # standard deviations; drawn for each channel and once for all
-# what a moved picture shows: range of its scale, standard deviation of its rotation (radians), largest shift (normalised)
+# of moved pictures: range of the scale, standard deviation of the rotation (radians), largest shift (normalised)
 SCALES, TURN, SHIFT = (0.8, 1.3), 0.12, 0.2
-ROUGH, SPOT, HOLE = 0.5, 0.15, 0.6                         # shares of masks: another width, a wrong spot, which is a hole
-SPOT_RADII = (0.015, 0.07)                                 # of the picture's side
-JITTERED, STEADIER = 0.3, 2 / 3                            # share of rows with jittered joints; how much of it targets have
+WIDTH, SPOT, HOLE = 0.5, 0.15, 0.6                         # probabilities: mask of another width, with a spot; the spot is a hole
+SPOT_RADII = (0.015, 0.07)                                 # fractions of the picture's side
+JITTERED, STEADIER = 0.3, 2 / 3                            # probability of jittered joints; deviation of targets to source
 
 
 class Change(NamedTuple):
-    """The changes of a row."""
+    """The changes of a window."""
 
     mirror: bool
-    channels: tuple            # the channels that become red, green and blue
+    channels: tuple            # old channels of red, green and blue
     gain: torch.Tensor         # (3, 1, 1) factor of each channel
     offset: torch.Tensor       # (3, 1, 1), added after the factor
-    matrix: torch.Tensor | None    # (2, 3): the result shows at point p what was at `matrix @ (p, 1)`; None: nothing moves
+    matrix: torch.Tensor | None    # (2, 3): point p of the result was at `matrix @ (p, 1)`; None: nothing moves
 
 
 NOTHING = Change(False, (0, 1, 2), torch.ones(3, 1, 1), torch.zeros(3, 1, 1), None)
 
 
 def draw_change(random):
-    """Draw a :class:`Change` with a numpy Generator. The number of random numbers that it uses is always the same."""
+    """Draw a :class:`Change` with a numpy Generator, always with the same number of random numbers."""
     mirror, plain, shuffled, moved = random.random(4) < (MIRRORED, PLAIN, SHUFFLED, MOVED)
     channels = random.permutation(3)
     gain, offset = (random.normal(0, deviation, (3, 1, 1)) + random.normal(0, deviation) for deviation in (GAIN, OFFSET))
@@ -47,22 +47,22 @@ def draw_change(random):
 
 
 def change_pictures(pictures, change):
-    """Change pictures (n, 3, S, S) in [-1, 1]. Outside the picture, its border is repeated."""
+    """Change pictures (n, 3, S, S) in [-1, 1]. Outside the picture its border is repeated."""
     pictures = pictures[:, list(change.channels)] * change.gain + change.offset
     return _moved(pictures.flip(-1) if change.mirror else pictures, change, "bilinear", "border").clamp(-1, 1)
 
 
 def change_masks(masks, change, mode="nearest"):
-    """Change masks (n, 1, S, S) in [0, 1]. Outside the picture, the mask is 0. `mode` is torch's "nearest" or "bilinear"."""
+    """Change masks (n, 1, S, S) in [0, 1], which are 0 outside the picture. `mode` is torch's "nearest" or "bilinear"."""
     return _moved(masks.flip(-1) if change.mirror else masks, change, mode, "zeros")
 
 
 def roughen(mask, random):
-    """Make a person's mask (1, S, S) about as wrong as found ones are: thinner or thicker by a pixel, with a hole or a patch.
+    """Add the typical errors of a detector to a mask (1, S, S): thinner or thicker by a pixel, with a hole or a patch.
 
-    `random` is a numpy Generator; the same number of random numbers is always taken.
+    `random` is a numpy Generator, which always draws the same number of random numbers.
     """
-    width, spot, hole = random.random(3) < (ROUGH, SPOT, HOLE)
+    width, spot, hole = random.random(3) < (WIDTH, SPOT, HOLE)
     thicker, place, radius = random.random() < 0.5, random.random(), random.uniform(*SPOT_RADII)
     if width:
         mask = F.max_pool2d(mask, 3, 1, 1) if thicker else -F.max_pool2d(-mask, 3, 1, 1)
@@ -76,7 +76,7 @@ def roughen(mask, random):
 
 
 def change_poses(poses, change):
-    """Change poses (n, J, 2); mirroring exchanges left and right joints. Joints may end up outside the picture."""
+    """Change poses (n, J, 2); mirroring swaps left and right joints. Joints may end up outside the picture."""
     if change.mirror:
         poses = mirror_pose(poses)
     if change.matrix is not None:
@@ -86,10 +86,10 @@ def change_poses(poses, change):
 
 
 def jitter_poses(poses, deviation, random):
-    """Make poses (n, J, 2) of some rows, source first, about as wrong as detected ones are.
+    """Add the typical errors of a detector to poses (n, J, 2), source first, with probability `JITTERED`.
 
-    `deviation` is that of the source's joints, normalised; the others, which come from whole films, have less. `random` is a
-    numpy Generator; the same number of random numbers is always taken.
+    `deviation` is the standard deviation of the source's joints, normalised; targets, which come from whole videos, have less.
+    `random` is a numpy Generator, which always draws the same number of random numbers.
     """
     chosen, noise = random.random() < JITTERED, torch.from_numpy(random.normal(0, 1, poses.shape)).to(poses)
     noise[1:] *= STEADIER

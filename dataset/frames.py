@@ -1,19 +1,18 @@
-"""Frames on disk: find out which file shows which pose, and read pictures of all common formats as RGB."""
+"""Frames on disk: which file shows which pose, and pictures of all common formats as RGB."""
 import os
 import re
-import stat
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from utils.errors import UserError
-from utils.rgb import as_rgb
+from utils.media import as_rgb
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")        # of frames, in capitals too
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP")         # no others: Pillow starts other programs for some formats
 BROKEN = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)      # what Pillow raises for bad files
-ORIENTATION = 0x0112      # EXIF's tag for it
+ORIENTATION = 0x0112      # EXIF tag
 TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
          5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
          8: Image.Transpose.ROTATE_90}            # EXIF orientation -> transposition that sets the picture upright
@@ -36,7 +35,7 @@ def open_frame(path, row_name):
 def read_frame(path, row_name, turned=True):
     """Read a frame file as (h, w, 3) uint8 RGB, set upright by its EXIF orientation if `turned`.
 
-    Raises :class:`FrameError` for a missing or truncated file and for files of other formats.
+    Raises :class:`FrameError` for missing and truncated files and for files of other formats.
     """
     with open_frame(path, row_name) as image:
         try:
@@ -45,16 +44,6 @@ def read_frame(path, row_name, turned=True):
             return np.asarray(picture.transpose(TURNS[turn]) if turn > 1 else picture)
         except BROKEN as error:
             raise FrameError(f"{row_name}: frame {path} cannot be decoded ({error})") from None
-
-
-def unusable(path):
-    """The reason why a path is not a readable file, as text; None if it is one."""
-    try:
-        return None if stat.S_ISREG(os.stat(path).st_mode) else "is no file"
-    except (FileNotFoundError, NotADirectoryError):
-        return "is missing"
-    except (OSError, ValueError) as error:               # ValueError: a zero byte in data_root
-        return f"cannot be read ({getattr(error, 'strerror', error)})"
 
 
 def frame_names(folder):
@@ -104,13 +93,13 @@ def orientation(image):
 
 
 def frame_reading(image, size=None):
-    """Whether the EXIF orientation of an opened frame must be applied so that its poses fit.
+    """Decide whether the EXIF orientation of an opened frame must be applied so that its poses fit.
 
     Some annotation tools show a frame with its EXIF orientation applied, others as it is stored. The annotation's size decides.
 
     Args:
         image: Pillow picture, not decoded yet.
-        size: (h, w) in the annotation, or None if it is unknown: then the orientation is applied.
+        size: (h, w) in the annotation; None if it is unknown: then the orientation is applied.
     Returns:
         size (h, w) of the frame as it is to be read, and whether its orientation is applied.
     Raises:

@@ -2,12 +2,10 @@
 
     python -m dataset.from_rest ROOT OUT --actions wave_one_hand,wave_two_hands
 
-Films of waving often begin in the middle of it. A pose module that learns from them alone does not know how the arms of a person
-who stands at rest get there. OUT gets a copy of ROOT's annotations. In those of the named actions every arm that is up in the
-first frame hangs at first and then swings up sideways to where it is there; as many frames fall off at the end. The pictures
-stay as they are, so OUT is for the pose module alone.
-
-Axes: n frames, J = 13 joints.
+Films of waving often begin in the middle of it, so a pose module that learns from them alone does not know how the arms of a
+person at rest get there. OUT gets a copy of ROOT's annotations. In those of the named actions, every arm that is up in the first
+frame hangs at first and then swings up sideways; as many frames are cut off at the end. The pictures stay as they are, so OUT
+is for the pose module alone.
 """
 import argparse
 import os
@@ -16,19 +14,19 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset.penn_action import find_labels, plain, read_annotation
-from dataset.penn_layout import label_bytes
+from dataset.penn_action import plain
+from dataset.penn_layout import RATES, label_bytes, read_annotations
 from pose.skeleton import ELBOWS, HIPS, SHOULDERS, WRISTS
 from utils.errors import UserError, command
 from utils.files import write_bytes
 
 STILL, RISE = (1, 2, 3, 4), (7, 8, 9, 10, 11)     # numbers of frames, which change from video to video
-HANGING = np.radians(8)                           # between a hanging arm and straight down, outwards
-UP = 0.6                                          # an arm is up if its wrist is above this share of the way from shoulder to hip
+HANGING = np.radians(8)                           # angle between a hanging arm and straight down, outwards
+UP = 0.6                                          # an arm is up if its wrist is above this fraction of shoulder to hip
 
 
 def from_rest(joints, still, rise):
-    """A motion that begins at rest: joints (n, J, 2) in pixels -> (n, J, 2), the first n of `still` + `rise` more frames."""
+    """Prepend `still` + `rise` frames at rest to a motion: joints (n, J, 2) in pixels -> its first n frames, (n, J, 2)."""
     ease = np.concatenate([np.zeros(still), np.linspace(0, 1, rise, endpoint=False)])
     ease = (ease * ease * (3 - 2 * ease))[:, None]                                   # (still + rise, 1)
     before = np.repeat(joints[:1], len(ease), 0)
@@ -54,21 +52,23 @@ def convert(root, out, actions):
         UserError: no annotations, or none of one of the actions.
     """
     changed, names, files = Counter(), {plain(name) for name in actions}, {}
-    for label in find_labels(root):
-        annotation = read_annotation(label)
+    for annotation in read_annotations(root):
         action, joints, visible = plain(annotation.action), annotation.joints, annotation.visibility
         if action in names:
             changed[action] += 1
             still, rise = STILL[changed[action] % len(STILL)], RISE[changed[action] % len(RISE)]
             joints = from_rest(joints, still, rise)
             visible = np.concatenate([np.repeat(visible[:1], still + rise, 0), visible])[:len(visible)]
-        files[label.name] = label_bytes(annotation.action, "front", joints, annotation.size[::-1], annotation.train, visible)
+        size = annotation.size[::-1]
+        files[f"{annotation.video}.mat"] = label_bytes(annotation.action, "front", joints, size, annotation.train, visible)
     for name in actions:
         if plain(name) not in changed:
             raise UserError(f"{root}: there is no video of {name}; --actions names the actions that are to begin at rest")
     (out / "labels").mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         write_bytes(out / "labels" / name, content)
+    if (root / RATES).is_file():
+        write_bytes(out / RATES, (root / RATES).read_bytes())
     return len(files), changed.total()
 
 

@@ -1,8 +1,9 @@
-"""The training data: the rows of a pair list as poses and, for the pose-to-image module, pictures and masks.
+"""The training data: the windows of a pair list as poses and, for the pose-to-image module, pictures and masks.
 
-Axes: N rows, T targets, T + 1 frames (source first), J = 13 joints, S side of the prepared pictures.
+Axes: N windows, T targets, T + 1 frames (source first), J = 13 joints, S side of the prepared pictures.
 """
 import functools
+import json
 import os
 import warnings
 from pathlib import Path
@@ -12,32 +13,27 @@ import torch
 from torch.utils.data import Dataset
 
 from dataset.frame_cache import FrameCache
-from dataset.frames import FrameError, frame_files, frame_names, frame_reading, open_frame, read_frame, unusable
-from dataset.history import earlier_poses
-from dataset.matlab import read_mat
+from dataset.frames import FrameError, frame_reading, open_frame, read_frame
 from dataset.pair_list import ACTIONS, count_valid_steps, read_list, resolve_frame
+from dataset.penn_layout import RATES, read_annotation
 from dataset.person_masks import PersonMasks
 from utils import transform
+from utils.errors import UserError
 from utils.transform import as_image
-
-SAME_POSE = 1e-3          # pixels between a pose in a list and in its annotation; lists have six decimals
 
 
 class PennActionPairs(PersonMasks, Dataset):
-    """The rows of a pair list in Penn Action's layout, prepared as in the published system ("Data").
+    """The windows of a pair list in Penn Action's layout, prepared as in the published system ("Data").
 
     All poses are prepared at once. This needs the size of each video's frames, which is read from the header of one frame or,
     without images, from `labels/VIDEO.mat`. If neither exists, the crop boxes are assumed to lie inside their frames. With
-    images and labels the two are compared once per video: frames of another size, too many frames, or frames out of step with
-    the poses are refused.
+    images and labels, the size of the frames must be that of the label.
 
     An item is a dict:
         poses: (T + 1, 13, 2) float32 in [-1, 1), source first.
         action: int64 id.
         valid_steps: int64, the number of targets before the row repeats its last frame
             (:func:`dataset.pair_list.count_valid_steps`); only in lists with such rows.
-        before: (13, 2) float32, the pose one step before the source (:func:`dataset.history.earlier_poses`); only with a history
-            of 2.
         extent: (2,) float32, width and height of the crop divided by the longer of them; only without images.
         images: (T + 1, 3, S, S) float32 in [-1, 1], source first; only with images.
         masks: (T, 1, S, S) float32, 1 inside the person boxes of the targets; only with images.
@@ -49,21 +45,18 @@ class PennActionPairs(PersonMasks, Dataset):
         data_list: path of the list; `~` is the home folder, here and in `data_root`.
         data_root: folder that holds `frames/` and `labels/`.
         imsize: S, in pixels.
-        images: whether the items carry pictures.
+        images: whether the items have pictures.
         actions: action names by id.
         by_name: take a row's action from its name and ignore its id.
-        list_actions: action names by the ids that the list uses, if they differ from `actions`, which must contain them.
-        masks: whether masks of people are read, with images. They lie in `masks/` beside `frames/`, under the names of the
-            frames and as PNG, as pose.masks.write_mask writes them. If only some frames have one that can be used, the
-            surroundings of the pose take the place of the others, which is told.
-        history: number of poses that the pose module sees, see :class:`networks.interfaces.PoseModule`.
+        list_actions: action names by the ids of the list, if they differ from `actions`, which must contain them.
+        masks: whether to read masks of people (PNG files in `masks/` beside `frames/`, named like the frames), with images.
     Raises:
         ListError: a bad list, or a crop box outside its frame.
-        FrameError: a frame that is missing, or frames that do not fit their annotation; only with images.
+        FrameError: a missing frame; only with images.
     """
 
     def __init__(self, data_list, data_root, imsize, images=True, actions=ACTIONS, by_name=False, list_actions=None,
-                 masks=False, history=1):
+                 masks=False):
         self.rows = self.read_rows(data_list, list_actions or actions, by_name and not list_actions)
         if list_actions:
             ids = np.array([actions.index(name) for name in list_actions])
@@ -84,10 +77,6 @@ class PennActionPairs(PersonMasks, Dataset):
                                        f"which is {w} x {h} pixels")
         poses = transform.pose_to_picture(self.rows.poses, self.crop, imsize)
         self.poses = torch.from_numpy(poses.astype(np.float32))
-        self.before = None                                                   # (N, 13, 2)
-        if history > 1:
-            before = transform.pose_to_picture(earlier_poses(self.rows)[:, None], self.crop, imsize)[:, 0]
-            self.before = torch.from_numpy(before.astype(np.float32))
         self.action = torch.from_numpy(self.rows.action)
         side = (self.crop[:, 2:] - self.crop[:, :2]).astype(np.float32)
         self.extent = torch.from_numpy(side / side.max(-1, keepdims=True))
@@ -100,7 +89,7 @@ class PennActionPairs(PersonMasks, Dataset):
 
     @staticmethod
     def read_rows(path, actions, by_name):
-        """Read the list: a :class:`dataset.pair_list.PairList`. The folder of a frame's path identifies its video."""
+        """Read the list as a :class:`dataset.pair_list.PairList`. The folder of a frame identifies its video."""
         return read_list(path, actions, by_name)
 
     @property
@@ -111,17 +100,14 @@ class PennActionPairs(PersonMasks, Dataset):
     def __getitem__(self, index):
         """The item of a row.
 
-        An index `(row, (k1, r, k3))` also holds the frame indices, counted from 0, of the targets that one iteration of the
-        pose-to-image module uses. Then only these are loaded: `images` (4, 3, S, S) are the source and the three targets,
-        `masks` (1, 1, S, S) is that of k3, `person_masks` (4, 1, S, S) are those of the images, and `frame_indices` (3,) is
-        added.
+        With an index `(row, (k1, r, k3))`, only these targets (counted from 0) are loaded, which one iteration of the
+        pose-to-image module uses: `images` (4, 3, S, S) are the source and the three targets, `masks` (1, 1, S, S) is that of k3,
+        `person_masks` (4, 1, S, S) are those of the images, and `frame_indices` (3,) is added.
         """
         row, frame_indices = index if isinstance(index, tuple) else (index, None)
         item = {"poses": self.poses[row], "action": self.action[row]}
         if self.padded:
             item["valid_steps"] = self.valid_steps[row]
-        if self.before is not None:
-            item["before"] = self.before[row]
         if not self.images:
             item["extent"] = self.extent[row]
         else:
@@ -147,7 +133,7 @@ class PennActionPairs(PersonMasks, Dataset):
         return np.stack([self._prepare(row, frame) for frame in frames])
 
     def frame_path(self, row, frame):
-        """The picture file of frame `frame` (0 = source) of row `row` on this machine."""
+        """The picture file of a frame (0 = source) of a row."""
         return resolve_frame(self.rows.frames[row][frame], self.data_root)
 
     def row_name(self, row):
@@ -165,13 +151,13 @@ class PennActionPairs(PersonMasks, Dataset):
 
     @functools.cached_property
     def cached(self):
-        """(N, T + 1) int64: each frame's number among the distinct pairs of frame and crop, in the order of first use."""
+        """(N, T + 1) int64: the number of each frame among the distinct pairs of frame and crop, in the order of first use."""
         known = {}
         return np.array([[known.setdefault((path, tuple(self.crop[row])), len(known)) for path in paths]
                          for row, paths in enumerate(self.rows.frames)])
 
     def use_cache(self, folder):
-        """Read pictures and masks from a :class:`dataset.frame_cache.FrameCache` each in `folder`, built if it does not exist."""
+        """Read pictures, and masks, from a :class:`dataset.frame_cache.FrameCache` in `folder`."""
         first_use = [divmod(int(use), self.targets + 1) for use in np.unique(self.cached, return_index=True)[1]]
         crops = [(*self.crop[row], self.turned[row]) for row, _ in first_use]
         self.cache = FrameCache(folder, [self.frame_path(*use) for use in first_use], crops, self.imsize,
@@ -179,21 +165,26 @@ class PennActionPairs(PersonMasks, Dataset):
         if self.masked:
             self.use_mask_cache(folder, first_use, crops)
 
+    def frame_rates(self, default):
+        """(N,) frames a second of the rows' videos: those in `rates.json` beside the labels, or else `default`."""
+        path = Path(self.data_root) / RATES
+        try:
+            rates = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+            return np.array([float(rates.get(window.video, default)) for window in self.rows.windows()])
+        except (OSError, ValueError, TypeError, AttributeError):
+            raise UserError(f"{path}: expected frames a second of each video, {{\"clip\": 29.97}}") from None
+
     def _check_frames_exist(self):
         seen = set()
         for row, paths in enumerate(self.rows.frames):
             for frame, path in enumerate(paths):
-                problem = None if path in seen else unusable(self.frame_path(row, frame))
-                if problem:
-                    raise self.rows.error(row, f"frame {self.frame_path(row, frame)} {problem}; "
+                if path not in seen and not os.path.isfile(self.frame_path(row, frame)):
+                    raise self.rows.error(row, f"frame {self.frame_path(row, frame)} is missing; "
                                                f"data_root is {str(self.data_root)!r}", frame)
                 seen.add(path)
 
     def _image_sizes(self):
-        """(N, 2) int64 sizes (h, w) of the rows' frames, and (N,) bool, whether their EXIF orientation is applied.
-
-        Both are looked up once per video.
-        """
+        """(N, 2) int64 sizes (h, w) of the rows' frames, and (N,) bool, whether their EXIF orientation is applied."""
         sizes, unknown = {}, np.iinfo(np.int32).max
         for row, (source, *_) in enumerate(self.rows.frames):
             video = source.rpartition("/")[0]
@@ -210,49 +201,17 @@ class PennActionPairs(PersonMasks, Dataset):
     def _video_size(self, row):
         """Size (h, w) of a row's frames and whether their EXIF orientation is applied, or None if neither file exists."""
         frame = self.frame_path(row, 0)
-        size, joints = self.annotation(frame.parent.name)
+        size = self.annotated_size(frame.parent.name)
         if not self.images and (size or not os.path.isfile(frame)):
             return size and (size, True)
-        shown = self._poses_of(row, joints)
-        if len(shown):
-            self._check_frames(row, frame, shown, len(joints))
         with open_frame(frame, self.row_name(row)) as image:
             try:
-                return frame_reading(image, size if len(shown) else None)
+                return frame_reading(image, size)
             except ValueError as problem:
                 raise self.rows.error(row, f"video {frame.parent.name}: {problem}; the poses would not lie on the people", 0) \
                     from None
 
-    def annotation(self, video):
-        """What `labels/VIDEO.mat` holds: frame size (h, w) and, with images, joints (n, 13, 2) in pixels; None for both if it
-        cannot be used."""
-        try:
-            mat = read_mat(Path(self.data_root) / "labels" / f"{video}.mat")
-            height, width = mat["dimensions"].ravel()[:2]
-            return (int(height), int(width)), np.stack([mat["x"], mat["y"]], -1) if self.images else None
-        except (OSError, ValueError, KeyError, AttributeError, OverflowError):
-            return None, None
-
-    def _poses_of(self, row, joints):
-        """The numbers (from 0) of the annotation's poses (n, 13, 2) that equal the row's source pose.
-
-        Empty if the poses of the list come from elsewhere: then the annotation says nothing about the frames.
-        """
-        source = self.rows.poses[row, 0]
-        if joints is None or joints.shape[1:] != source.shape:
-            return np.empty(0, int)
-        return np.flatnonzero(np.abs(joints - source).max((1, 2)) < SAME_POSE)
-
-    def _check_frames(self, row, frame, shown, poses):
-        """Raise unless the row's source frame shows a pose in `shown`, numbers from 0 of the `poses` annotated ones."""
-        try:
-            files = frame_files(frame_names(frame.parent), poses)
-        except OSError as error:
-            raise self.rows.error(row, f"folder {frame.parent} cannot be read ({error.strerror})", 0) from None
-        except ValueError as problem:
-            raise self.rows.error(row, f"video {frame.parent.name}: {problem}", 0) from None
-        numbers = {name: number for number, name in files.items()}
-        if frame.name in numbers and numbers[frame.name] - 1 not in shown:
-            raise self.rows.error(row, f"video {frame.parent.name}: {frame.name} is the frame of pose {numbers[frame.name]}, but "
-                                       f"the row has pose {shown[0] + 1} (the frames begin with {files[min(files)]}); make the "
-                                       "list again", 0)
+    def annotated_size(self, video):
+        """The frame size (h, w) in `labels/VIDEO.mat`; None if there is no such file."""
+        path = Path(self.data_root) / "labels" / f"{video}.mat"
+        return read_annotation(path).size if path.is_file() else None

@@ -29,7 +29,7 @@ class NamedRows:
         return {**super().__getitem__(index), "video": video, "frame": frame, "gap": gap}
 
     def row_stem(self, row):
-        """The name of a row's files, as published `<video:04d>_<frame:04d>`; what makes it unique is appended."""
+        """A unique name for a row's files, as published `<video:04d>_<frame:04d>`, with a suffix where that is not unique."""
         return self._stems[row]
 
     def row_title(self, row):

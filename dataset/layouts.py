@@ -1,11 +1,11 @@
-"""The registry of data layouts. The key `layout` of a configuration, or of an entry of its `train_data`, names one.
+"""The registry of data layouts, named by the key `layout` of a configuration or of an entry of its `train_data`.
 
-A layout is a format of lists together with the folders that hold the frames. To add one, write a subclass of
+A layout is a format of lists and the folders of their frames. To add one, write a subclass of
 :class:`dataset.image_loader2.PennActionPairs` that overrides what differs,
 
 - `read_rows(path, actions, by_name)`: the list as a :class:`dataset.pair_list.PairList`, which `PairList.of` makes of rows,
 - `frame_path(row, frame)`: the picture file of a frame,
-- `annotation(video)`: the frame size and the joints that the data set itself stores for a video, or None for both,
+- `annotated_size(video)`: the frame size (h, w) that the data set stores for a video, or None,
 
 and name it in `LAYOUTS`, with its test version `class MyTestPairs(NamedRows, MyPairs)`, see :mod:`dataset.image_loader2_test`.
 """
@@ -22,8 +22,8 @@ def read_pairs(config, entry=None, images=True, test=False, size=None):
     Args:
         config: :class:`utils.schema.Config`.
         entry: one of `config.train_data`, whose list is read; None: `train_data_list` or `test_data_list`.
-        images: whether the items carry pictures.
-        test: whether to read the test list; its items also tell video and frame.
+        images: whether the items have pictures.
+        test: whether to read the test list; its items also have video and frame.
         size: side of the pictures in pixels; None: `imsize`.
     Returns:
         an object of the layout's class, see :class:`dataset.image_loader2.PennActionPairs`.
@@ -36,4 +36,4 @@ def read_pairs(config, entry=None, images=True, test=False, size=None):
     path = entry.data_list if entry else config.test_data_list if test else config.train_data_list
     return LAYOUTS[where.layout][test](path, where.data_root, size or config.imsize, images, config.actions,
                                        config.actions_by == "name", entry and tuple(entry.actions) or None,
-                                       config.generator.masks, config.actvae.history)
+                                       config.generator.masks)

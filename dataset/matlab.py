@@ -1,7 +1,6 @@
-"""Read arrays from a MATLAB 5 file safely, even if it is damaged.
+"""Read numbers and text, which is all that annotations hold, from a MATLAB 5 file. Format: MathWorks, "MAT-File Format".
 
-scipy's reader trusts the types and sizes in a file; damaged ones can crash the whole process. This reader reads only numbers and
-text, which is all that annotations hold, and checks every size first. Format: MathWorks, "MAT-File Format".
+scipy's reader trusts the sizes in a file: a truncated file ends the whole process with a segmentation fault.
 """
 import math
 import struct
@@ -23,7 +22,7 @@ LARGEST = 64 << 20            # most bytes of a matrix; annotations need about t
 def read_mat(path):
     """The arrays of a file: dict from name to float64 array (with MATLAB's two or more dimensions) or, for text, str.
 
-    Everything else in the file (structures, cells, complex numbers, ...) is ignored.
+    Structures, cells, complex numbers and so on are ignored.
 
     Raises:
         ValueError: the file is damaged or not a MATLAB 5 file.

@@ -1,9 +1,7 @@
-"""Penn Action pair lists: one training window per line, 33 + 31 T comma-separated fields for T targets (data_lists/README.md).
+"""Penn Action pair lists: one window per line, 33 + 31 T comma-separated fields for T targets (data_lists/README.md).
 
-The published lists have T = 5 targets, so 188 fields; how many a list has is read from its rows.
-
-Axes: N rows, T targets, T + 1 frames (source first), J = 13 joints. Everywhere in the project the source comes first; only in
-the file do its joints come last.
+Axes: N windows, T targets (5 in the published lists), T + 1 frames (source first), J = 13 joints. Only in the file do the
+source's joints come last. A *row* is a window's line in its list.
 """
 import hashlib
 import os
@@ -19,11 +17,11 @@ from utils.files import atomic_write
 from utils.schema import ACTIONS
 
 TRAIN_LIST, TEST_LIST = "training_pair_penn5.txt", "testing_pair_penn5.txt"
-COORDINATE_LIMIT = 1e6                        # pixels; anything larger is taken for a mistake
+COORDINATE_LIMIT = 1e6                        # pixels; anything larger is a mistake
 
 
 class Columns:
-    """Where the fields of a row with `targets` targets stand, counted from 0."""
+    """The positions of the fields in a row with `targets` targets, counted from 0."""
 
     def __init__(self, targets):
         self.targets, self.action = targets, targets + 1
@@ -34,13 +32,13 @@ class Columns:
 
     @classmethod
     def of(cls, fields):
-        """The columns of a row of `fields` fields, or None if no number of targets gives that many."""
-        per_target = cls(2).fields - cls(1).fields                           # 31; a row without any target would have 33
+        """The columns of a row with `fields` fields, or None if no number of targets gives that many."""
+        per_target = cls(2).fields - cls(1).fields                           # 31; a row without targets would have 33
         targets, rest = divmod(fields - cls(0).fields, per_target)
         return cls(targets) if targets > 0 and not rest else None
 
     def name(self, field):
-        """Describe what field number `field`, counted from 0, holds."""
+        """What field number `field`, counted from 0, holds."""
         if field < self.action:
             return "source frame" if field == 0 else f"frame of target {field}"
         if field < self.persons:
@@ -86,22 +84,21 @@ class PairList(NamedTuple):
 
     @classmethod
     def of(cls, path, lines, rows, actions, data):
-        """The list of some :class:`Row` s, all of T targets; `lines` are their line numbers and `data` the bytes of the file."""
+        """Make a list of :class:`Row` s with equal T; `lines` are their line numbers and `data` the bytes of the file."""
         arrays = (np.stack([getattr(row, name) for row in rows]) for name in ("action_id", "crop", "persons", "poses"))
         return cls(path, np.array(lines), [row.frames for row in rows], tuple(actions), *arrays, hashlib.sha256(data).hexdigest())
 
     @property
     def targets(self):
-        """T."""
         return self.persons.shape[1]
 
     def error(self, row, message, frame=None):
-        """A :class:`ListError` that names this list, the row's line, and the field of `frame` or, without it, of the crop box."""
+        """A :class:`ListError` about a row and its field for `frame`, or the crop box if `frame` is None."""
         columns = Columns(self.targets)
         return ListError(self.path, self.lines[row], columns.crop if frame is None else frame, message, columns)
 
     def windows(self):
-        """The :class:`Window` of every row, from its paths `.../<video>/<frame>.<ending>`."""
+        """The :class:`Window` of every row."""
         return [Window.of(*paths[:2]) for paths in self.frames]
 
     def frame_numbers(self):
@@ -110,16 +107,16 @@ class PairList(NamedTuple):
 
 
 def video_name(name):
-    """The name of a video in messages and files: a number with four digits, any other name unchanged."""
+    """The name of a video: a number with four digits, any other name unchanged."""
     return f"{int(name):04d}" if re.fullmatch(r"\d{1,9}", name) else name
 
 
 class Window(NamedTuple):
-    """The video and the frame that a row starts from. Names need not be numbers."""
+    """The video and the source frame of a row."""
 
     video: str               # name of the folder, see `video_name`
-    frame: str               # number of the source frame, or its name if it holds no number
-    numbers: tuple           # number of the video, number of the source frame, gap in frames; without numbers -1, -1 and 0
+    frame: str               # number of the source frame, or its name if it contains no number
+    numbers: tuple           # video, source frame, gap in frames; -1, -1 and 0 for names without numbers
 
     @property
     def stem(self):
@@ -129,7 +126,7 @@ class Window(NamedTuple):
 
     @classmethod
     def of(cls, source, target):
-        """The window with these paths of the source's and the first target's frames."""
+        """The window whose source and first target have these paths, `.../<video>/<frame>.<ending>`."""
         (video, name), (_, other) = (re.split(r"[/\\]", path)[-2:] if re.search(r"[/\\]", path) else ("", path)
                                      for path in (source, target))
         number, following = (re.search(r"(\d{1,9})\D*$", re.sub(r"\.\w+$", "", frame)) for frame in (name, other))
@@ -144,9 +141,9 @@ def parse_row(text, path="<row>", line=None, actions=ACTIONS, by_name=False):
 
     Args:
         text: the line.
-        path, line: the list, and the number of the line in it, for messages.
+        path, line: the list and the line number, for messages.
         actions: action names by id.
-        by_name: take the action from its name and ignore its id, as ids differ between sets of actions.
+        by_name: take the action from its name and ignore its id, which differs between sets of actions.
     Raises:
         ListError: a field cannot be used; the message names line and field.
     """
@@ -161,7 +158,6 @@ def parse_row(text, path="<row>", line=None, actions=ACTIONS, by_name=False):
         return ListError(path, line, field, message, columns)
 
     def numbers(first, last, kind, what):
-        """Fields first..last-1 as a list of `kind`; the error names the first field that cannot be converted."""
         values = []
         for field in range(first, last):
             try:
@@ -193,7 +189,6 @@ def parse_row(text, path="<row>", line=None, actions=ACTIONS, by_name=False):
 
 
 def _check_boxes(crop, persons, columns, error):
-    """Raise `error(field, message)` if a crop box `x1, y1, x2, y2` or one of the T person boxes cannot be one."""
     if crop[0] >= crop[2] or crop[1] >= crop[3]:
         raise error(columns.crop, f"the crop box {tuple(crop)} is empty (needs x1 < x2 and y1 < y2)")
     if crop[2] <= 0 or crop[3] <= 0:
@@ -204,7 +199,7 @@ def _check_boxes(crop, persons, columns, error):
 
 
 def format_row(row):
-    """A :class:`Row` as the line (without its end) that :func:`parse_row` reads."""
+    """Format a :class:`Row` as the line that :func:`parse_row` reads, without a line break."""
     joints = np.roll(row.poses, -1, axis=0).ravel()
     return ",".join([*row.frames, row.action, str(row.action_id), *map(str, row.crop), *map(str, row.persons.ravel()),
                      *(f"{value:f}" for value in joints)])
@@ -215,10 +210,9 @@ def read_list(path, actions=ACTIONS, by_name=False):
 
     Args:
         path: text file, one row per line; empty lines are ignored, `~` is the home folder.
-        actions: action names by id.
-        by_name: see :func:`parse_row`.
+        actions, by_name: see :func:`parse_row`.
     Raises:
-        ListError: a missing, empty or undecodable file, a bad row (the message names line and field), rows of different length.
+        ListError: a missing, empty or undecodable file, a bad row, rows of different length.
     """
     path = Path(os.path.expanduser(path))
     try:
@@ -239,26 +233,18 @@ def read_list(path, actions=ACTIONS, by_name=False):
     return PairList.of(path, [number for number, _ in numbered], rows, actions, data)
 
 
-def check_text(text):
-    """Raises :class:`UserError` if a name or path cannot stand in a list."""
-    if re.search(r"[,\n\r\0]", text):
-        raise UserError(f"{text!r} cannot stand in a list, whose fields end at commas and line breaks; give it another name")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise UserError(f"{text!r} cannot stand in a list: the name is not UTF-8 text; give it another one") from None
-
-
 def check_rows(rows):
-    """Raises :class:`UserError` if an action or a path of :class:`Row` s cannot stand in a list."""
+    """Raise :class:`UserError` if an action or a path of :class:`Row` s cannot stand in a list."""
     for text in dict.fromkeys(text for row in rows for text in (row.action, *row.frames)):
-        check_text(text)
+        if re.search("[,\n\r\0\ud800-\udfff]", text):                       # the last: bytes that are not UTF-8
+            raise UserError(f"{text!r} cannot stand in a list, which is UTF-8 text with commas between its fields; give it "
+                            "another name")
 
 
 def count_valid_steps(paths):
-    """The number of targets of a row before it begins to repeat its last frame.
+    """The number of targets before a row repeats its last frame.
 
-    It is T for most rows, fewer for rows that go past the end of their video, and 0 for static rows (defect D9).
+    It is T for most rows, less for rows that go past the end of their video, and 0 for static rows (defect D9).
 
     Args:
         paths: T + 1 paths of frames, source first.
@@ -270,19 +256,19 @@ def count_valid_steps(paths):
 
 
 def write_list(path, rows):
-    """Write :class:`Row` s to a list file, whole or not at all; raises :class:`UserError` as :func:`check_rows`."""
+    """Write :class:`Row` s to a list file, completely or not at all. Raises :class:`UserError`, see :func:`check_rows`."""
     check_rows(rows)
     with atomic_write(path) as file:
         file.writelines(format_row(row) + "\n" for row in rows)
 
 
 def resolve_frame(path, data_root):
-    """The file of a frame of a list on this machine (published system, "Data").
+    """The file of a frame on this machine (published system, "Data").
 
     A path that exists is used unchanged. In any other absolute path, everything before its last `frames/` is replaced by
     `data_root`. A relative path is joined to `data_root`.
     """
-    path, exists = Path(path), os.path.exists(path)        # returns False for names that are too long, where Path.exists raises
+    path, exists = Path(path), os.path.exists(path)        # Path.exists raises for names that are too long
     folders = path.parts[:-1]
     if path.is_absolute() and not exists and "frames" in folders:
         path = Path(*path.parts[len(folders) - 1 - folders[::-1].index("frames"):])

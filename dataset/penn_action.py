@@ -13,12 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from dataset.frames import BROKEN, FORMATS, frame_files, frame_names, frame_reading
-from dataset.matlab import read_mat
-from dataset.pair_list import ACTIONS, TEST_LIST, TRAIN_LIST, Row, check_rows, check_text, video_name, write_list
-from pose.skeleton import JOINTS
+from dataset.pair_list import ACTIONS, TEST_LIST, TRAIN_LIST, Row, check_rows, video_name, write_list
+from dataset.penn_layout import Annotation, find_labels, read_annotation, read_annotations  # noqa: F401  re-exported
 from utils.errors import UserError, command
 
 CLIP = 33                 # frames of a video's clip, as published
@@ -28,50 +26,9 @@ MISSING = "frame missing on disk"
 EXAMPLES = 3              # most videos that the summary names for one reason
 
 
-class Annotation(NamedTuple):
-    """One video's annotation. Joints are in pixels of the frame."""
-
-    video: str               # name of its folder of frames, four digits in Penn Action
-    action: str              # as spelt in the file
-    train: bool
-    joints: np.ndarray       # (nframes, 13, 2) float64
-    visibility: np.ndarray   # (nframes, 13) bool
-    size: tuple              # (h, w)
-
-
-def read_annotation(path):
-    """Read `labels/NNNN.mat`. Raises :class:`UserError`, which names file and key."""
-    path = Path(path)
-    try:
-        mat = read_mat(path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a readable MATLAB file ({error})") from None
-
-    def value(key, shape=None):
-        if key not in mat:
-            raise UserError(f"{path}: key {key!r} is missing")
-        array = mat[key]
-        if isinstance(array, str) or not np.isfinite(array).all():
-            raise UserError(f"{path}: key {key!r} holds something else than finite numbers")
-        if not array.size or (shape and array.shape != shape):
-            raise UserError(f"{path}: key {key!r} has shape {array.shape}" + (f", expected {shape}" if shape else ""))
-        return array
-
-    shape = (value("x").shape[0], len(JOINTS))
-    joints = np.stack([value("x", shape), value("y", shape)], -1)
-    dimensions = value("dimensions").ravel()
-    if len(dimensions) < 2:
-        raise UserError(f"{path}: key 'dimensions' holds one number, expected height and width")
-    height, width = map(int, dimensions[:2])
-    if not isinstance(mat.get("action"), str):
-        raise UserError(f"{path}: key 'action' " + ("holds something else than text" if "action" in mat else "is missing"))
-    return Annotation(path.stem, mat["action"], value("train").ravel()[0] == 1, joints,
-                      value("visibility", shape).astype(bool), (height, width))
-
-
 def outer_box(joints, visible=None):
-    """The smallest box `x1, y1, x2, y2` around joints (..., 2), as integers. With `visible` (...) only visible joints count,
-    unless none is."""
+    """The smallest box `x1, y1, x2, y2` around joints (..., 2), as integers. With `visible` (...), only visible joints count
+    unless there are none."""
     points = joints[visible] if visible is not None and visible.any() else joints.reshape(-1, 2)
     return np.concatenate([points.min(0), points.max(0)]).astype(int)
 
@@ -96,15 +53,14 @@ def windows(annotation, action_id, files=None, **rules):
     """The windows of one video.
 
     The frames of a clip are `gap = max(1, nframes // clip)` apart, and window k holds the clip frames k..k+horizon. A video that
-    is shorter than a clip gives as many windows as fit into it (the published system made static ones, defect D9). With `pad`
-    the windows start at the same frames as with the published horizon. Each goes on to its own horizon; where the video ends
-    before, its last frame is repeated. `every_frame` adds the windows that start between two frames of the clip.
+    is shorter than a clip gives as many windows as fit into it (the published system made static ones, defect D9). With `pad`,
+    windows start at the same frames as with the published horizon, and repeat the last frame where the video ends too early.
 
     Args:
         annotation: :class:`Annotation`.
         action_id: id to write.
         files: dict from frame number (from 1) to file name of the frames on disk; None: all, under Penn Action's names.
-        rules: fields of :class:`Rules`; the published ones by default.
+        rules: fields of :class:`Rules`.
     Returns:
         list of :class:`Row`, and a Counter of dropped windows or videos by reason.
     """
@@ -141,19 +97,12 @@ def frames_on_disk(root, annotation):
     """The frames of a video: dict from frame number (from 1) to file name in `root/frames/VIDEO`; None without `root/frames`.
 
     Raises:
-        ValueError: number or size of the frames do not fit the annotation; the text names both.
-        UserError: a folder cannot be read.
+        ValueError: the number or the size of the frames does not fit the annotation; the text names both.
     """
     folder = root / "frames" / annotation.video
-    try:
-        if not (root / "frames").is_dir():
-            return None
-        names = frame_names(folder)
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise UserError(f"{folder}: this folder of frames cannot be read ({error.strerror})") from None
-    files = frame_files(names, len(annotation.joints))
+    if not (root / "frames").is_dir():
+        return None
+    files = frame_files(frame_names(folder) if folder.is_dir() else [], len(annotation.joints))
     if files:
         first = files[min(files)]
         try:
@@ -165,33 +114,8 @@ def frames_on_disk(root, annotation):
     return files
 
 
-class Dropped:
-    """Counts what is left out of the lists, by reason and action, with examples of videos and their problems."""
-
-    def __init__(self):
-        self.numbers, self.examples = {}, {}
-
-    def add(self, reason, action, number=1, example=None):
-        self.numbers.setdefault(reason, Counter())[action] += number
-        if example:
-            self.examples.setdefault(reason, []).append(example)
-
-    def lines(self):
-        """One line of text per reason."""
-        for reason, by_action in sorted(self.numbers.items()):
-            examples = self.examples.get(reason, [])
-            told = "; ".join([*examples[:EXAMPLES], *(["..."] if len(examples) > EXAMPLES else [])])
-            numbers = ", ".join(f"{in_line(action)} {number}" for action, number in sorted(by_action.items()))
-            yield f"dropped, {reason}: {numbers}" + (f" ({told})" if told else "")
-
-
-def in_line(name):
-    """A name for a line of names: in quotes and with escapes if it holds a comma, outer blanks or unprintable characters."""
-    return name if name.isprintable() and name == name.strip() and "," not in name else repr(name)
-
-
 def plain(action):
-    """An action's name for comparisons: without case, and without repeated blanks or blanks around it."""
+    """An action's name for comparisons: case and extra blanks do not count."""
     return " ".join(action.split()).casefold()
 
 
@@ -204,83 +128,55 @@ def read_test_videos(path):
     return {video_name(line.strip()) for line in lines if line.strip()}
 
 
-def find_labels(root):
-    """The annotation files under `root/labels`, sorted. Raises :class:`UserError` if there is none."""
-    folder = root / "labels"
-    try:
-        # macOS leaves files `._NAME.mat` beside files that it copies; these are no annotations
-        labels = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".mat" and not path.name.startswith("."))
-    except FileNotFoundError:
-        labels = []
-    except OSError as error:
-        raise UserError(f"{folder}: this folder of annotations cannot be read ({error.strerror})") from None
-    if not labels:
-        raise UserError(f"{folder} holds no .mat annotation; --root is the folder that holds labels/ (and frames/)")
-    return labels
+class Collection:
+    """The windows of all annotations, and the numbers for the summary."""
 
+    def __init__(self, actions):
+        self.actions, self.ids = actions, {plain(action): number for number, action in enumerate(actions)}
+        if "" in self.ids or len(self.ids) < len(actions):
+            raise UserError(f"--actions {','.join(actions)}: different names are needed, with a comma between them; case and "
+                            "blanks do not count")
+        self.rows = {True: [], False: []}                            # train or not -> list of Row
+        self.videos, self.windows = Counter(), Counter()             # (action, train or not) -> number
+        self.dropped, self.examples = {}, {}                         # reason -> Counter of actions, list of texts
 
-def known_actions(actions):
-    """Dict from plain name to id. Raises :class:`UserError` for names that a list cannot hold and for equal names."""
-    for action in actions:
-        check_text(action)
-    ids = {plain(action): number for number, action in enumerate(actions)}
-    if "" in ids or len(ids) < len(actions):
-        raise UserError(f"--actions {','.join(actions)}: different names are needed, with a comma between them; case and blanks "
-                        "do not count")
-    return ids
-
-
-class Found(NamedTuple):
-    """The windows of all annotations, and what was counted on the way."""
-
-    rows: dict                     # train or not -> list of Row
-    videos: Counter                # (action, train or not) -> videos that give windows
-    windows: Counter               # (action, train or not) -> windows
-    spellings: Counter             # (action, how an annotation spells it) -> videos
-    dropped: Dropped
-
-
-class NoWindows(UserError):
-    """A list would be empty; the lines of `summary` tell why."""
-
-    def __init__(self, message, summary):
-        super().__init__(message)
-        self.summary = summary
-
-
-def collect(root, labels, chosen, actions, rules):
-    """Make the windows of annotation files; returns :class:`Found`.
-
-    Args:
-        root: Path of the data set.
-        labels: Paths of its annotations.
-        chosen: set of the names of the test videos; None: the annotations' own flags count.
-        actions: action names by id.
-        rules: dict of fields of :class:`Rules`.
-    """
-    found, ids = Found({True: [], False: []}, Counter(), Counter(), Counter(), Dropped()), known_actions(actions)
-    for label in tqdm(labels, desc="annotations", unit="video"):
-        annotation = read_annotation(label)
-        number = ids.get(plain(annotation.action))
+    def add(self, root, annotation, train, rules):
+        """Add the windows of a video."""
+        number = self.ids.get(plain(annotation.action))
         if number is None:
-            found.dropped.add("videos of other actions", annotation.action)
-            continue
-        action = actions[number]
-        found.spellings[action, annotation.action] += annotation.action != action
+            return self._drop("videos of other actions", annotation.action)
+        action = self.actions[number]
         try:
             files = frames_on_disk(root, annotation)
         except ValueError as problem:
-            found.dropped.add("video whose frames do not fit its annotation", action, example=f"{annotation.video}: {problem}")
-            continue
-        train = video_name(annotation.video) not in chosen if chosen is not None else annotation.train
-        made, lost = windows(annotation._replace(action=action), number, files, **rules)
-        found.rows[train].extend(made)
-        found.videos[action, train] += bool(made)
-        found.windows[action, train] += len(made)
+            return self._drop("video whose frames do not fit its annotation", action, example=f"{annotation.video}: {problem}")
+        rows, lost = windows(annotation._replace(action=action), number, files, **rules)
+        self.rows[train] += rows
+        self.videos[action, train] += bool(rows)
+        self.windows[action, train] += len(rows)
         for reason, count in lost.items():
             lacking = reason == MISSING and f"{annotation.video}: {len(files)} frames on disk for {len(annotation.joints)} poses"
-            found.dropped.add(reason, action, count, lacking)
-    return found
+            self._drop(reason, action, count, lacking)
+
+    def _drop(self, reason, action, count=1, example=None):
+        self.dropped.setdefault(reason, Counter())[action] += count
+        self.examples.setdefault(reason, []).extend([example] if example else [])
+
+    def summary(self):
+        """The lines of the summary."""
+        line = "{:<18}{:>13}{:>16}{:>13}{:>16}".format
+        yield line("action", "train videos", "train windows", "test videos", "test windows")
+        for name, members in (*((action, [action]) for action in self.actions), ("all", self.actions)):
+            yield line(name, *(sum(counter[action, train] for action in members)
+                               for train in (True, False) for counter in (self.videos, self.windows)))
+        for reason, by_action in sorted(self.dropped.items()):
+            numbers = ", ".join(f"{action} {number}" for action, number in sorted(by_action.items()))
+            yield f"dropped, {reason}: {numbers}" + (f" ({_some(self.examples[reason], '; ')})" if self.examples[reason] else "")
+
+
+def _some(texts, separator):
+    """The first texts in one line."""
+    return separator.join([*texts[:EXAMPLES], *(["..."] if len(texts) > EXAMPLES else [])])
 
 
 def build(root, out, test_videos=None, actions=ACTIONS, **rules):
@@ -296,29 +192,33 @@ def build(root, out, test_videos=None, actions=ACTIONS, **rules):
         actions: action names by id.
         rules: fields of :class:`Rules`.
     Raises:
-        NoWindows: both lists would be empty, or the test list although `test_videos` are named.
-        UserError: bad annotations or folders. Nothing is written in either case.
+        UserError: bad annotations; or both lists would be empty, or the test list although `test_videos` are named. Nothing is
+            written then.
     """
     root, out = (Path(os.path.expanduser(folder)) for folder in (root, out))
-    labels = find_labels(root)
+    annotations, found = read_annotations(root), Collection(actions)
     chosen = read_test_videos(os.path.expanduser(test_videos)) if test_videos else None
-    found = collect(root, labels, chosen, actions, rules)
-    summary = list(_summary(actions, found, chosen, {video_name(label.stem) for label in labels}))
+    for annotation in annotations:
+        train = annotation.train if chosen is None else video_name(annotation.video) not in chosen
+        found.add(root, annotation, train, rules)
+    summary = list(found.summary())
+    missing = sorted((chosen or set()) - {video_name(annotation.video) for annotation in annotations})
+    if missing:
+        summary.append(f"{len(missing)} of the {len(chosen)} test videos have no annotation here: "
+                       + _some(missing, ", "))
     if not found.rows[False] and (chosen is not None or not found.rows[True]):
-        raise NoWindows(f"no {'test ' if found.rows[True] else ''}window comes out of {root / 'labels'}" + (
-            f" with the {len(chosen)} test videos of {test_videos}" if chosen else "") + "; nothing is written", summary)
+        with_videos = f" with the {len(chosen)} test videos of {test_videos}" if chosen else ""
+        raise UserError("\n".join([f"no {'test ' if found.rows[True] else ''}window comes out of {root / 'labels'}{with_videos}; "
+                                   "nothing is written", *summary]))
     paths = {True: out / TRAIN_LIST, False: out / TEST_LIST}
-    for train in paths:
-        check_rows(found.rows[train])
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for train, path in paths.items():
-            if found.rows[train]:
-                write_list(path, found.rows[train])
-            else:
-                path.unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(f"{out}: the lists cannot be written here ({error.strerror})") from None
+    for rows in found.rows.values():
+        check_rows(rows)
+    out.mkdir(parents=True, exist_ok=True)
+    for train, path in paths.items():
+        if found.rows[train]:
+            write_list(path, found.rows[train])
+        else:
+            path.unlink(missing_ok=True)
     summary.append("wrote " + " and ".join(str(path) for train, path in paths.items() if found.rows[train]))
     if not found.rows[False]:
         summary.append("there is no test window: write `test` into the column `split` of some clips in dataset.from_video's CSV "
@@ -327,27 +227,6 @@ def build(root, out, test_videos=None, actions=ACTIONS, **rules):
         summary.append("there is no training window: the column `split` of dataset.from_video's CSV (annotations: train -1) has "
                        "only videos for testing")
     return summary
-
-
-def _summary(actions, found, chosen, videos):
-    """The lines of the summary; `videos` is the set of names of all annotated videos."""
-    yield from _table(actions, found.videos, found.windows)
-    for (action, spelling), number in sorted(found.spellings.items()):
-        if number:
-            yield f"taken for {action}: {spelling!r} {number}"
-    yield from found.dropped.lines()
-    missing = sorted((chosen or set()) - videos)
-    if missing:
-        yield (f"{len(missing)} of the {len(chosen)} test videos have no annotation here: "
-               + ", ".join([*map(in_line, missing[:EXAMPLES]), *(["..."] if len(missing) > EXAMPLES else [])]))
-
-
-def _table(actions, videos, found):
-    line = "{:<18}{:>13}{:>16}{:>13}{:>16}".format
-    yield line("action", "train videos", "train windows", "test videos", "test windows")
-    for name, members in (*((action, [action]) for action in actions), ("all", actions)):
-        yield line(name, *(sum(counter[action, train] for action in members)
-                           for train in (True, False) for counter in (videos, found)))
 
 
 def main():
@@ -367,25 +246,16 @@ def main():
                         help="ignore invisible joints in crop and person boxes (for own data, where one outlier enlarges them)")
     parser.add_argument("--pad", action="store_true",
                         help="windows may go past a video's end, where they repeat its last frame, so that their number does not "
-                             "depend on the horizon; the pose module of kind residual ignores the repeated frames in training")
+                             "depend on the horizon; the pose module mixture ignores the repeated frames in training")
     parser.add_argument("--every_frame", action="store_true", help="windows start at every frame, not only at the clip's")
     options = parser.parse_args()
     if options.windows is not None and options.windows < 1:
         parser.error("--windows must be at least 1")
     if options.horizon < 1 or (options.windows is None and options.horizon >= CLIP and not options.pad):
         parser.error(f"--horizon must lie in 1..{CLIP - 1}, or be given with --windows or --pad")
-    try:
-        _tell(build(options.root, options.out, options.test_videos, options.actions, horizon=options.horizon,
-                    count=options.windows, min_visible=options.min_visible, visible_boxes=options.visible_boxes,
-                    pad=options.pad, every_frame=options.every_frame))
-    except NoWindows as error:
-        _tell(error.summary)
-        raise
-
-
-def _tell(lines):
-    # paths and names may hold bytes that are not UTF-8, on which print would fail
-    print("\n".join(lines).encode("utf-8", "backslashreplace").decode())
+    print("\n".join(build(options.root, options.out, options.test_videos, options.actions, horizon=options.horizon,
+                          count=options.windows, min_visible=options.min_visible, visible_boxes=options.visible_boxes,
+                          pad=options.pad, every_frame=options.every_frame)))
 
 
 if __name__ == "__main__":

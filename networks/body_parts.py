@@ -1,14 +1,13 @@
-"""The body as ten parts of a picture: where each part lies, and how it moves from one pose to another.
+"""Ten body parts: where each part lies in a picture, and the affine map that moves it from one pose to another.
 
-A part is a segment between two joints or joint means. It moves by an affine map: its segment is turned and stretched onto the
-target's segment, while its width keeps its scale, so that a foreshortened arm does not get thin. The torso's width follows the
-shoulders and hips, and the head keeps its shape.
+A part is a segment between two joints or means of joints. Its map rotates and stretches the segment onto the target's segment and
+keeps the width, so that a foreshortened arm does not get thin. The torso's width follows the shoulders and hips.
 
 Sources: Balakrishnan, Zhao, Dalca, Durand, Guttag: Synthesizing Images of Humans in Unseen Poses, CVPR 2018 (a body as moved
 layers); Siarohin, Sangineto, Lathuiliere, Sebe: Deformable GANs for Pose-based Human Image Generation, CVPR 2018 (one affine map
 for each part).
 
-Joints that are not finite are missing, and a part with a missing joint keeps its place. No function returns NaN.
+A joint that is not finite is missing, and a part with a missing joint does not move. No function returns NaN.
 
 Axes: B batch, J = 13 joints, K = 10 parts, C channels, P side of a picture. Coordinates are normalised: -1 and 1 are the
 picture's outer edges, `pixel = (p + 1) / 2 * P`, and pixel centres lie at halves.
@@ -18,19 +17,20 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
+from networks.layers import constant
 from pose.skeleton import HIPS, SHOULDERS
 
 
 class Part(NamedTuple):
-    """One part of the body; lengths in shares of the torso's length, or of the part's own where it says so."""
+    """One part of the body."""
 
-    start: tuple               # joints (pose.skeleton.JOINTS) whose mean is where the part begins
-    end: tuple                 # joints whose mean is where it ends
-    radius: float              # half of its width
-    beyond: float              # how far it reaches past its end, in shares of its own length: hands and feet have no joints
-    order: float               # before training: parts with higher numbers lie in front
-    stretch: float             # the largest factor by which it grows or shrinks in length
-    solid: bool = False        # arms: whole around their middle, also where they are not seen
+    start: tuple               # joints (pose.skeleton.JOINTS) whose mean is its start
+    end: tuple                 # joints whose mean is its end
+    radius: float              # half of its width, as a fraction of the torso's length
+    beyond: float              # how far it extends past its end, as a fraction of its length: hands and feet have no joints
+    order: float               # initial depth order: parts with higher numbers lie in front
+    stretch: float             # limit of the factor by which its length changes
+    solid: bool = False        # arms, whose core is always opaque
 
 
 PARTS = {
@@ -45,32 +45,31 @@ PARTS = {
 K = len(PARTS)
 NAMES = list(PARTS)
 TORSO = NAMES.index("torso")
-FOREARMS = (NAMES.index("left_forearm"), NAMES.index("right_forearm"))
-ARMS = [k for k, part in enumerate(PARTS.values()) if part.solid]
-DEPTH = 0.35                   # of a torso seen from the side, in shares of its length: so wide it is at least
+FOREARMS = (NAMES.index("left_forearm"), NAMES.index("right_forearm"))     # one after the other
+ARMS = slice(NAMES.index("left_upper_arm"), FOREARMS[1] + 1)
+ENDS = tuple((part.start, part.end) for part in PARTS.values())
+TORSO_DEPTH = 0.35             # width of a torso seen from the side, as a fraction of its length
 POINT = 1e-3                   # a shorter segment has no direction
-SHORTEST_TORSO = 0.1           # normalised; radii are taken from no shorter one
+SHORTEST_TORSO = 0.1           # normalised; lower limit of the length that scales all radii
 
 
 def full_precision(tensor):
-    """A `with` block without autocast: a coordinate in bfloat16 is off by a pixel of 256."""
+    """A context without autocast: in bfloat16 a coordinate is off by one pixel of 256."""
     return torch.autocast(tensor.device.type, enabled=False)
 
 
 def column(like, field):
-    """One field of all parts as a tensor (K,) of the kind of `like`."""
-    return like.new_tensor([getattr(part, field) for part in PARTS.values()])
+    """One field of all parts as a tensor (K,) of the dtype and device of `like`."""
+    return constant(tuple(getattr(part, field) for part in PARTS.values()), like.device, like.dtype)
 
 
 def segments(pose):
-    """Find the ends of all parts.
+    """The ends of all parts of a pose (B, J, 2), hands and feet included.
 
-    Args:
-        pose: (B, J, 2).
     Returns:
-        starts and ends (B, K, 2, 2), hands and feet included, 0 where a joint is missing; (B, K) bool, whether it is there.
+        starts and ends (B, K, 2, 2), 0 where a joint is missing; and (B, K) bool, False for those parts.
     """
-    ends = pose[:, [[part.start, part.end] for part in PARTS.values()]].mean(3)             # (B, K, 2, 2)
+    ends = pose[:, constant(ENDS, pose.device)].mean(3)                                     # (B, K, 2, 2)
     present = ends.isfinite().flatten(2).all(-1)                                            # (B, K)
     ends = torch.where(present[..., None, None], ends, 0)
     start, end = ends.unbind(2)
@@ -78,23 +77,21 @@ def segments(pose):
 
 
 def torso_length(*poses):
-    """Length of the longest torso (B,) among some poses (B, J, 2) of the same people, at least `SHORTEST_TORSO`."""
+    """Length (B,) of the longest torso among poses (B, J, 2) of the same people, at least `SHORTEST_TORSO`."""
     ends = torch.stack([segments(pose)[0][:, TORSO] for pose in poses])                     # (poses, B, 2, 2)
     square = (ends[..., 1, :] - ends[..., 0, :]).square().sum(-1).amax(0)                   # (B,)
     return square.clamp(min=SHORTEST_TORSO ** 2).sqrt()
 
 
 def torso_width(pose, length):
-    """How wide a torso appears (B,): the mean of shoulders and hips, and never less than its depth."""
+    """Apparent width (B,) of the torso: the mean of shoulders and hips, and never less than its depth."""
     square = sum((pose[:, right] - pose[:, left]).square().sum(-1) for left, right in (SHOULDERS, HIPS)) / 2
-    return (torch.where(square.isfinite(), square, 0) + (DEPTH * length).square()).sqrt()
+    return (torch.where(square.isfinite(), square, 0) + (TORSO_DEPTH * length).square()).sqrt()
 
 
 def part_maps(source_pose, target_pose):
-    """Find where each part's pixels come from.
+    """The affine map of each part between two poses (B, J, 2).
 
-    Args:
-        source_pose, target_pose: (B, J, 2).
     Returns:
         (B, K, 2, 3) `[m | t]`: the point p of the target picture shows the point `m p + t` of the source picture.
     """
@@ -102,7 +99,7 @@ def part_maps(source_pose, target_pose):
         (source, in_source), (target, in_target) = segments(source_pose), segments(target_pose)
         a, b = source[:, :, 1] - source[:, :, 0], target[:, :, 1] - target[:, :, 0]         # (B, K, 2) each
         directed = in_source & in_target & (a.square().sum(-1) > POINT ** 2) & (b.square().sum(-1) > POINT ** 2)
-        unit = a.new_tensor([1, 0])
+        unit = constant((1, 0), a.device, a.dtype)
         a, b = (torch.where(directed[..., None], ends, unit) for ends in (a, b))
         long_a, long_b = a.square().sum(-1).sqrt(), b.square().sum(-1).sqrt()               # (B, K) each
         most = column(a, "stretch")
@@ -113,34 +110,34 @@ def part_maps(source_pose, target_pose):
         across = torch.where(torch.arange(K, device=a.device) == TORSO, width[:, None], across)
         turn_a, turn_b = axes(a / long_a[..., None]), axes(b / long_b[..., None])           # (B, K, 2, 2) each
         matrix = turn_a * torch.stack([along, across], -1)[..., None, :] @ turn_b.mT
-        # a part that is stretched less than its segment grows from its start, where it joins the body
+        # a part whose stretch is limited stays attached to the body at its start
         shift = source[:, :, 0] - (matrix @ target[:, :, 0, :, None])[..., 0]               # (B, K, 2)
         moved = torch.cat([matrix, shift[..., None]], -1)
-        return torch.where((in_source & in_target)[..., None, None], moved, torch.eye(2, 3).to(moved))
+        return torch.where((in_source & in_target)[..., None, None], moved, torch.eye(2, 3, out=moved.new_empty(2, 3)))
 
 
 def axes(direction):
-    """The matrices (B, K, 2, 2) whose columns are unit vectors (B, K, 2) and the vectors at right angles to them."""
+    """Rotations (B, K, 2, 2) whose first column is a unit vector (B, K, 2)."""
     x, y = direction.unbind(-1)
     return torch.stack([torch.stack([x, -y], -1), torch.stack([y, x], -1)], -2)
 
 
 def picture_points(size, like):
-    """Centres of the pixels of a picture of `size` (height, width): (height, width, 2) x, y of the kind of `like`."""
+    """Pixel centres (height, width, 2), as x and y, of a picture of `size` (height, width), of the dtype and device of `like`."""
     y, x = (torch.arange(0.5, side, dtype=like.dtype, device=like.device) * (2 / side) - 1 for side in size)
     return torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)
 
 
 def distances(pose, scale, size, farthest=12.0):
-    """How far each pixel is from each part.
+    """Squared distance of each pixel to each part's segment, in units of the part's radius.
 
     Args:
         pose: (B, J, 2).
         scale: (B,) length of the torso, see :func:`torso_length`.
         size: (height, width) of the result.
-        farthest: upper limit of the result.
+        farthest: upper limit, and the distance to a missing part.
     Returns:
-        (B, K, height, width) squared distance to the part's segment in radii of the part; `farthest` for a missing part.
+        (B, K, height, width).
     """
     with full_precision(pose):
         ends, present = segments(pose)
@@ -150,52 +147,34 @@ def distances(pose, scale, size, farthest=12.0):
         points = picture_points(size, pose)                                                 # (H, W, 2)
         x, y = (points[..., axis] - start[..., axis, None, None] for axis in (0, 1))        # (B, K, H, W) each
         dx, dy = along[..., 0, None, None], along[..., 1, None, None]
-        share = ((x * dx + y * dy) / square[..., None, None]).clamp(0, 1)                   # where along the segment
-        distance = (x - share * dx).square() + (y - share * dy).square()
+        nearest = ((x * dx + y * dy) / square[..., None, None]).clamp(0, 1)                 # position along the segment
+        distance = (x - nearest * dx).square() + (y - nearest * dy).square()
         near = (distance / radius[..., None, None].square()).clamp(max=farthest)
         return torch.where(present[..., None, None], near, farthest)
 
 
 def movement(source_pose, target_pose):
-    """How far each part moves: the longest way (B, K) of a joint at its ends, normalised; 0 where a joint is missing."""
-    way = (target_pose - source_pose).square().sum(-1)                                      # (B, J)
-    way = torch.where(way.isfinite(), way, 0)
-    joints = [part.start + part.end for part in PARTS.values()]
-    return way[:, joints].amax(-1).sqrt()
+    """Largest displacement (B, K) of the joints of each part, normalised; 0 where a joint is missing."""
+    square = (target_pose - source_pose).square().sum(-1)                                   # (B, J)
+    square = torch.where(square.isfinite(), square, 0)
+    return square[:, constant(ENDS, square.device)].amax((-1, -2)).sqrt()
 
 
-def moved_grid(maps, size, offset=None):
-    """Points of the source that a target picture shows, part by part.
+def move_parts(layers, maps, size, shifts=0):
+    """Move the layers of all parts to their places in a target picture.
 
     Args:
+        layers: (B, K, 4, P, P) colours and alpha of each part.
         maps: (B, K, 2, 3) of :func:`part_maps`.
         size: (height, width) of the target picture.
-        offset: None or (B, K, 2, height, width), added to the points.
+        shifts: (B, K, 2, height, width) added to the points of the source that are looked up, normalised.
     Returns:
-        (B, K, height, width, 2).
-    """
-    with full_precision(maps):
-        points = picture_points(size, maps).flatten(0, 1)                                   # (h w, 2)
-        grid = (F.pad(points, (0, 1), value=1) @ maps.mT).unflatten(2, size)                # (B, K, h, w, 2)
-        return grid if offset is None else grid + offset.movedim(2, -1)
-
-
-def sample_parts(layers, grid):
-    """Look every part's layer up at its own points.
-
-    Args:
-        layers: (B, K, C, P, P), one picture for each part.
-        grid: (B, K, height, width, 2) of :func:`moved_grid`.
-    Returns:
-        (B, K, C, height, width); points outside the picture show its border.
+        colours (B, K, 3, height, width) and alphas (B, K, height, width), which are 0 outside the source picture.
     """
     with full_precision(layers):
-        sampled = F.grid_sample(layers.flatten(0, 1), grid.flatten(0, 1), padding_mode="border", align_corners=False)
-        return sampled.unflatten(0, grid.shape[:2])
-
-
-def sample_points(picture, points, mode="bilinear"):
-    """Look a picture (C, P, P) up at single points (n, 2): (C, n). Points outside show its border. `mode` is that of torch's
-    `grid_sample`; "bicubic" keeps more detail and takes longer."""
-    with full_precision(picture):
-        return F.grid_sample(picture[None], points[None, None], mode=mode, padding_mode="border", align_corners=False)[0, :, 0]
+        points = F.pad(picture_points(size, maps).flatten(0, 1), (0, 1), value=1)           # (h w, 3)
+        grid = (maps @ points.mT).unflatten(3, size) + shifts                               # (B, K, 2, h, w)
+        inside = (grid.abs() <= 1).all(2)
+        moved = F.grid_sample(layers.flatten(0, 1), grid.flatten(0, 1).movedim(1, -1), padding_mode="border",
+                              align_corners=False).unflatten(0, maps.shape[:2])
+        return moved[:, :, :3], moved[:, :, 3].clamp(0, 1) * inside

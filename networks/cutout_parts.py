@@ -1,40 +1,37 @@
-"""A person taken apart: each part's colours, also where others hide it, and whose the held things are.
+"""Layers of the body parts: the colours of each part, also where other parts hide it, and the owner of a held object.
 
 Source: Gortler, Grzeszczuk, Szeliski, Cohen: The Lumigraph, SIGGRAPH 1996 (push-pull filling).
 
-Axes: as in networks.body_parts; h and w are any picture's sides.
+Axes: as in networks.body_parts; h and w are the sides of any picture.
 """
 import torch
 import torch.nn.functional as F
 
 from networks.body_parts import FOREARMS, K, distances, picture_points, segments, torso_length
 
-BODY = 4.0                     # squared radii from every part: farther out is what the hands hold, which is left as it is
-FRINGE = 1 / 128               # of the picture's side: so far inside the mask's edge pixels may hold some of the background
-HIDDEN = 1e-3                  # weight, in the filling of a part, of the person's pixels at its place
-HELD = 30.0                    # logit that decides whose a held thing is
+BODY = 4.0                     # squared radii; pixels of the mask farther than this from every part are a held object
+FRINGE = 1 / 128               # of the picture's side; this close to the mask's edge colours may contain background
+HIDDEN = 1e-3                  # weight, when a part is filled, of all pixels of the person at its place
+HELD = 30.0                    # logit that assigns a held object to a forearm
 NOTHING = 1e-6
 
 
 def resize(picture, size):
-    """(..., C, h, w) -> (..., C, size), by areas if smaller."""
+    """(..., C, h, w) -> (..., C, *size): area interpolation if smaller, otherwise bilinear."""
     if picture.shape[-2:] == tuple(size):
         return picture
     flat = picture.flatten(0, -4) if picture.ndim > 4 else picture
-    if min(size) < min(picture.shape[-2:]):
-        flat = F.interpolate(flat, size, mode="area")
-    else:
-        flat = F.interpolate(flat, size, mode="bilinear", align_corners=False)
-    return flat.view(*picture.shape[:-2], *size)
+    options = {"mode": "area"} if min(size) < min(picture.shape[-2:]) else {"mode": "bilinear", "align_corners": False}
+    return F.interpolate(flat, size, **options).view(*picture.shape[:-2], *size)
 
 
-def blurred(picture, radius):
-    """Mean of a square around each pixel; `radius` in pixels."""
+def box_blur(picture, radius):
+    """Mean of the square of `radius` pixels around each pixel."""
     return F.avg_pool2d(picture, 2 * radius + 1, stride=1, padding=radius, count_include_pad=False)
 
 
 def complete(picture, weight):
-    """Fill a picture in from where it is known, smoothly, with the mean of coarser and coarser levels (push-pull).
+    """Fill a picture smoothly from its known pixels, with means of coarser and coarser levels (push-pull).
 
     Args:
         picture: (B, C, h, w).
@@ -55,64 +52,60 @@ def complete(picture, weight):
 
 
 @torch.no_grad()
-def part_colours(source, pose, mask, share, side):
-    """The colours of all parts, also where others hide them. Carries no gradient.
+def part_colours(source, pose, mask, ownership, side):
+    """The colours of all parts, filled where other parts hide them. Carries no gradient.
 
     Args:
         source: (B, 3, P, P).
         pose: (B, J, 2).
         mask: (B, 1, P, P).
-        share: (B, K, P, P) how much each pixel belongs to each part, 1 for its first owner.
-        side: pixels at which hidden places are filled; they are smooth.
+        ownership: (B, K, P, P) probability of each part, relative to that of the likeliest.
+        side: resolution of the filling in pixels.
     Returns:
         (B, K, 3, P, P).
     """
-    # pixels at the mask's edge are part background, and so their colours come from farther inside
-    inside = blurred(mask, max(1, round(FRINGE * mask.shape[-1])))
-    sure = (2 * inside - 1).clamp(min=0) * share.square()                                    # (B, K, P, P)
+    inside = box_blur(mask, max(1, round(FRINGE * mask.shape[-1])))
+    sure = (2 * inside - 1).clamp(min=0) * ownership.square()                               # (B, K, P, P)
     size = [min(side, length) for length in source.shape[-2:]]
     known, person = resize(sure, size), resize(mask, size)
     near = torch.exp(-distances(pose, torso_length(pose), size))
-    known = known + HIDDEN * person * near + NOTHING                                       # for a part that is hidden altogether
-    seen = resize(source * mask, size) / person.clamp(min=0.05)                            # a pixel's colours without background
-    filled = torch.stack([complete(seen, known[:, part:part + 1]) for part in range(K)], 1)
+    known = known + HIDDEN * person * near + NOTHING                                       # hidden parts, too
+    colours = resize(source * mask, size) / person.clamp(min=0.05)                         # of the person, without background
+    filled = torch.stack([complete(colours, known[:, part:part + 1]) for part in range(K)], 1)
     return torch.lerp(resize(filled, source.shape[-2:]), source[:, None], sure[:, :, None])
 
 
-def held_by(pose, near):
-    """Logits (B, K, h, w) that give what is far beyond the body to the forearm whose hand is nearer.
+def hand_distances(pose, like):
+    """Squared distance (B, 2, h, w) of the pixels of `like` (B, ., h, w) to the left and right hand of a pose (B, J, 2)."""
+    hands = segments(pose)[0][:, FOREARMS[0]:FOREARMS[1] + 1, 1]                                              # (B, 2, 2)
+    return (picture_points(like.shape[-2:], like) - hands[:, :, None, None]).square().sum(-1)
+
+
+def assign_far_pixels(pose, near):
+    """Logits (B, K, h, w) that assign each pixel far from the body to the forearm of the nearer hand.
 
     Args:
         pose: (B, J, 2).
         near: (B, K, h, w) of :func:`networks.body_parts.distances`.
     """
-    hands = segments(pose)[0][:, FOREARMS, 1]                                              # (B, 2, 2)
-    way = (picture_points(near.shape[-2:], near) - hands[:, :, None, None]).square().sum(-1)         # (B, 2, h, w)
-    far = (near.amin(1) > BODY).to(near)                                                   # (B, h, w)
-    right = (way[:, 1] < way[:, 0]).to(near)
-    logits = torch.zeros_like(near)
-    for part, share in zip(FOREARMS, (1 - right, right)):
-        logits[:, part] = HELD * far * share
-    return logits
+    owner = FOREARMS[0] + hand_distances(pose, near).argmin(1, keepdim=True)                                  # (B, 1, h, w)
+    owned = owner == torch.arange(K, device=near.device)[:, None, None]                                       # (B, K, h, w)
+    return HELD * (owned & (near.amin(1, keepdim=True) > BODY)).to(near)
 
 
-def held_to_forearm(pose, held, logits):
-    """Logits (B, K, h, w) of whose each pixel is, of which those of a held thing give all of it to one forearm.
+def assign_held(pose, held, logits):
+    """Logits (B, K, h, w) in which the whole held object belongs to the forearm of the hand that is nearest to it.
 
     Args:
         pose: (B, J, 2).
-        held: (B, 1, h, w) in [0, 1], 1 where a held thing is. It belongs to the forearm whose hand is nearer to its nearest end.
-        logits: (B, K, h, w).
+        held: (B, 1, h, w) in [0, 1], 1 where the held object is.
+        logits: (B, K, h, w) of all parts.
     """
-    hands = segments(pose)[0][:, FOREARMS, 1]                                              # (B, 2, 2)
-    way = (picture_points(held.shape[-2:], held) - hands[:, :, None, None]).square().sum(-1)         # (B, 2, h, w)
-    first = torch.where(held > 0.5, way, torch.inf).flatten(2).amin(-1).argmin(1)          # (B,)
-    owner = logits.new_tensor(FOREARMS, dtype=torch.long)[first]
-    of_owner = F.one_hot(owner, K).to(logits)[:, :, None, None]                            # (B, K, 1, 1)
-    return torch.where(held > 0.1, HELD * of_owner, logits)
+    nearest = torch.where(held > 0.5, hand_distances(pose, held), torch.inf).flatten(2).amin(-1).argmin(1)    # (B,)
+    owner = F.one_hot(FOREARMS[0] + nearest, K).to(logits)[:, :, None, None]                                  # (B, K, 1, 1)
+    return torch.where(held > 0.1, HELD * owner, logits)
 
 
-def part_weight(alpha, faint, order):
-    """How much of a pixel's colour a part gives, before all parts are weighed. Pixels that a part owns go before those that it
-    only reaches, therefore the fourth power."""
-    return (alpha ** 4 + faint) * torch.exp(order)
+def part_weight(alpha, floor, order):
+    """Weight of a part in a pixel's colour. The fourth power favours pixels that a part owns over those that it only covers."""
+    return (alpha ** 4 + floor) * torch.exp(order)

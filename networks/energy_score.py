@@ -1,6 +1,6 @@
 """The energy score of sampled motions as a loss.
 
-Its unbiased estimate from m samples x^i of one row and the row's true motion y is
+Its unbiased estimate from m samples x^i of one window and its true motion y is
 
     ES = mean_i d(x^i, y) - 1/2 mean_{i != j} d(x^i, x^j).
 
@@ -21,14 +21,8 @@ class EnergyScore(torch.autograd.Function):
     The gradient is computed analytically in forward, to save memory: autograd would keep several copies of each of the
     m (m + 1) / 2 differences.
 
-    Args of `apply`:
-        samples: (N, m, B, 2, T, J), m >= 2.
-        truth: (B, 2, T, J).
-        weight: (B, T) w.
-        rms: weight of the root mean square.
-    Returns:
-        0-dim: ES, where with e = |x_btj - y_btj|
-        d(x, y) = sum_bt w_bt mean_j e + rms sum_b sqrt(sum_t w_bt * sum_t w_bt mean_j e^2).
+    samples (N, m, B, 2, T, J), m >= 2, truth (B, 2, T, J), weight w (B, T) -> 0-dim. With e = |x_btj - y_btj|,
+    d(x, y) = sum_bt w_bt mean_j e + rms sum_b sqrt(sum_t w_bt * sum_t w_bt mean_j e^2).
     """
 
     @staticmethod
@@ -38,19 +32,19 @@ class EnergyScore(torch.autograd.Function):
         ctx.gradient, total = torch.empty_like(samples), 0
         samples, gradients = samples.unbind(1), ctx.gradient.unbind(1)
 
-        def add(difference, share):
-            """Add share * d of two motions, whose difference is (N, B, 2, T, J), to the total; return its gradient."""
+        def add(difference, factor):
+            """Add factor * d of two motions, whose difference is (N, B, 2, T, J), to the total; return its gradient."""
             nonlocal total
             x, y = difference.unbind(-3)
             squares = torch.addcmul(x.square().add_(1e-8), y, y)                     # (N, B, T, J)
             distance = squares.sqrt()
             slope = weight / distance
-            total = total + share * (distance * weight).sum()
+            total = total + factor * (distance * weight).sum()
             if rms:
                 whole = (squares * weight).sum((-1, -2)).sqrt()                      # (N, B)
-                total = total + share * (whole * row).sum()
+                total = total + factor * (whole * row).sum()
                 slope.addcmul_((row / whole.clamp(min=1e-12))[..., None, None], weight)
-            return difference.mul_(slope.mul_(share)[:, :, None])
+            return difference.mul_(slope.mul_(factor)[:, :, None])
 
         for i, (sample, gradient) in enumerate(zip(samples, gradients)):
             gradient.copy_(add(sample - truth, 1 / len(samples)))

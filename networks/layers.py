@@ -1,22 +1,23 @@
-"""Layers and numerics that several networks share."""
+"""Layers and numerics shared by several networks."""
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 from torch import nn
 
 
 def reflect_conv(inputs, outputs, kernel, bias=True):
-    """A convolution that keeps the side, with reflection padding: a list of two layers."""
+    """A list of two layers: reflection padding and a convolution, which keep the side."""
     return [nn.ReflectionPad2d(kernel // 2), nn.Conv2d(inputs, outputs, kernel, bias=bias)]
 
 
 def norm_relu(width):
-    """Batch norm and ReLU: a list of two layers. The ReLU works in place, because a norm's backward does not need its output."""
+    """A list of two layers: batch norm and ReLU, in place because the norm's backward does not need its output."""
     return [nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
 
 
 def init_published(module):
-    """Published initial weights (published system, "P2I"), for `nn.Module.apply`."""
+    """Draw the published initial weights, for `nn.Module.apply`."""
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
         nn.init.normal_(module.weight, 0, 0.02)
         if module.bias is not None:
@@ -27,26 +28,32 @@ def init_published(module):
 
 
 def at_least_float32(x):
-    """A tensor in float32, or in float64 if it is that already: losses are not computed in half precision."""
+    """`x` in float32, or in float64 if it is that already: losses are not computed in half precision."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+@cache
+def constant(values, device, dtype=None):
+    """A tuple of numbers as a tensor that is made once for each device; copying it there anew would wait for the device."""
+    return torch.tensor(values, device=device, dtype=dtype)
 
 
 @contextmanager
 def evaluating(network):
-    """A context in which a network is in eval mode, with the bias of its batch norms' running statistics removed.
+    """A context in which a network is in eval mode, without the bias of its batch norms' initial running statistics.
 
-    Running statistics start at mean 0 and variance 1, and after n batches these still have the weight (1 - momentum)^n. With the
-    published momentum of 0.001 they would dominate in a run of a few hundred iterations. They are removed as in Adam (Kingma and
-    Ba 2015, section 3), so what is left is the average over the run. Training and saved weights are not affected.
+    The initial mean 0 and variance 1 have the weight (1 - momentum)^n after n batches. With the published momentum of 0.001 they
+    would dominate in a run of a few hundred iterations. They are removed as in Adam (Kingma and Ba 2015, section 3), and put back
+    afterwards.
     """
     training, kept = network.training, []
     for layer in network.modules():
         if isinstance(layer, nn.BatchNorm2d) and layer.track_running_stats:
-            start = (1 - layer.momentum) ** int(layer.num_batches_tracked)         # weight of the initial values
-            if 1e-6 < start < 1:
-                kept.append((layer, layer.running_mean.clone(), layer.running_var.clone()))
-                layer.running_mean.div_(1 - start)
-                layer.running_var.sub_(start).div_(1 - start)
+            kept.append((layer, layer.running_mean.clone(), layer.running_var.clone()))
+            start = (1 - layer.momentum) ** layer.num_batches_tracked.to(layer.running_mean)   # weight of the initial values
+            start = start * (start < 1)                                            # before the first batch there is nothing else
+            layer.running_mean.div_(1 - start)
+            layer.running_var.sub_(start).div_(1 - start)
     network.eval()
     try:
         yield network

@@ -1,10 +1,8 @@
-"""A discriminator on patches of cut-out people: does a patch show a real person, given the source's person and the silhouette?
+"""A discriminator that judges patches of a cut-out person, given the source's person and the silhouette.
 
 Sources: Isola, Zhu, Zhou, Efros: Image-to-Image Translation with Conditional Adversarial Networks, CVPR 2017 (patches and
 condition); Miyato, Kataoka, Koyama, Yoshida: Spectral Normalization for Generative Adversarial Networks, ICLR 2018 (and the
 hinge loss).
-
-Axes: B batch, S picture side.
 """
 import torch
 import torch.nn.functional as F
@@ -23,11 +21,11 @@ class PatchDiscriminator(Discriminator):
 
     Args:
         width: after the first convolution; doubled by each of the next two.
-        start_iter, ramp_iter: see :meth:`share`.
-        lr_factor, beta1: of its optimizer, which is Adam without weight decay whatever trains the generator.
+        start_iter, ramp_iter: see :meth:`weight`.
+        lr_factor, beta1: of its optimizer, see :class:`networks.interfaces.Discriminator`.
     """
 
-    cut_out = True
+    judges_person = True
 
     def __init__(self, width=32, start_iter=0, ramp_iter=150, lr_factor=0.3, beta1=0.5):
         super().__init__()
@@ -38,26 +36,21 @@ class PatchDiscriminator(Discriminator):
         self.head = spectral_norm(nn.Conv2d(widths[-1], 1, 3, padding=1))
 
     def check_size(self, size):
-        """Raise :class:`UserError` if pictures of this side cannot be judged."""
         if size < 2 ** HALVINGS:
             raise UserError(f"imsize {size} is too small for the discriminator, which halves it {HALVINGS} times; "
                             f"use {2 ** HALVINGS} or more")
 
-    def share(self, iteration):
-        """How much its losses count for the generator: 0 before `start_iter`, then more, and 1 after `ramp_iter` iterations."""
+    def weight(self, iteration):
+        """Factor of its losses for the generator: 0 before `start_iter`, then it rises to 1 within `ramp_iter` iterations."""
         if iteration < self.start_iter:
             return 0.0
         return min(1.0, (iteration + 1 - self.start_iter) / (self.ramp_iter + 1))
 
     def forward(self, image, condition, judge=True):
-        """Judge pictures.
+        """Judge pictures, see :class:`networks.interfaces.Discriminator`.
 
-        Args:
-            image: (B, 3, S, S) in [-1, 1].
-            condition: (B, 4, S, S): the source's person on grey, and the silhouette of the person in `image`.
-            judge: False leaves out the last convolution, if only the features are needed.
         Returns:
-            the map (B, 1, S/8, S/8), above 0 for real pictures, or None without `judge`; and the list of features
+            the map (B, 1, S/8, S/8), above 0 for real pictures; and the list of features
             [(B, width, S/2, S/2), (B, 2 width, S/4, S/4), (B, 4 width, S/8, S/8)].
         """
         x, features = torch.cat([image, condition], 1), []
@@ -68,10 +61,10 @@ class PatchDiscriminator(Discriminator):
 
     @staticmethod
     def loss(judged_fake, judged_real):
-        """Its own hinge loss."""
+        """Hinge loss."""
         return F.relu(1 + at_least_float32(judged_fake)).mean() + F.relu(1 - at_least_float32(judged_real)).mean()
 
     @staticmethod
     def generator_loss(judged_fake):
-        """The generator's adversarial loss, which may be negative."""
+        """The generator's adversarial loss; it may be negative."""
         return -at_least_float32(judged_fake).mean()

@@ -1,4 +1,4 @@
-"""ResidualMotion, the pose module `residual`: predicts a whole motion at once from one pose, an action and noise.
+"""ResidualMotion predicts a whole motion at once from one pose, an action and noise.
 
 With source pose x_0, action a and noise z ~ N(0, I), the pose of step t is
 
@@ -6,19 +6,17 @@ With source pose x_0, action a and noise z ~ N(0, I), the pose of step t is
 
 where s is the person's size in the picture. The sines are the Karhunen-Loeve basis of a Brownian motion on [0, H] (Loeve,
 Probability Theory, 1978): they are 0 at the source and free at the horizon H, and the first ones are the slowest. A network
-gives the K coefficients c_k of every coordinate: its trunk sees (x_0, a), its smaller head also sees the noise.
+computes the K coefficients c_k of every coordinate: its trunk sees (x_0, a), its smaller head also sees the noise.
 
-There is no posterior network as in a VAE. It is an implicit generative model, trained on energy scores of m samples each
+It is an implicit generative model without a posterior network. Its losses are energy scores of m samples each
 (:mod:`networks.energy_score`): of the poses, and of the changes from step to step, without which motion is too smooth.
 
-A network soon memorises a few hundred training videos. Therefore rows are augmented (:mod:`training.augment`), and the model is
-an ensemble: N members that see the same rows but share no weights. Each pass of a sample uses one member, drawn at random. The
-score is convex, so this mixture scores better than its members do on average, and the gain grows with the differences between
-them (for deep ensembles: Lakshminarayanan et al., NeurIPS 2017).
+A network soon memorises a few hundred training videos. So training windows are augmented (:mod:`training.augment`), and the model
+is an ensemble of N members that share no weights. Each pass of a sample uses one member, drawn at random. The score is convex, so
+this mixture scores better than its members do on average (deep ensembles: Lakshminarayanan et al., NeurIPS 2017).
 
-Axes, besides those of :mod:`network_actvae`: N members, m samples, D width, K terms of the basis, H horizon. Where many distances
-are computed, the two coordinates come before steps and joints. The argument `member` is the number of one member, and then
-tensors have no axis N, or `ALL`.
+Axes, besides those of :mod:`network_actvae`: N members, m samples, R = N m training roll-outs, D width, K terms of the basis,
+H horizon. The argument `member` is the number of one member, and then tensors have no axis N, or `ALL`.
 """
 import math
 
@@ -28,6 +26,7 @@ from torch import nn
 
 from networks.energy_score import EnergyScore
 from networks.interfaces import PoseModule
+from networks.layers import constant
 from pose.skeleton import LIMBS, body_size, mirror_pose
 
 STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32)      # ends of stretches of steps; the loss uses one step of each
@@ -36,10 +35,7 @@ ALL = slice(None)                                                   # all member
 
 
 def rows_of(table, action):
-    """Rows (..., B, D) of tables (..., C, D) for actions (B,).
-
-    Computed as a matrix product, because its gradient is faster than that of indexing.
-    """
+    """Rows (..., B, D) of tables (..., C, D) for actions (B,), as a matrix product, whose gradient is faster."""
     return F.one_hot(action, table.shape[-2]).to(table.dtype) @ table
 
 
@@ -59,7 +55,7 @@ class EnsembleLinear(nn.Module):
 
 
 class MotionBlock(nn.Module):
-    """Residual block x + MLP(norm(x)); the action gives the norm's gain and shift (FiLM: Perez et al., AAAI 2018)."""
+    """Residual block x + MLP(norm(x)); the action sets the norm's gain and shift (FiLM: Perez et al., AAAI 2018)."""
 
     def __init__(self, networks, width, num_actions, dropout):
         super().__init__()
@@ -73,43 +69,27 @@ class MotionBlock(nn.Module):
         h = torch.addcmul(shift, F.layer_norm(x, x.shape[-1:]), 1 + gain).flatten(-3, -2)
         h = F.silu(self.inner(h, member))                                            # (..., samples * B, D)
         if self.training:
-            h = h * self.dropout(h.new_ones(h.shape[-2:]))                           # the same for all members, which is faster
+            h = h * self.dropout(h.new_ones(h.shape[-2:]))                           # one mask for all members, which is faster
         return x + self.outer(h, member).view_as(x)
 
 
 class ResidualMotion(PoseModule):
     """Predicts up to `horizon` steps in one pass; longer roll-outs take several, each from the last pose of the previous one.
 
-    Args:
-        num_actions: C.
-        num_joints: J, 13.
-        networks: N.
-        horizon: H.
-        noise_dim: numbers of noise that a member gets in one pass. One more number chooses the member, so Z = noise_dim + 1.
-        terms: K.
-        trunk, head: widths D of the two parts.
-        trunk_blocks, head_blocks: their numbers of residual blocks.
-        samples: m >= 2, samples per row and member in training.
-        dropout: rate of dropout in training.
-        jitter: standard deviation of noise that training adds to the pose that the members see (but not to x_0 in the sum).
-        path_weight: weight of the root mean square in the energy score of poses.
-        speed_weight: weight of the energy score of the changes from step to step.
-        decay: the weight of step t in the loss is proportional to t^-decay.
-        temperature: factor on the noise of predictions. A factor above 1 makes up for members that are too certain: predictions
-            for unseen rows vary less than what really follows.
-        history: 1, or 2 for a network that also sees the pose one step before the source, the argument `before`.
+    The arguments are keys of the configuration, see config/mixture.yaml: N `networks`, H `horizon`, K `terms`, m `samples`. One
+    number beside the `noise_dim` numbers of noise chooses the member, so Z = noise_dim + 1.
     """
 
-    random = stacked = True
+    random = True
 
     def __init__(self, num_actions=9, num_joints=13, networks=4, horizon=32, noise_dim=4, terms=32, trunk=256, head=128,
                  trunk_blocks=2, head_blocks=1, samples=4, dropout=0.2, jitter=0.03, path_weight=0.3, speed_weight=0.7,
-                 decay=0.8, temperature=1.0, history=1):
+                 decay=0.8, temperature=1.0):
         super().__init__()
         self.num_actions, self.num_joints, self.horizon, self.z_dim = num_actions, num_joints, horizon, noise_dim + 1
         self.networks, self.terms, self.samples, self.jitter, self.decay = networks, terms, samples, jitter, decay
-        self.path_weight, self.speed_weight, self.temperature, self.history = path_weight, speed_weight, temperature, history
-        self.pose_in = EnsembleLinear(networks, 2 * num_joints * history + 3 * len(LIMBS), trunk)
+        self.path_weight, self.speed_weight, self.temperature = path_weight, speed_weight, temperature
+        self.pose_in = EnsembleLinear(networks, 2 * num_joints + 3 * len(LIMBS), trunk)
         self.action_in = nn.Parameter(torch.randn(networks, num_actions, trunk))
         self.trunk = nn.ModuleList(MotionBlock(networks, trunk, num_actions, dropout) for _ in range(trunk_blocks))
         self.between = EnsembleLinear(networks, trunk, head)
@@ -121,40 +101,28 @@ class ResidualMotion(PoseModule):
         order = torch.arange(terms, dtype=torch.float64) + 0.5                       # (K,)
         time = torch.arange(1, horizon + 1, dtype=torch.float64)[:, None]            # (H, 1)
         self.register_buffer("basis", (torch.sin(order * math.pi * time / horizon) / order).float(), persistent=False)
-        self.parts = {"motion": self}
 
     def noise_length(self, steps):
-        """One vector for each pass."""
-        return -(-steps // self.horizon)
+        return -(-steps // self.horizon)                                             # one vector for each pass
 
     def rollouts(self, targets):
-        """R = N * m."""
         return self.samples * self.networks
 
-    def context(self, pose, action, member, before=None):
-        """The trunk, which sees no noise: pose and, with a history of 2, before (B, J, 2), action (B,) -> (..., B, head)."""
-        start, end = map(list, zip(*LIMBS))
-        limbs = pose[:, end] - pose[:, start]                                        # (B, limbs, 2)
+    def context(self, pose, action, member):
+        """The trunk, which sees no noise: pose (B, J, 2), action (B,) -> (..., B, head)."""
+        start, end = pose[:, constant(LIMBS, pose.device)].unbind(2)
+        limbs = end - start                                                          # (B, limbs, 2)
         length = limbs.norm(dim=-1, keepdim=True)
-        seen = torch.cat([pose.flatten(1), (limbs / (length + 0.02)).flatten(1), 3 * length.flatten(1)], 1)
-        if before is not None:
-            seen = torch.cat([seen, ((pose - before) / body_size(pose)[:, 0]).flatten(1)], 1)
-        h = (self.pose_in(seen, member) + rows_of(self.action_in[member], action))[..., None, :, :]      # (..., 1, B, trunk)
+        inputs = torch.cat([pose.flatten(1), (limbs / (length + 0.02)).flatten(1), 3 * length.flatten(1)], 1)
+        h = (self.pose_in(inputs, member) + rows_of(self.action_in[member], action))[..., None, :, :]    # (..., 1, B, trunk)
         for block in self.trunk:
             h = block(h, action, member)
         return self.between(h.squeeze(-3), member)
 
-    def change(self, context, action, noise, steps, member):
-        """The head: displacements (x_t - x_0) / s.
+    def displacements(self, context, action, noise, steps, member):
+        """The head: (x_t - x_0) / s of `steps` (T,), numbers from 1 to H.
 
-        Args:
-            context: (..., B, head) of :meth:`context`.
-            action: (B,).
-            noise: (..., m, B, Z - 1).
-            steps: (T,) numbers of steps, from 1 to H.
-            member: see above.
-        Returns:
-            (..., m, B, 2, T, J).
+        context (..., B, head) of :meth:`context`, action (B,), noise (..., m, B, Z - 1) -> (..., m, B, 2, T, J).
         """
         rows = noise.shape[-3:-1]
         x = context[..., None, :, :] + self.noise_in(noise.flatten(-3, -2), member).unflatten(-2, rows)  # (..., m, B, head)
@@ -166,60 +134,56 @@ class ResidualMotion(PoseModule):
                         for value in (self.out.weight, self.out.bias))               # (..., head or 1, 2 * T * J)
         return (x @ weight + bias).unflatten(-1, (2, len(steps), self.num_joints)).unflatten(-4, rows)
 
-    def predict(self, pose, action, steps, noise, before=None):
+    def predict(self, pose, action, steps, noise):
         """See :class:`networks.interfaces.PoseModule`; the poses stay inside the picture, L is the number of passes.
 
-        The last number of each noise vector chooses, with equal chances, the member that predicts, and whether it sees the row
+        The last number of each noise vector chooses, with equal probability, the member, and whether the member sees the pose
         mirrored and its prediction is mirrored back. So motions to the left are as likely as motions to the right.
         """
         poses = []
         for start, z in zip(range(0, steps, self.horizon), noise.unbind(1)):
-            choice = (torch.special.ndtr(z[:, -1].float()) * 2 * self.networks).long().clamp(max=2 * self.networks - 1)   # (B,)
-            chosen, mirrored = choice // 2, (choice % 2 == 1)[:, None, None]
+            choice = (torch.special.ndtr(z[:, -1].float().cpu()) * 2 * self.networks).long()         # (B,)
+            choice, z = choice.clamp(max=2 * self.networks - 1), z.to(pose.device)
+            chosen, mirrored = choice // 2, (choice % 2 == 1)[:, None, None].to(pose.device)
             ahead = torch.arange(1, min(self.horizon, steps - start) + 1, device=pose.device)
             seen, change = torch.where(mirrored, mirror_pose(pose), pose), pose.new_empty(len(pose), len(ahead), *pose.shape[1:])
-            last = None if before is None else torch.where(mirrored, mirror_pose(before), before)
             for member in chosen.unique().tolist():
-                rows = chosen == member                                              # (B,), B' of them true
-                warm = self.temperature * z[None, rows, :-1]
-                context = self.context(seen[rows], action[rows], member, last if last is None else last[rows])
-                found = self.change(context, action[rows], warm, ahead, member)[0]
+                rows = (chosen == member).nonzero()[:, 0].to(pose.device)            # (B',)
+                context = self.context(seen[rows], action[rows], member)
+                found = self.displacements(context, action[rows], self.temperature * z[None, rows, :-1], ahead, member)[0]
                 change[rows] = found.movedim(1, -1).to(change.dtype)                 # (B', <= H, J, 2)
             change = torch.where(mirrored[..., None], mirror_pose(change), change)
             poses.append((pose[:, None] + body_size(pose) * change).clamp(-1, 1))
-            before = before if before is None else torch.cat([pose[:, None], poses[-1]], 1)[:, -2]
             pose = poses[-1][:, -1]
         return torch.cat(poses, 1)
 
-    def score(self, samples, truth, weight, rms):
-        """:class:`EnergyScore`, the mean over the members, with `weight` divided by its sum."""
-        return EnergyScore.apply(samples, truth, weight / weight.sum().clamp(min=1e-8), rms) / self.networks
+    def forward(self, poses, action, noise, valid_steps=None):
+        """The loss terms `poses`, the energy score of the poses, and `speed`, that of the changes from step to step.
 
-    def forward(self, poses, action, noise, valid_steps=None, before=None):
-        """The loss terms, see :class:`networks.interfaces.PoseModule`: `poses`, the energy score of the poses, and `speed`, that
-        of the changes from step to step, times its weight.
-
-        Of more than H targets the first H count; targets after `valid_steps` have no weight. Of `noise` (N * m, L, B, Z) the last
-        number of a vector is not used: every member is trained on every row, and augmentation mirrors.
+        Arguments as in :class:`networks.interfaces.PoseModule`. Of more than H targets the first H count; targets after
+        `valid_steps` have no weight. Of `noise` (N * m, L, B, Z) the last number of a vector is not used: every member is trained
+        on every window, and augmentation mirrors.
         """
         source, count = poses[:, 0], min(poses.shape[1] - 1, self.horizon)
-        steps = torch.tensor([*(t for t in STEPS if t < count), count], device=poses.device)             # (T',) ends
+        steps = constant((*(t for t in STEPS if t < count), count), poses.device)    # (T',) ends
         stretch = steps.diff(prepend=steps[:1] * 0)                                  # (T',) lengths
         if self.training:                                                            # any step of each stretch
             steps = steps - (torch.rand_like(steps, dtype=poses.dtype) * stretch).long()
-        share = stretch / steps ** self.decay
         valid_steps = torch.full_like(action, count) if valid_steps is None else valid_steps
-        weight = (share * (steps <= valid_steps[:, None])).to(poses.dtype)                  # (B, T')
+        weight = (stretch / steps ** self.decay * (steps <= valid_steps[:, None])).to(poses.dtype)       # (B, T')
         seen = source + self.jitter * torch.randn_like(source) if self.training else source
-        before = before if before is None else before + seen - source
         noise = noise[:, 0, :, :-1].unflatten(0, (self.networks, self.samples))      # (N, m, B, Z - 1)
-        samples = body_size(source) * self.change(self.context(seen, action, ALL, before), action, noise, steps, ALL)
+        samples = body_size(source) * self.displacements(self.context(seen, action, ALL), action, noise, steps, ALL)
         samples = samples.to(poses.dtype)                                            # (N, m, B, 2, T', J)
         truth = (poses[:, steps] - source[:, None]).movedim(-1, 1)                   # (B, 2, T', J)
-        losses = {"poses": self.score(samples, truth, weight, self.path_weight)}
+
+        def score(samples, truth, weight, rms):
+            return EnergyScore.apply(samples, truth, weight / weight.sum().clamp(min=1e-8), rms) / self.networks
+
+        losses = {"poses": score(samples, truth, weight, self.path_weight)}
         if self.speed_weight:
             first = min(count, SPEED_STEPS)
-            speed = [motion.diff(dim=-2, prepend=torch.zeros_like(motion[..., :1, :]))
-                     for motion in (samples[..., :first, :], truth[..., :first, :])]
-            losses["speed"] = self.speed_weight * self.score(*speed, weight[:, :first].sign(), 0)
+            changes = (motion[..., :first, :].diff(dim=-2, prepend=torch.zeros_like(motion[..., :1, :]))
+                       for motion in (samples, truth))
+            losses["speed"] = self.speed_weight * score(*changes, weight[:, :first].sign(), 0)
         return losses

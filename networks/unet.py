@@ -1,37 +1,29 @@
-"""A small U-Net of residual blocks, which keeps the size of what it reads."""
+"""A small U-Net of residual blocks."""
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-GROUP = 8                      # channels that group norm takes together
 
-
-def norm(width):
-    return nn.GroupNorm(width // GROUP, width)
+def group_norm(width):
+    return nn.GroupNorm(width // 8, width)
 
 
 class UNetBlock(nn.Module):
-    """Residual block of two convolutions."""
+    """Residual block of two convolutions, the identity at first: (B, width, s, s) -> (B, width, s, s)."""
 
     def __init__(self, width):
         super().__init__()
-        self.block = nn.Sequential(norm(width), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1),
+        self.block = nn.Sequential(group_norm(width), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1),
                                    nn.SiLU(), nn.Conv2d(width, width, 3, padding=1))
         nn.init.zeros_(self.block[-1].weight)
         nn.init.zeros_(self.block[-1].bias)
 
     def forward(self, x):
-        """(B, width, s, s) -> (B, width, s, s)."""
         return x + self.block(x)
 
 
 class UNet(nn.Module):
-    """Reads pictures of a side s that three halvings divide, and writes pictures of the same side.
-
-    Args:
-        inputs, outputs: numbers of channels.
-        widths: of the features at s, s/2, s/4 and s/8, multiples of 8.
-    """
+    """Maps (B, inputs, s, s) to (B, outputs, s, s), s divisible by 8. `widths` at s, s/2, s/4 and s/8 are multiples of 8."""
 
     def __init__(self, inputs, outputs, widths):
         super().__init__()
@@ -42,13 +34,12 @@ class UNet(nn.Module):
         self.middle = UNetBlock(widths[-1])
         self.lift = nn.ModuleList(nn.Conv2d(wide, narrow, 1) for narrow, wide in levels)
         self.up = nn.ModuleList(UNetBlock(narrow) for narrow, _ in levels)
-        self.head = nn.Sequential(norm(widths[0]), nn.SiLU(), nn.Conv2d(widths[0], outputs, 3, padding=1))
+        self.head = nn.Sequential(group_norm(widths[0]), nn.SiLU(), nn.Conv2d(widths[0], outputs, 3, padding=1))
         nn.init.normal_(self.head[-1].weight, 0, 1e-3)
         nn.init.zeros_(self.head[-1].bias)
-        self.to(memory_format=torch.channels_last)                   # convolutions are faster so
+        self.to(memory_format=torch.channels_last)                   # faster convolutions
 
     def forward(self, x):
-        """(B, inputs, s, s) -> (B, outputs, s, s) of the same dtype."""
         dtype, x = x.dtype, self.stem(x.contiguous(memory_format=torch.channels_last))
         skips = [x]
         for down in self.down:

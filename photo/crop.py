@@ -1,155 +1,133 @@
-"""The part of a photo around a person, as the networks see it, and how painted pictures of it go back into the photo.
+"""The crop of a photo around a person, as the networks see it, and how rendered pictures of it go back into the photo.
 
-Sizes are `(h, w)`, boxes `x1, y1, x2, y2`. The longer side of the whole photo is shown with at most WHOLE_SIDE pixels, that
-of the crop with at most CROP_SIDE; smaller ones keep their resolution.
+Sizes are `(h, w)`, boxes `x1, y1, x2, y2`. Clips show the photo with a longer side of at most MAX_PHOTO pixels, and
+the crop of at most MAX_CROP; smaller ones keep their resolution.
+
+Axes: T frames; P, the side of the letterboxed crop; H, W, sides of the photo as clips show it; h, w, other sides.
 """
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from photo.video_end import Past
-from pose.detector import Person
 from utils.errors import UserError
-from utils.transform import PAD_RGB, letterbox, limited, picture_from_frame, resized, to_pixels
+from utils.transform import PAD_RGB, letterbox, picture_from_frame, pose_to_picture, resized, to_pixels
 
-WHOLE_SIDE, CROP_SIDE = 1280, 1080    # pixels
-SMALLEST_SIDE = 64                    # of a crop; a smaller one is enlarged
-SMALLEST_PERSON = 8                   # pixels of the photo
-FEATHER = 0.04                        # width of the seam, as a share of the crop's shorter side
-SAME, OTHER = 3, 16                   # grey levels: pixels that changed by less stay the photo's, by more they are painted
+MAX_PHOTO, MAX_CROP = 1280, 1080      # pixels
+MIN_CROP = 64                         # pixels; smaller crops are enlarged
+MIN_PERSON = 8                        # pixels of the photo
+SEAM = 0.04                           # width of the blended border, as a fraction of the crop's shorter side
 DEFAULT_MARGIN = 0.35                 # on every side, for actions whose margins are not known
 
 
 def pose_boxes(poses):
-    """Boxes (..., 4) `x1, y1, x2, y2` around poses (..., J, 2), in the same coordinates."""
+    """Boxes (..., 4) around poses (..., J, 2), in the same coordinates."""
     return np.concatenate([poses.min(-2), poses.max(-2)], -1)
-
-
-class Subject(NamedTuple):
-    """A photo and the person in it."""
-
-    photo: np.ndarray        # (h, w, 3) uint8 RGB
-    whole: np.ndarray        # (H, W, 3) uint8, the photo as it is shown, see `shown_whole`
-    person: Person           # in pixels of the photo
-    mask: np.ndarray | None = None   # (h, w) float32 in [0, 1]: 1 where the person is
-    plate: np.ndarray | None = None  # (h, w, 3) uint8, the photo without the person
-    held: np.ndarray | None = None   # (h, w) float32 in [0, 1], the part of `mask` that the hands hold
-    past: Past | None = None         # how the person was moving, where that is known
 
 
 class Crop(NamedTuple):
     """A person and the surroundings, cut out of a photo."""
 
     box: np.ndarray          # (4,) int, pixels of the photo
-    size: int                # P: side of the letterboxed picture, pixels
     picture: np.ndarray      # (P, P, 3) uint8, letterboxed as in training
-    whole: np.ndarray        # (H, W, 3) uint8, the photo as it is shown
-    region: np.ndarray       # (4,) int, where the crop lies in it
-    blend: np.ndarray        # (h, w, 1) float32 of the region: 0 at a seam, 1 from its inner edge on
+    shown: np.ndarray        # (H, W, 3) uint8, the photo as clips show it
+    region: np.ndarray       # (4,) int, the crop in `shown`
+    blend: np.ndarray        # (h, w, 1) float32 of the region: 0 at its border inside the photo, 1 from the seam's inner edge on
     photo_size: tuple        # (h, w) of the photo, pixels
-    mask: np.ndarray | None = None   # (P, P) float32 in [0, 1], letterboxed like `picture`: 1 where the person is
-    plate: np.ndarray | None = None  # (P, P, 3) uint8, `picture` without the person
-    held: np.ndarray | None = None   # (P, P) float32 in [0, 1], likewise
+    mask: np.ndarray | None = None        # (P, P) float32 in [0, 1], letterboxed like `picture`: 1 where the person is
+    background: np.ndarray | None = None  # (P, P, 3) uint8, `picture` without the person
+    held: np.ndarray | None = None        # (P, P) float32, the part of `mask` that held objects cover
 
     @property
-    def scales(self):
-        """Pixels of the clips for each pixel of the photo: (of the person, of the whole photo)."""
-        return float(self.place().ratio), self.whole.shape[1] / self.photo_size[1]
+    def size(self):
+        return len(self.picture)                             # P
 
     def place(self, size=None):
-        """Where the crop lies in a letterboxed picture with this side, or in `picture`: a :class:`utils.transform.Letterbox`."""
+        """Where the crop lies in a letterboxed picture with this side, by default P: a :class:`utils.transform.Letterbox`."""
         x1, y1, x2, y2 = self.box
         return letterbox(y2 - y1, x2 - x1, size or self.size)
 
     def inside(self, pictures):
-        """Letterboxed pictures (..., S, S, 3) without the letterbox's margins."""
+        """Letterboxed pictures (..., S, S, C) without the padding."""
         place = self.place(pictures.shape[-2])
         return pictures[..., place.top:place.top + place.height, place.left:place.left + place.width, :]
 
     def picture_at(self, size):
-        """The letterboxed picture with another side, (size, size, 3)."""
-        place, picture = self.place(size), np.full((size, size, 3), np.round(PAD_RGB), np.uint8)
-        picture[place.top:place.top + place.height, place.left:place.left + place.width] = resized(
-            self.inside(self.picture), (place.height, place.width))
+        """`picture` with another side, (size, size, 3)."""
+        picture = np.full((size, size, 3), np.round(PAD_RGB), np.uint8)
+        inside = self.inside(picture)
+        inside[:] = resized(self.inside(self.picture), inside.shape[:2])
         return picture
 
+    def to_picture(self, poses):
+        """Normalise poses (T, J, 2) in pixels of the photo; joints may lie outside the crop."""
+        return pose_to_picture(poses, self.box, self.size, clip=False)
+
     def to_photo(self, poses):
-        """Normalised poses (..., J, 2) -> pixels of the photo; the inverse of `utils.transform.pose_to_picture`."""
+        """The inverse of :meth:`to_picture`."""
         place = self.place()
         return (to_pixels(np.asarray(poses, np.float64), self.size) - (place.dw, place.dh)) / place.ratio + self.box[:2]
 
     def put_back(self, pictures):
-        """Crops (T, h, w, 3) uint8, without margins, put back into the whole photo: (T, H, W, 3)."""
-        x1, y1, x2, y2 = self.region
-        shown = np.repeat(self.whole[None], len(pictures), 0)
-        ground = self.whole[y1:y2, x1:x2].astype(np.float32)
-        for picture, frame in zip(pictures, shown):
-            frame[y1:y2, x1:x2] = np.rint(ground + self.blend * (resized(picture, (y2 - y1, x2 - x1)) - ground))
-        return shown
+        """Put pictures of the crop (T, h, w, 3) uint8, without padding, into the photo: (T, H, W, 3).
 
-    def put_alone(self, people):
-        """People without a background (T, h, w, 4) uint8, cut like the crop, in a transparent picture of the whole photo's size:
-        (T, H, W, 4)."""
-        x1, y1, x2, y2 = self.region
-        shown = np.zeros((len(people), *self.whole.shape[:2], 4), np.uint8)
-        for person, frame in zip(people, shown):
-            frame[y1:y2, x1:x2] = resized(person, (y2 - y1, x2 - x1))
-            frame[y1:y2, x1:x2, 3:] = np.rint(frame[y1:y2, x1:x2, 3:] * self.blend)
-        return shown
+        People without a background (T, h, w, 4) are put into transparent pictures of the photo's size: (T, H, W, 4).
+        """
+        (x1, y1, x2, y2), alone = self.region, pictures.shape[-1] == 4
+        frames = np.zeros((len(pictures), *self.shown.shape[:2], 4), np.uint8) if alone else np.repeat(
+            self.shown[None], len(pictures), 0)
+        photo, weight = frames[0, y1:y2, x1:x2].astype(np.float32), self.blend
+        if alone:                                            # only the alpha channel falls to 0 at the seam
+            weight = np.where(np.arange(4) == 3, weight, 1)
+        for picture, frame in zip(pictures, frames):
+            frame[y1:y2, x1:x2] = np.rint(photo + weight * (resized(picture, (y2 - y1, x2 - x1)) - photo))
+        return frames
 
     def enlarge(self, pictures):
-        """Pictures painted at another size, (T, S, S, 3) with the source first -> (T, h, w, 3) of this crop.
+        """Enlarge pictures (T, S, S, 3) that were rendered at another size, the source first: (T, h, w, 3).
 
-        Pixels that did not change are taken from the photo, so that only the person loses sharpness.
+        Pixels that do not change stay the photo's, so that only the person loses sharpness.
         """
         small, sharp = self.inside(pictures), self.inside(self.picture)
         result = np.empty((len(small), *sharp.shape), np.uint8)
         for picture, target in zip(small, result):
-            change = np.abs(picture.astype(np.float32) - small[0]).max(-1)                              # (s, s)
-            share = cv2.GaussianBlur(((change - SAME) / (OTHER - SAME)).clip(0, 1), (3, 3), 0)
-            share = resized(share, sharp.shape[:2])[..., None]
-            target[:] = np.rint(sharp + share * (resized(picture, sharp.shape[:2]).astype(np.float32) - sharp))
+            change = np.abs(picture.astype(np.float32) - small[0]).max(-1)                     # (h, w) grey levels
+            weight = cv2.GaussianBlur(((change - 3) / 13).clip(0, 1), (3, 3), 0)               # 1 from 16 grey levels on
+            weight = resized(weight, sharp.shape[:2])[..., None]
+            target[:] = np.rint(sharp + weight * (resized(picture, sharp.shape[:2]).astype(np.float32) - sharp))
         return result
-
-
-def shown_whole(photo):
-    """A photo (h, w, 3) as clips show it, its longer side at most WHOLE_SIDE."""
-    return limited(photo, WHOLE_SIDE)
 
 
 def crop_person(subject, joints, margins):
     """The :class:`Crop` of a person.
 
     Args:
-        subject: :class:`Subject`.
-        joints: (N, 2) pixels of the photo; the crop reaches around all of them: one pose, or a motion.
-        margins: (4,) left, top, right, bottom, as shares of the longer side of the joints' box.
+        subject: :class:`photo.subject.Subject`.
+        joints: (N, 2) pixels of the photo that the crop holds: those of one pose, or of a motion.
+        margins: (4,) left, top, right, bottom, or one for all, as fractions of the longer side of the joints' box.
     Raises:
         UserError: the person is too small.
     """
-    photo, whole, box = subject.photo, subject.whole, pose_boxes(joints)
+    photo, shown, box = subject.pixels, subject.shown, pose_boxes(joints)
     longer = (box[2:] - box[:2]).max()
-    if longer < SMALLEST_PERSON:
+    if longer < MIN_PERSON:
         raise UserError(f"the joints lie within {longer:.0f} pixels, which is too small for a person")
-    size = np.array(photo.shape[1::-1])
-    ratio = np.tile(np.array(whole.shape[1::-1]) / size, 2)                            # shown pixels per photo pixel
-    limit = np.tile(whole.shape[1::-1], 2)
-    region = np.concatenate([np.floor(((box - margins * longer) * ratio)[:2]), np.ceil(((box + margins * longer) * ratio)[2:])])
-    region = region.clip(0, limit).astype(int)
+    limit = np.tile(shown.shape[1::-1], 2)
+    ratio = limit / np.tile(photo.shape[1::-1], 2)                                     # shown pixels per photo pixel
+    outer = (box + np.array((-1, -1, 1, 1)) * margins * longer) * ratio
+    region = np.concatenate([np.floor(outer[:2]), np.ceil(outer[2:])]).clip(0, limit).astype(int)
     box = np.rint(region / ratio).astype(int)          # whole pixels of what is shown: nothing moves when put back
     if min(region[2:] - region[:2]) < 2:
         raise UserError("the joints leave no room for a person in the photo")
-    side = int(np.clip((box[2:] - box[:2]).max(), SMALLEST_SIDE, CROP_SIDE))
-    inner = [*(region[:2] > 0), *(region[2:] < limit[2:])]
-    return Crop(box, side, picture_from_frame(photo, box, side), whole, region, seam(region[2:] - region[:2], inner),
-                photo.shape[:2], None if subject.mask is None else crop_mask(subject.mask, box, side),
-                None if subject.plate is None else picture_from_frame(subject.plate, box, side),
-                None if subject.held is None else crop_mask(subject.held, box, side))
+    size = int(np.clip((box[2:] - box[:2]).max(), MIN_CROP, MAX_CROP))
+    blend = seam(*region[2:] - region[:2], *(region[:2] > 0), *(region[2:] < limit[2:]))
+    mask, held = (None if mask is None else crop_mask(mask, box, size) for mask in (subject.mask, subject.held))
+    background = None if subject.background is None else picture_from_frame(subject.background, box, size)
+    return Crop(box, picture_from_frame(photo, box, size), shown, region, blend, photo.shape[:2], mask, background, held)
 
 
 def crop_mask(mask, box, size):
-    """A mask (h, w) float32 of a photo in a letterboxed picture of its crop: (size, size) float32, 0 in the margins."""
+    """A mask (h, w) float32 of a photo in the letterboxed picture of a crop: (size, size), 0 in the padding."""
     x1, y1, x2, y2 = box
     place, cropped = letterbox(y2 - y1, x2 - x1, size), np.zeros((size, size), np.float32)
     cropped[place.top:place.top + place.height, place.left:place.left + place.width] = resized(
@@ -157,20 +135,9 @@ def crop_mask(mask, box, size):
     return cropped
 
 
-def seam(size, inner):
-    """How much of a painted picture is blended into the photo.
-
-    Args:
-        size: (w, h) of the picture, pixels.
-        inner: (4,) bool for left, top, right, bottom: whether that side lies inside the photo.
-    Returns:
-        (h, w, 1) float32: 1 in the middle, falling to 0 at the inner sides.
-    """
-    width = max(1, FEATHER * min(size))
-    ramps = []
-    for axis in (0, 1):
-        at = np.arange(size[axis]) + 0.5
-        low, high = (at if inner[axis] else width, size[axis] - at if inner[axis + 2] else width)
-        share = (np.minimum(low, high) / width).clip(0, 1)
-        ramps.append(np.broadcast_to(share * share * (3 - 2 * share), size[axis]))
-    return (ramps[1][:, None, None] * ramps[0][None, :, None]).astype(np.float32)
+def seam(width, height, left, top, right, bottom):
+    """The weight (h, w, 1) float32 of a rendered picture: 1, falling to 0 at those sides that lie inside the photo."""
+    inside = cv2.copyMakeBorder(np.ones((height, width), np.uint8), *map(int, (top, bottom, left, right)), cv2.BORDER_CONSTANT)
+    distance = cv2.distanceTransform(inside, cv2.DIST_L2, 5)[int(top):, int(left):][:height, :width] - 0.5     # pixels
+    weight = (distance / max(1, SEAM * min(width, height))).clip(0, 1)[..., None]
+    return weight * weight * (3 - 2 * weight)

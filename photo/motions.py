@@ -1,6 +1,6 @@
-"""Motions of the person in a photo: sampled, and painted or drawn as pictures.
+"""Stage 3, motions: what the person does, sampled for an action or carried over from another person.
 
-Axes: n samples, T steps, J = 13 joints; a motion has T + 1 poses, of which the first is the photo's.
+Axes: n samples, T steps, J = 13 joints.
 """
 import warnings
 from typing import NamedTuple
@@ -8,159 +8,126 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from photo.crop import DEFAULT_MARGIN, Crop, crop_person, pose_boxes
-from photo.layers import prepare_crop
-from photo.timing import FAR, closed, steps_of, with_between
-from pose.drawing import as_sequence, draw_skeleton
+from photo.crop import Crop, crop_person, pose_boxes
+from photo.subject import joint_names
+from photo.timing import BACK, CLOSE, FAR, closed, interpolated
+from pose.drawing import as_sequence
 from pose.medoids import DRAWN, TYPICAL, shown_futures
+from pose.plausible import is_outside
 from pose.retarget import NONE, retarget
+from pose.skeleton import LIMBS, torso_vector
 from training.prediction import Source
 from utils.errors import UserError
-from utils.transform import as_pictures, pose_to_picture
 
-AROUND = 0.1              # margin around all joints of a motion: hands, feet and hair reach beyond their joints
-FARTHEST = 0.6            # the widest margin, for things that are held
-PIXELS_AT_ONCE = 1 << 22  # that are painted in one call; each takes 16 bytes and more
-FADE = 0.6                # seconds after which a motion's own poses follow the photo's
-DIMMED = 0.45             # brightness of the photo behind a skeleton
+MARGIN = 0.1              # around all joints of a motion: hands, feet and hair reach beyond their joints
+MAX_MARGIN = 0.6          # for held objects
+STILL = 0.2               # torso lengths; waving arms move shoulders and hips by 0.1, a squat moves hips by 0.3
+FADE = 0.6                # seconds in which the photo's pose fades into a motion
 
 
-class Sample(NamedTuple):
-    """One of the motions that were sampled for an action, or one that the user brought."""
+class Motion(NamedTuple):
+    """A motion of the person in a photo."""
 
-    name: str                # of the action or the motion, in headings and names of files
-    action: str              # that the generator is told
-    number: int              # from 1
-    motion: np.ndarray       # (T + 1, J, 2) float64 pixels of the photo
-    crop: Crop               # holds all motions of the action
-    share: float | None      # of the futures that were drawn, for which this one stands; None: it was not chosen among several
+    name: str                # of the action or of the source motion, in headings and names of files
+    action: str              # that the generator renders
+    number: int              # among those of the same name, from 1
+    poses: np.ndarray        # (T + 1, J, 2) float64 pixels of the photo, the photo's pose first
     fps: float               # poses a second
+    crop: Crop               # holds all motions of this name
+    fraction: float | None = None    # of the sampled futures that this one represents; None: it was not chosen among several
+    back: bool = False       # whether the clip also plays backwards
 
 
-def sample_motions(trainer, subject, action, margins, request, timing):
-    """Possible motions of the person in a photo.
+def make_motions(trainer, subject, plan):
+    """The motions of a :class:`photo.subject.Subject` by a :class:`photo.inputs.MotionPlan`.
 
-    Args:
-        trainer: with loaded weights.
-        subject: :class:`photo.crop.Subject`.
-        action: name.
-        margins: (4,) of the crop in which motion is predicted, as in training; None for the usual ones.
-        request: :class:`photo.options.PhotoRequest`.
-        timing: :class:`photo.timing.Timing` of the weights.
-    Returns:
-        list of n :class:`Sample`.
-    Raises:
-        UserError: the person is too small.
+    Returns a dict from the name of an action or of a source motion to a list of :class:`Motion`. Raises :class:`UserError` if the
+    person is too small, or a motion does not fit the photo.
     """
-    joints = subject.person.joints
-    crop = crop_person(subject, joints, np.full(4, DEFAULT_MARGIN) if margins is None else margins)
-    earlier = joints if subject.past is None else subject.past.before(joints, 1 / timing.learned(action))
-    pose, before = torch.from_numpy(pose_to_picture(np.stack([joints, earlier]), crop.box, crop.size).astype(np.float32))[:, None]
-    ids, fps = torch.tensor([trainer.config.actions.index(action)]), timing.of(action, request)
-    drawn = max(DRAWN, request.samples) if request.choose == TYPICAL else request.samples
-    source = Source(pose, ids, ids, before=before)                                                            # (1, J, 2) each
-    poses = trainer.predict(source, drawn, steps_of(request, fps), request.seed, painted=0).poses[0]
-    poses, shares = shown_futures(poses, pose[0], request.samples, request.choose)
+    if plan.sources:
+        motions = {source.name: [carry_over(source, subject, plan)] for source in plan.sources}
+    else:
+        motions = {action: sample_motions(trainer, subject, action, plan) for action in plan.actions}
+    return {name: [_paced(motion, plan.options) for motion in several] for name, several in motions.items()}
+
+
+def possible_motions(motions, subject):
+    """Those of :func:`make_motions` that need no joint outside the photo; a warning names the others.
+
+    A joint is needed if a limb connects it with a joint inside the photo that moves farther than STILL. Where legs that nobody
+    sees are estimated says little: of people who sit, all futures stand up.
+
+    Raises :class:`UserError` if none is left.
+    """
+    joints, refused = subject.person.joints, {}
+    outside, torso = is_outside(joints, subject.pixels.shape[:2]), np.linalg.norm(torso_vector(joints))
+    for name, several in motions.items():
+        far = np.mean([np.linalg.norm(motion.poses - joints, axis=-1).max(0) for motion in several], 0) > STILL * torso     # (J,)
+        far, needed = far & ~outside, np.zeros(len(joints), bool)
+        for one, other in LIMBS:
+            needed[[one, other]] |= far[[other, one]]
+        if (needed & outside).any():
+            refused[name] = f"{name} needs {joint_names(needed & outside)}, outside the photo"
+    message = "; ".join(refused.values()) + ": take another action or photo, or --force"
+    if len(refused) == len(motions):
+        raise UserError(message)
+    if refused:
+        warnings.warn(f"{subject.photo.path}: {message}", stacklevel=2)
+    return {name: several for name, several in motions.items() if name not in refused}
+
+
+def sample_motions(trainer, subject, action, plan):
+    """The futures of the person for an action, as many as the plan asks for."""
+    joints, options, fps = subject.person.joints, plan.options, plan.actions[action]
+    crop = crop_person(subject, joints, plan.statistics.margins_of(action, joints))
+    pose = torch.from_numpy(crop.to_picture(joints[None]).astype(np.float32))            # (1, J, 2)
+    ids = torch.tensor([trainer.config.actions.index(action)])
+    count = max(DRAWN, options.samples) if options.choose == TYPICAL else options.samples
+    poses = trainer.predict(Source(pose, ids, ids), count, options.steps_at(fps), options.seed, rendered=0).poses[0]
+    poses, fractions = shown_futures(poses, pose[0], options.samples, options.choose)
     motions = crop.to_photo(as_sequence(pose[0], poses))                                                      # (n, T + 1, J, 2)
-    painted = painted_crop(subject, motions)
-    return [Sample(action, action, number, motion, painted, share, fps)
-            for number, (motion, share) in enumerate(zip(motions, shares), 1)]
+    crop = motion_crop(subject, motions)
+    return [Motion(action, action, number, motion, fps, crop, fraction)
+            for number, (motion, fraction) in enumerate(zip(motions, fractions), 1)]
 
 
-def in_between(sample):
-    """A :class:`Sample` with poses in between, so that its clip does not stutter."""
-    motion, fps = with_between(sample.motion, sample.fps)
-    return sample._replace(motion=motion, fps=fps)
+def carry_over(source, subject, plan):
+    """The :class:`Motion` of the photo's person that follows a :class:`photo.motion_file.SourceMotion`."""
+    joints, options, (h, w) = subject.person.joints, plan.options, subject.pixels.shape[:2]
+    if options.retarget == NONE:
+        height, width = source.size or (h, w)
+        if abs(h * width / (w * height) - 1) > 0.02:
+            raise UserError(f"--retarget none: the poses of {source.name} are pixels of {width} x {height} pictures, the photo "
+                            f"has {w} x {h}; without this option they are carried over to its person")
+        poses = source.joints * (w / width, h / height)
+    else:
+        poses = retarget(source.joints, joints, options.align, round(FADE * source.fps))
+    poses = np.concatenate([joints[None], poses[1:]])
+    action = source.action if source.action in plan.actions else next(iter(plan.actions))
+    return Motion(source.name, action, 1, poses, source.fps, motion_crop(subject, poses))
 
 
-def closing(sample):
-    """The part of a :class:`Sample` after which it can begin anew. A warning tells if the person does not come back."""
-    motion, apart = closed(sample.motion)
-    if apart > FAR:
-        warnings.warn(f"{sample.name}, sample {sample.number}: the person does not come back to the first pose and is "
-                      f"drawn there, by {apart:.0%} of the own size; a longer clip or --loop back may look better", stacklevel=2)
-    return sample._replace(motion=motion)
-
-
-def painted_crop(subject, motions):
-    """The :class:`photo.crop.Crop` into which all motions (..., J, 2) fit, also with what the hands hold.
-
-    Its margins are as wide as the mask reaches beyond the joints of the photo: wherever the arms swing a club, it is not cut off.
-    """
-    joints, margin = motions.reshape(-1, 2), AROUND
+def motion_crop(subject, motions):
+    """The :class:`photo.crop.Crop` that holds motions (..., J, 2), with margins as wide as the mask reaches beyond the joints of
+    the photo, so that a club is not cut off."""
+    joints, margin = motions.reshape(-1, 2), MARGIN
     if subject.mask is not None and (subject.mask > 0.5).any():
         rows, columns = (np.flatnonzero((subject.mask > 0.5).any(axis)) for axis in (1, 0))
-        own = pose_boxes(subject.person.joints)
-        beyond = max(own[0] - columns[0], own[1] - rows[0], columns[-1] + 1 - own[2], rows[-1] + 1 - own[3])
-        margin = np.clip(beyond / np.ptp(joints, 0).max() + AROUND / 2, AROUND, FARTHEST)
-    return crop_person(subject, joints, np.full(4, margin))
+        x1, y1, x2, y2 = pose_boxes(subject.person.joints)
+        beyond = max(x1 - columns[0], y1 - rows[0], columns[-1] + 1 - x2, rows[-1] + 1 - y2)
+        margin = np.clip(beyond / np.ptp(joints, 0).max() + MARGIN / 2, MARGIN, MAX_MARGIN)
+    return crop_person(subject, joints, margin)
 
 
-def carry_over(motion, subject, action, request):
-    """The motion of somebody else as one of the person in a photo.
-
-    Args:
-        motion: :class:`photo.motion_file.Motion`.
-        subject: :class:`photo.crop.Subject`.
-        action: name that the generator is told.
-        request: :class:`photo.options.PhotoRequest`, which says how.
-    Returns:
-        :class:`Sample`.
-    Raises:
-        UserError: poses that shall be used as they are were found in pictures of another shape.
-    """
-    joints = subject.person.joints
-    if request.retarget == NONE:
-        moved = motion.joints[1:] * same_shape(motion, subject.photo.shape[:2])
-    else:
-        moved = retarget(motion.joints, joints, request.align, round(FADE * motion.fps))[1:]
-    moved = np.concatenate([joints[None], moved])
-    crop = painted_crop(subject, moved)
-    return Sample(motion.name, action, 1, moved, crop, None, motion.fps)
-
-
-def same_shape(motion, size):
-    """Pixels of a photo of size (h, w) for each pixel of a motion's pictures."""
-    if motion.size is None:
-        return 1.0
-    ratios = np.divide(size, motion.size)
-    if abs(ratios[0] / ratios[1] - 1) > 0.02:
-        raise UserError(f"--retarget none: the poses of {motion.name} lie in pictures of {motion.size[1]} x {motion.size[0]} "
-                        f"pixels, the photo has {size[1]} x {size[0]}; without this option they are carried over to its person")
-    return ratios[::-1]
-
-
-def paint_motions(trainer, samples, alone=False, advance=None):
-    """Paint the motions of one action.
-
-    A generator that only paints pictures of `imsize` pixels paints these, and they are enlarged.
-
-    Args:
-        trainer: with loaded weights.
-        samples: list of :class:`Sample` that share one crop.
-        alone: whether to paint people without a background, with a trainer that `cuts_out`.
-        advance: called with the number of pictures whenever some are painted; None: nothing is called.
-    Yields:
-        for each of them (T + 1, h, w, 3) uint8, the crop of the photo first; with `alone` (T + 1, h, w, 4), colours and alpha.
-    """
-    crop = samples[0].crop
-    picture = crop.picture if trainer.any_size else crop.picture_at(trainer.config.imsize)
-    motions = [torch.from_numpy(pose_to_picture(sample.motion, crop.box, crop.size).astype(np.float32)) for sample in samples]
-    action = torch.tensor([trainer.config.actions.index(samples[0].action)])
-    source, start, prepared = prepare_crop(trainer, crop, picture, motions[0][0].numpy())
-    for poses in motions:
-        poses = poses if alone else poses[1:]
-        painted = [] if alone else [picture[None]]
-        for some in poses.split(max(1, PIXELS_AT_ONCE // len(picture) ** 2)):
-            painted.append(as_pictures(trainer.paint(source, start, some[None], action, prepared=prepared, alone=alone)[0]))
-            if advance:
-                advance(len(some))
-        pictures = np.concatenate(painted)
-        yield crop.inside(pictures) if trainer.any_size else crop.enlarge(pictures)
-
-
-def draw_motion(sample):
-    """Skeletons of a motion over the darkened crop of the photo: (T + 1, h, w, 3) uint8."""
-    crop = sample.crop
-    ground = (crop.inside(crop.picture) * DIMMED).astype(np.uint8)
-    return np.stack([draw_skeleton(ground, pose) for pose in (sample.motion - crop.box[:2]) * crop.place().ratio])
+def _paced(motion, options):
+    """A :class:`Motion` with interpolated poses and as a loop, as :class:`photo.options.MotionOptions` ask."""
+    if options.smooth:
+        poses, fps = interpolated(motion.poses, motion.fps)
+        motion = motion._replace(poses=poses, fps=fps)
+    if options.loop == CLOSE:
+        poses, distance = closed(motion.poses)
+        motion = motion._replace(poses=poses)
+        if distance > FAR:
+            warnings.warn(f"{motion.name}, sample {motion.number}: the person does not come back to the first pose and is "
+                          f"moved there, by {distance:.0%} of the body size; a longer clip or --loop back may help", stacklevel=2)
+    return motion._replace(back=options.loop == BACK)

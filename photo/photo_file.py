@@ -1,25 +1,31 @@
-"""Photo files of any size, orientation and kind of pixels, read as upright RGB pictures."""
+"""Read photo files of any size, orientation and pixel format as upright RGB pictures; of a video, its last frame."""
 import warnings
-from contextlib import contextmanager
+from collections import deque
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from dataset.from_video.actions import ENDINGS
+from dataset.from_video.reading import read_frames, read_index
 from pose.masks import alpha_mask
 from utils.errors import UserError
-from utils.rgb import as_rgb
+from utils.media import as_rgb
 
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")    # only these: Pillow passes some others to external programs
-LARGEST = 120_000_000     # pixels; while it is turned upright, memory holds it twice
-SMALLEST = 32             # pixels of a side
-HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")       # of phones' photos, bytes 8 to 12
+FORMATS = ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF"]    # only these: Pillow passes some others to external programs
+ANIMATED = ("GIF", "PNG", "WEBP")    # the others hold pages, or a photo and its thumbnail
+MAX_PIXELS = 120_000_000  # while a photo is turned upright, memory holds it twice
+MIN_SIDE = 32             # pixels
+LAST = 10                 # frames of a video, one of which must be readable
+with suppress(ImportError):                              # environments that were made before it was required
+    from pillow_heif import register_heif_opener
+    register_heif_opener()
+    FORMATS.append("HEIF")
 
 
 def read_photo(path):
-    """Read a photo as (h, w, 3) uint8 RGB, turned upright as its EXIF data say.
-
-    All kinds of pixels become RGB, see :func:`utils.rgb.as_rgb`. Of a file with several pictures the first is read.
+    """Read a photo as (h, w, 3) uint8 RGB, turned upright by its EXIF data; of an animation the last picture.
 
     Raises:
         UserError: the file is missing, damaged or no picture, or the photo is too large or too small.
@@ -29,55 +35,50 @@ def read_photo(path):
 
 
 def read_alpha(path):
-    """The alpha channel of a photo as a mask (h, w) float32, turned upright; None if it says nothing about a person.
-
-    Arguments and errors as in :func:`read_photo`.
-    """
+    """Read the alpha channel of a photo as a mask (h, w) float32, turned upright; None if it cannot be a person's mask."""
     with _opened(path) as image:
         if not image.has_transparency_data:
             return None
         return alpha_mask(np.asarray(ImageOps.exif_transpose(image).convert("RGBA").getchannel("A")))
 
 
+def is_video(path):
+    """Whether a file is a video, by the ending of its name."""
+    return Path(path).suffix.lower() in ENDINGS
+
+
+def read_last_frame(path):
+    """Read the last frame of a video that can be decoded as (h, w, 3) uint8 RGB. Raises :class:`UserError`."""
+    index = read_index(path)
+    count = len(index.times)
+    frames = deque(read_frames(path, index, range(max(0, count - LAST), count)), maxlen=1)
+    if not frames:
+        raise UserError(f"{path}: the last frames of this video cannot be decoded")
+    return frames[0][1]
+
+
 @contextmanager
 def _opened(path):
-    """The Pillow picture of a photo, not decoded yet; whatever is wrong with it becomes a :class:`UserError`."""
-    heif = _is_heif(path)
+    """Open a photo with Pillow without decoding it; everything that is wrong with it becomes a :class:`UserError`."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")                  # about many pixels, or about odd EXIF data
-            with Image.open(path, formats=(*FORMATS, *(_heif_formats(path) if heif else ()))) as image:
-                if image.width * image.height > LARGEST:
+            warnings.simplefilter("ignore")                  # about many pixels, or odd EXIF data
+            with Image.open(path, formats=FORMATS) as image:
+                if image.width * image.height > MAX_PIXELS:
                     raise UserError(f"{path}: {image.width} x {image.height} pixels are too many; make it smaller than "
-                                     f"{LARGEST // 1_000_000} megapixels")
-                if min(image.size) < SMALLEST:
-                    raise UserError(f"{path}: {image.width} x {image.height} pixels are too few to paint from")
+                                    f"{MAX_PIXELS // 1_000_000} megapixels")
+                if min(image.size) < MIN_SIDE:
+                    raise UserError(f"{path}: {image.width} x {image.height} pixels are too few to render from")
+                if image.format in ANIMATED:
+                    image.seek(getattr(image, "n_frames", 1) - 1)
                 yield image
+    except UserError:
+        raise
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such photo") from None
     except IsADirectoryError:
         raise UserError(f"{path}: this is a folder; name photos, like {Path(path) / '*.jpg'}") from None
-    except UserError:
-        raise
     except Exception as error:             # Pillow's plugins raise errors of many kinds for broken files
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"{path}: not a photo that can be read ({reason}); JPEG, PNG, WebP, TIFF, BMP and GIF can") from None
-
-
-def _is_heif(path):
-    """Whether a file is HEIC, as phones write it, whatever its name."""
-    try:
-        with open(path, "rb") as file:
-            start = file.read(12)
-    except OSError:
-        return False
-    return start[4:8] == b"ftyp" and start[8:] in HEIF_BRANDS
-
-
-def _heif_formats(path):
-    try:
-        from pillow_heif import register_heif_opener  # optional: only for photos of some phones
-    except ImportError:
-        raise UserError(f"{path}: HEIC photos need a package more: pip install pillow-heif (or save it as JPEG)") from None
-    register_heif_opener()
-    return ("HEIF",)
+        raise UserError(f"{path}: not a photo that can be read ({reason}); JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF "
+                        "and HEIC can") from None

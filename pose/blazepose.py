@@ -1,195 +1,199 @@
-"""People in photos and videos by BlazePose: joints and masks, from weights that come with a Python package.
+"""People in photos and videos by BlazePose: joints and masks, with weights from a Python package.
 
-A photo is looked at several times, whole and with a margin, plain, mirrored and turned, because the detector misses people who
-fill the picture or turn their back. If nobody is found, parts of the photo and a brightened photo follow. In a video a person is
-followed from frame to frame, and the detector runs only when somebody is lost.
+The detector sees several views of a photo (test-time augmentation), because it misses people who fill the picture or turn their
+back. If it finds nobody, views of parts of the photo follow. In a video a person is followed from frame to frame, and the
+detector runs only now and then, or when nobody is left.
 """
 from importlib.util import find_spec
 
 import cv2
 import numpy as np
 
-from pose.blazepose_networks import BODY, DETECTED, LANDMARKED, LandmarkNetwork, PersonDetector
-from pose.blazepose_weights import WHEEL, kept, read_weights
+from pose.blazepose_networks import BODY, DETECTOR_SIDE, LANDMARK_SIDE, LandmarkNetwork, PersonDetector
+from pose.blazepose_weights import WHEEL, is_cached, read_weights
 from pose.detector import Detector, DetectorError
-from pose.looks import grouped, lit, parts, same_circle, views, with_contrast
-from pose.regions import Region, around, cut
-from pose.sights import Sight, as_person, distance, following, has_joints, prominence, region_of, same_pose, torso_length
+from pose.hypotheses import MIRRORED, Hypothesis, region_of
+from pose.regions import Region, cut, region_around
+from utils.transform import limited
 
-MIRRORED = [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(at + 1 if at % 2 else at - 1 for at in range(11, BODY)), BODY, BODY + 1]
-CANDIDATE = 0.3              # score of the detector that one look needs
-MIN_COVERED, WELL_COVERED = 0.3, 0.8     # shares of the joints that the person's own mask must cover, and covers if all is well
-AGREE = 0.15                 # plain and mirrored region agree below this mean distance of the joints, in torso lengths
-MOST_PEOPLE = 12             # whose landmarks are looked for
-SMALL, MOST_CLOSER = 0.35, 4             # regions of this share of the photo's longer side get a second pass, at most so many
-FOLLOWED = 2                 # people followed in a video
-LOOK_EACH, LOST_LOOK_EACH = 15, 3        # frames of a video after which the detector looks for newcomers, and for the lost
+CANDIDATE, MIN_SCORE = 0.3, 0.55     # score of a detection in one view, and in the best view of a person, above rocks and cups
+SAME_CENTRE, SAME_SIZE = 0.4, 1.6    # detections of one person: distance of centres in radii, ratio of radii
+MIN_COVERED = 0.3            # fraction of the joints that the person's own mask must cover
+AGREE = 0.15                 # mean distance of the joints, in torso lengths, below which plain and mirrored view agree
+MOST_PEOPLE, FOLLOWED = 12, 2            # people in a photo; people followed in a video
+DARK = 128                   # the 99th percentile of a dark photo's values lies below
+BRIGHTNESS_SIDE = 256        # pixels; the brightness is measured at this size
+SEARCH_EVERY = 15            # frames of a video after which the detector searches for newcomers
+
+
+def views(region):
+    """(region, mirrored) of a region's views: close and wide, plain and mirrored, and rotated to both sides."""
+    return [(region._replace(side=region.side * growth, angle=region.angle + angle), mirrored) for growth, angle, mirrored in (
+        (1.0, 0.0, False), (1.0, 0.0, True), (1.5, 0.0, False), (1.5, 0.0, True), (1.2, -0.6, False), (1.2, 0.6, False))]
+
+
+def part_views(h, w):
+    """(region, mirrored) of a photo rotated by quarter turns, and of its parts, which overlap: for small or inverted people."""
+    side = max(h, w)
+    rotated = [(Region(w / 2, h / 2, 1.2 * side, turn * np.pi / 2), False) for turn in (1, 2, 3)]
+    return rotated + [(Region(x, y, side * size), False) for size in (0.6, 0.35, 0.2)
+                      for x in _centres(w, side * size) for y in _centres(h, side * size)]
+
+
+def _centres(length, side):
+    """Centres of squares of this side that cover a length and overlap by a third or more."""
+    number = max(1, int(np.ceil((length - side) / (0.67 * side))) + 1)
+    return np.linspace(side / 2, length - side / 2, number) if number > 1 else np.array([length / 2])
+
+
+def brightened(photo):
+    """A dark photo (h, w, 3) uint8 stretched so that its brightest parts are white, any other photo as it is."""
+    brightest = float(np.percentile(limited(photo, BRIGHTNESS_SIDE), 99))
+    return photo if brightest >= DARK else cv2.convertScaleAbs(photo, alpha=255 / max(brightest, 8.0))
+
+
+def group_detections(detections):
+    """Merge the detections (view, circle (2, 2), score) of the same person by several anchors and in several views.
+
+    A circle is its centre and a point on its rim, in pixels. Returns (mean circle, sum of the views' best scores) of each person
+    whom one view found with MIN_SCORE or more, the highest sum first.
+    """
+    groups = []
+    for view, circle, score in sorted(detections, key=lambda detection: -detection[2]):
+        group = next((group for group in groups if _same_circle(circle, group[0][1])), None)
+        if group is not None:
+            group.append((view, circle, score))
+        elif score >= MIN_SCORE:
+            groups.append([(view, circle, score)])
+    means = [(np.average([circle for _, circle, _ in group], axis=0, weights=[score for *_, score in group]),
+              sum({view: score for view, _, score in group[::-1]}.values())) for group in groups]
+    return sorted(means, key=lambda pair: -pair[1])
+
+
+def _same_circle(one, other):
+    small, large = sorted(np.linalg.norm(circle[1] - circle[0]) for circle in (one, other))
+    return np.linalg.norm(one[0] - other[0]) < SAME_CENTRE * small and large < SAME_SIZE * small
 
 
 class BlazePose(Detector):
     """Finds people with BlazePose.
 
     Args:
-        weights: a wheel of mediapipe or a folder with the two networks' files, or None for those in the user's cache, which are
-            downloaded once.
-        device: LiteRT always runs on the CPU.
-        min_score: probability that somebody is in a region; None for `min_score` of the class.
-        threads: of the processor, for each network.
-    Raises:
-        DetectorError: the weights cannot be had or are something else, or LiteRT is not installed.
+        weights: see :func:`pose.blazepose_weights.read_weights`.
+        device: ignored; LiteRT runs on the CPU.
+        min_score: probability that a person is in a region; None for `min_score` of the class.
     """
 
     min_score = 0.5
     default_weights = WHEEL
     finds_masks = True
 
-    def __init__(self, weights=None, device="cpu", min_score=None, threads=1):
+    def __init__(self, weights=None, device="cpu", min_score=None):
         detector, landmarks = read_weights(weights)
         self.min_score = self.min_score if min_score is None else min_score
         try:
-            self.detector, self.landmarks = PersonDetector(detector, threads), LandmarkNetwork(landmarks, threads)
+            self.detector, self.landmarks = PersonDetector(detector), LandmarkNetwork(landmarks)
         except ImportError as error:
-            raise DetectorError(f"BlazePose needs LiteRT, which is not installed here ({error}): pip install ai-edge-litert; "
-                                "where there is none for this machine, take --detector keypoint_rcnn") from None
+            raise DetectorError(f"BlazePose needs LiteRT, which is not installed ({error}): pip install ai-edge-litert; if it is "
+                                "not available, take --detector keypoint_rcnn") from None
 
     @classmethod
     def at_hand(cls, weights=None):
-        return find_spec("ai_edge_litert") is not None and (weights is not None or kept())
+        return find_spec("ai_edge_litert") is not None and (weights is not None or is_cached())
 
     def detect(self, photo):
-        """The people in a photo, see :meth:`pose.detector.Detector.detect`.
-
-        Prominent is who covers a large part of the photo and is found in most of the looks at it. A person lying or upside down
-        is found like others; in a dark photo or if people are small, it takes longer.
-        """
+        """Find people; the most prominent person covers a large part of the photo and is found in most views."""
         h, w = photo.shape[:2]
-        photo, everything = lit(photo), Region(w / 2, h / 2, max(h, w))
-        for picture, looks in ((photo, views(everything)), (photo, parts(h, w)), (None, views(everything))):
-            picture = with_contrast(photo) if picture is None else picture
-            sights = self.look(picture, looks)
-            if sights:
-                return [as_person(sight, (h, w)) for sight in self._closer(picture, sights)]
-        return []
+        photo = brightened(photo)
+        found = self.search(photo, views(Region(w / 2, h / 2, max(h, w)))) or self.search(photo, part_views(h, w))
+        return [hypothesis.person(photo.shape) for hypothesis in found]
 
     def find_again(self, picture, joints, visible):
-        sight = self.settle(lit(picture), region_of(joints))
-        return as_person(sight, picture.shape[:2]) if sight is not None and has_joints(sight, joints, visible) else None
-
-    def _closer(self, photo, sights):
-        """A second pass over the surroundings of people who are small in the photo; the most prominent first."""
-        if sights[0].region.side > SMALL * max(photo.shape[:2]):
-            return sights
-        again = []
-        for sight in sights[:MOST_CLOSER]:
-            again += self.look(photo, views(sight.region._replace(angle=0.0)), known=again)
-        return sorted(again, key=lambda sight: -prominence(sight, photo.shape)) or sights
+        found = self.locate(brightened(picture), region_of(joints))
+        return found.person(picture.shape) if found is not None and found.matches(joints, visible) else None
 
     def tracker(self):
-        """A :class:`Tracker` for the frames of one video."""
         return Tracker(self)
 
-    def look(self, photo, looks, known=()):
-        """People in a photo.
-
-        Args:
-            photo: (h, w, 3) uint8 RGB.
-            looks: (region, mirrored) of the parts of it that the detector sees.
-            known: sights of people who are left out.
-        Returns:
-            list of :class:`Sight`, the most prominent first.
-        """
-        found = [detection for region, mirrored in looks for detection in self._detections(photo, region, mirrored)]
+    def search(self, photo, seen):
+        """The hypotheses of the people in views (region, mirrored) of a photo, the most prominent first."""
+        detections = [(number, *found) for number, view in enumerate(seen) for found in self._detections(photo, *view)]
+        found = [hypothesis._replace(support=min(1.0, score / len(seen)))
+                 for circle, score in group_detections(detections)[:MOST_PEOPLE]
+                 if (hypothesis := self.locate(photo, region_around(*circle))) is not None]
         people = []
-        for circle, score in grouped(found)[:MOST_PEOPLE]:
-            if any(same_circle(circle, sight.points[BODY:]) for sight in known):
-                continue
-            sight = self.settle(photo, around(*circle))
-            if sight is not None and not any(same_pose(sight, other) for other in (*people, *known)):
-                people.append(sight._replace(support=min(1.0, score / len(looks))))
-        return sorted(people, key=lambda sight: -prominence(sight, photo.shape))
+        for hypothesis in sorted(found, key=lambda one: -one.quality):
+            people += [] if hypothesis.consists_of(people) else [hypothesis]
+        return sorted(people, key=lambda person: -person.prominence(photo.shape))
 
     def _detections(self, photo, region, mirrored):
-        """(middle of the hips and point on the circle (2, 2), score) of the people in a region."""
-        picture = cut(photo, region, DETECTED, cv2.BORDER_CONSTANT)
-        points, scores = self.detector(picture[:, ::-1] if mirrored else picture, CANDIDATE)
-        points = points[:, :2]
-        if mirrored:
-            points = points * (-1, 1) + (1, 0)
-        return [(region.to_photo(circle), score) for circle, score in zip(points, scores)]
+        """(circle (2, 2) in pixels, score) of the people in a view."""
+        picture = cut(photo, region, DETECTOR_SIDE, cv2.BORDER_CONSTANT)
+        circles, scores = self.detector(picture[:, ::-1] if mirrored else picture, CANDIDATE)
+        circles = circles * (-1, 1) + (1, 0) if mirrored else circles
+        return [(region.to_photo(circle), score) for circle, score in zip(circles, scores)]
 
     def see(self, photo, region, mirrored=False):
-        """The :class:`Sight` of the person in a region."""
-        picture = cut(photo, region, LANDMARKED)
+        """The :class:`pose.hypotheses.Hypothesis` from one view of a region."""
+        picture = cut(photo, region, LANDMARK_SIDE)
         seen = self.landmarks(picture[:, ::-1] if mirrored else picture)
-        if not mirrored:
-            return Sight(region, region.to_photo(seen.points), seen.visible, seen.presence, seen.mask)
-        points = seen.points[MIRRORED] * (-1, 1) + (1, 0)
-        return Sight(region, region.to_photo(points), seen.visible[MIRRORED[:BODY]], seen.presence, seen.mask[:, ::-1])
+        if mirrored:
+            seen = seen._replace(points=seen.points[MIRRORED] * (-1, 1) + (1, 0), visible=seen.visible[MIRRORED[:BODY]],
+                                 mask=seen.mask[:, ::-1])
+        return Hypothesis(region, region.to_photo(seen.points), seen.visible, seen.presence, seen.mask)
 
-    def settle(self, photo, region):
-        """The :class:`Sight` of the person around a detection, or None if there is nobody.
+    def locate(self, photo, region):
+        """The hypothesis of the person in a region, or None; the landmarks of a first view give a more accurate region.
 
-        The region is found again from the first landmarks, as in a video.
+        A first view without a person, for example between two people, would lead to the limbs of several.
         """
-        return self.follow(photo, following(self.see(photo, region)))
+        first = self.see(photo, region)
+        return self.follow(photo, first.next_region()) if first.presence >= self.min_score else None
 
-    def follow(self, photo, region, last=None, thorough=True):
-        """The :class:`Sight` of the person in a region that landmarks gave, or None if there is nobody.
+    def follow(self, photo, region, last=None):
+        """The hypothesis of the person in a region that landmarks gave, or None if nobody is there.
 
-        The plain and the mirrored region must agree, and their mean is taken. Where they do not, as in side views about which leg
-        is the left one, the pose nearest to the last frame's is taken. Without one, six views of the region vote: the pose that
-        is nearest to the others, and covered by its mask, wins.
-
-        Args:
-            photo: (h, w, 3) uint8 RGB.
-            region: where the person is.
-            last: the person's sight in the frame before, or None.
-            thorough: False lets the plain region alone be enough where the network is sure.
+        If the plain and the mirrored view agree, it is their mean. If they do not (in side views often about which leg is the
+        left one), it is the one nearest to the pose of the last frame `last`; without that, the medoid of six views.
         """
-        plain = self.see(photo, region)
-        if not thorough and plain.presence >= self.min_score and plain.covered >= WELL_COVERED:
-            return plain
-        mirrored = self.see(photo, region, mirrored=True)
-        views = [view for view in (plain, mirrored) if view.presence >= self.min_score]
-        steady = [view for view in views if last is not None and same_pose(view, last)]
-        if len(views) == 2 and distance(plain, mirrored) < AGREE * torso_length(plain):
-            sight = plain._replace(points=(plain.points + mirrored.points) / 2, mask=(plain.mask + mirrored.mask) / 2,
-                                   visible=(plain.visible + mirrored.visible) / 2)
-        elif steady:
-            sight = min(steady, key=lambda view: distance(view, last))
+        found = self._present(photo, [(region, False), (region, True)])
+        if len(found) == 2 and found[0].distance(found[1]) < AGREE * found[0].torso:
+            mean = {name: (getattr(found[0], name) + getattr(found[1], name)) / 2 for name in ("points", "visible", "mask")}
+            best = found[0]._replace(**mean)
+        elif last is not None and (known := [one for one in found if one.same_person(last)]):
+            best = min(known, key=last.distance)
         else:
-            sight = self._vote(photo, region, views)
-        return sight if sight is not None and sight.covered >= MIN_COVERED else None
+            rotated = [region._replace(angle=region.angle + turn, side=region.side * 1.05) for turn in (-0.2, 0.2)]
+            found += self._present(photo, [(other, mirrored) for other in rotated for mirrored in (False, True)])
+            best = min(found, default=None, key=lambda one: np.median([one.distance(other) for other in found])
+                       / max(one.covered, 0.1))
+        return best if best is not None and best.covered >= MIN_COVERED else None
 
-    def _vote(self, photo, region, views):
-        """Of these views and four of the region turned a little, the one nearest to the others; None if nobody is there."""
-        turned = [region._replace(angle=region.angle + turn, side=region.side * 1.05) for turn in (-0.2, 0.2)]
-        views = views + [self.see(photo, other, flip) for other in turned for flip in (False, True)]
-        views = [view for view in views if view.presence >= self.min_score]
-        return min(views, default=None, key=lambda view: np.median([distance(view, other) for other in views])
-                   / max(view.covered, 0.1))
+    def _present(self, photo, seen):
+        return [found for view in seen if (found := self.see(photo, *view)).presence >= self.min_score]
 
 
 class Tracker:
     """Follows the people of one video from frame to frame.
 
-    Each person's next region follows from the last landmarks. The most prominent person's is seen plain and mirrored, which makes
-    the joints less noisy. The detector looks at the first frame, when somebody is lost, and every LOOK_EACH frames for newcomers.
+    The region of each person follows from the last landmarks. The detector runs every SEARCH_EVERY frames, and while nobody is
+    followed.
     """
 
     def __init__(self, blazepose):
-        self.blazepose, self.sights, self.most, self.frames = blazepose, [], 0, LOOK_EACH
+        self.blazepose, self.people, self.frames = blazepose, [], 0
 
     def detect(self, picture):
         """The people in the next frame (h, w, 3) uint8 RGB: a list of :class:`pose.detector.Person`, the most prominent first."""
-        shape, sights = picture.shape[:2], []
-        for number, last in enumerate(self.sights):
-            sight = self.blazepose.follow(picture, following(last), last, thorough=number == 0)
-            if sight is not None and not any(same_pose(sight, other) for other in sights):
-                sights.append(sight._replace(support=last.support))
+        h, w = picture.shape[:2]
+        people = []
+        for last in self.people:
+            found = self.blazepose.follow(picture, last.next_region(), last)
+            if found is not None and not found.consists_of(people):
+                people.append(found._replace(support=last.support))
+        if not people or self.frames % SEARCH_EVERY == 0:
+            people += [found for found in self.blazepose.search(picture, views(Region(w / 2, h / 2, max(h, w))))
+                       if not found.consists_of(people)]
         self.frames += 1
-        if self.frames >= (LOST_LOOK_EACH if len(sights) < max(1, self.most) else LOOK_EACH):
-            sights += self.blazepose.look(picture, views(Region(shape[1] / 2, shape[0] / 2, max(shape))), known=sights)
-            self.frames, self.most = 0, min(FOLLOWED, len(sights))
-        self.sights = sorted(sights[:FOLLOWED], key=lambda sight: -prominence(sight, shape))
-        return [as_person(sight, shape) for sight in self.sights]
+        self.people = sorted(people, key=lambda person: -person.prominence(picture.shape))[:FOLLOWED]
+        return [person.person(picture.shape) for person in self.people]

@@ -1,8 +1,8 @@
-"""Poses in JSON files, in pixels of a photo or video, with joints and sides as in pose/skeleton.py.
+"""Pose files: JSON in pixels of a photo or video, with joints and sides as in pose/skeleton.py.
 
-One pose is a list of 13 keypoints (pose/keypoints.py says what these are). The poses of a video are a list of poses, one for each
-frame, with null for frames without a person, or an object that holds this list as `poses` beside what else is known. Poses of
-other programs are read as well, see pose/foreign_poses.py. Joints that are missing in a file are estimated from the others.
+One pose is a list of 13 keypoints (see pose/keypoints.py). The poses of a video are a list with one pose per frame, null for
+frames without a person, or an object with this list as `poses` and further facts. Poses of other programs are read as well, see
+pose/foreign_poses.py. Missing joints are estimated from the others.
 """
 import json
 from pathlib import Path
@@ -10,24 +10,26 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pose.foreign_poses import AUTO, SKELETONS, Entry, names_pictures, parse_people, parse_pose
+from pose.foreign_poses import AUTO, Entry, names_pictures, parse_frames, parse_people, parse_pose
 from pose.keypoints import name_value
 from pose.missing_joints import estimate_missing, missing
 from pose.skeleton import JOINTS
 from utils.errors import UserError
 from utils.files import write_text
 
-LARGEST = 64 << 20                    # bytes; an hour of video with 60 poses a second needs less
 LEAST_KNOWN = 4                       # joints from which the others can be estimated
+POSE_TRANSFER = "name:keypoints_y:keypoints_x"      # first line of such a list
 DIGITS = 2                            # decimals that are written; annotations are coarser
 
 
 class FilePose(NamedTuple):
-    """A pose that stands in a file."""
-
     joints: np.ndarray       # (13, 2) float64 x, y in pixels
     visible: np.ndarray      # (13,) bool, True where the file does not say
     estimated: np.ndarray    # (13,) bool: the joint is missing in the file
+
+
+class NobodyError(UserError):
+    """A pose file is right, but nobody is in it."""
 
 
 def read_people(path, form=AUTO, sides=None, photo=None):
@@ -37,34 +39,39 @@ def read_people(path, form=AUTO, sides=None, photo=None):
         path: JSON file.
         form, sides, photo: see :func:`pose.foreign_poses.parse_people`.
     Returns:
-        list of :class:`FilePose`, not empty. People of whom fewer than LEAST_KNOWN joints are known are left out.
+        list of :class:`FilePose`, not empty, without people of whom fewer than LEAST_KNOWN joints are known.
     Raises:
-        UserError: the file cannot be read or is not JSON, its contents are no poses, or nobody is in it.
+        UserError: the file cannot be read or is not JSON, its contents are not poses, or nobody is in it (NobodyError).
     """
     found = parse_people(_read_json(path), path, form, sides, photo)
-    known = [int((~missing(joints)).sum()) for joints, _ in found]
-    if max(known, default=0) < LEAST_KNOWN:
-        raise UserError(f"{path}: nobody is in it" if not any(known) else
-                        f"{path}: only {max(known)} of {len(JOINTS)} joints are known; {LEAST_KNOWN} or more are needed")
-    people = [_completed(*pose) for pose, number in zip(found, known) if number >= LEAST_KNOWN]
-    return sorted(people, key=lambda pose: -float(np.prod(np.ptp(pose.joints[~pose.estimated], axis=0))))
+    known = max((int((~missing(joints)).sum()) for joints, _ in found), default=0)
+    if known < LEAST_KNOWN:
+        raise NobodyError(f"{path}: nobody is in it" if not known else
+                          f"{path}: only {known} of {len(JOINTS)} joints are known; {LEAST_KNOWN} or more are needed")
+    return [FilePose(estimate_missing(joints), visible, missing(joints)) for joints, visible in _by_size(found)]
+
+
+def _by_size(people):
+    """The people (joints, visible) of whom enough joints are known, the largest first."""
+    known = [(joints, seen) for joints, seen in people if (~missing(joints)).sum() >= LEAST_KNOWN]
+    return sorted(known, key=lambda person: -float(np.prod(np.ptp(person[0][~missing(person[0])], axis=0))))
 
 
 def is_of_several_pictures(path, form=AUTO):
-    """Whether a JSON file names several pictures and holds the people of each, as COCO's do; errors as of :func:`read_people`."""
+    """Whether a JSON file names several pictures, as COCO's do; errors as of :func:`read_people`."""
     return names_pictures(_read_json(path), path, form)
 
 
-def read_pose(path, size=None):
-    """Read one pose; of several people in the file that of the largest.
+def is_keypoint_list(path):
+    """Whether a file is a keypoint list of Pose-Transfer, which is read as JSON files are."""
+    with open(path, errors="replace") as file:
+        return file.readline().startswith(POSE_TRANSFER)
 
-    Args:
-        path: JSON file.
-        size: (h, w) of the picture in pixels, in which visible joints must lie; None skips this check.
-    Returns:
-        joints (13, 2) float64 and visible (13,) bool.
-    Raises:
-        UserError: as :func:`read_people`, or a joint lies outside, see :func:`check_inside`.
+
+def read_pose(path, size=None):
+    """Read one pose, that of the largest person: joints (13, 2) float64 and visible (13,) bool.
+
+    `size` (h, w) is that of the picture, for :func:`check_inside`, or None. Raises :class:`UserError` as :func:`read_people`.
     """
     joints, visible, estimated = read_people(path)[0]
     if size is not None:
@@ -73,39 +80,42 @@ def read_pose(path, size=None):
 
 
 def read_poses(path, size=None):
-    """Read the poses of a video.
+    """Read the poses of a video, of the largest person in each frame; arguments and errors as of :func:`read_pose`.
 
-    Args:
-        path: JSON file.
-        size: (h, w) of its frames in pixels, in which visible joints must lie; None skips this check.
     Returns:
         joints (T, 13, 2) float64, NaN for null and where fewer than LEAST_KNOWN joints are known, and visible (T, 13) bool.
-    Raises:
-        UserError: as :func:`read_pose`.
     """
+    joints, visible = read_known(path, size)
+    return complete_poses(joints), visible
+
+
+def read_known(path, size=None):
+    """Read poses as :func:`read_poses`, without estimates: each joint is NaN where it is missing."""
     content = _read_json(path)
     if isinstance(content, dict) and "poses" in content:
         content = content["poses"]
-    if not isinstance(content, list) or not content:
+    if isinstance(content, dict) or isinstance(content, list) and any(isinstance(entry, dict) for entry in content):
+        frames = parse_frames(content, path)
+    elif isinstance(content, list) and content:
+        frames = [[] if pose is None else [parse_pose(Entry(f"{path}: frame {number}", pose))]
+                  for number, pose in enumerate(content, 1)]
+    else:
         raise UserError(f"{path}: expected a list of poses, one a frame, got {name_value(content)}")
-    if len(content) in SKELETONS and _is_point(content[0]):
-        raise UserError(f"{path}: this is one pose; for a video a list of poses is needed, one a frame")
-    joints, visible = np.full((len(content), len(JOINTS), 2), np.nan), np.zeros((len(content), len(JOINTS)), bool)
-    for frame, pose in enumerate(content):
-        if pose is None:
-            continue
-        place = f"{path}: frame {frame + 1}"
-        found, seen = parse_pose(Entry(place, pose))
+    joints, visible = np.full((len(frames), len(JOINTS), 2), np.nan), np.zeros((len(frames), len(JOINTS)), bool)
+    for number, people in enumerate(frames):
         if size is not None:
-            check_inside(found, seen, size, place)
-        if (~missing(found)).sum() >= LEAST_KNOWN:
-            joints[frame], visible[frame], _ = _completed(found, seen)
+            for pose in people:
+                check_inside(*pose, size, f"{path}: frame {number + 1}")
+        for pose in _by_size(people)[:1]:
+            joints[number], visible[number] = pose
     return joints, visible
 
 
-def _completed(joints, visible):
-    """The :class:`FilePose` of joints (13, 2), NaN where missing."""
-    return FilePose(estimate_missing(joints), visible, missing(joints))
+def complete_poses(joints):
+    """Estimate the missing joints of poses (T, 13, 2), which are NaN; where hardly one is known, all are NaN."""
+    known = ~missing(joints)
+    return np.stack([estimate_missing(pose) if number >= LEAST_KNOWN else np.full_like(pose, np.nan)
+                     for pose, number in zip(joints, known.sum(1))])
 
 
 def check_inside(joints, visible, size, place):
@@ -125,7 +135,7 @@ def check_inside(joints, visible, size, place):
 
 
 def pose_list(joints, visible=None):
-    """One pose as it stands in JSON: joints (13, 2) in pixels, visible (13,) bool or None for all."""
+    """One pose as JSON data: joints (13, 2) in pixels, visible (13,) bool or None for all."""
     visible = np.ones(len(JOINTS), bool) if visible is None else visible
     return [[round(float(x), DIGITS), round(float(y), DIGITS), bool(seen)] for (x, y), seen in zip(joints, visible)]
 
@@ -136,40 +146,35 @@ def write_pose(path, joints, visible=None):
 
 
 def write_poses(path, joints, about=None):
-    """Write the poses of a video, one line for each frame.
+    """Write the poses (T, 13, 2) of a video in pixels, NaN for null, one line per frame.
 
-    Args:
-        path: JSON file.
-        joints: (T, 13, 2) in pixels, NaN for null.
-        about: dict of what else is known; with it the file holds an object, see the top of this file.
+    With a dict `about` of further facts the file holds an object, see the top of this file.
     """
     lines = [json.dumps(pose_list(pose)) if np.isfinite(pose).all() else "null" for pose in joints]
-    poses, facts = "[" + ",\n".join(lines) + "]", "".join(f"{json.dumps(key)}: {json.dumps(value)},\n" for key, value in
-                                                          (about or {}).items())
+    poses = "[" + ",\n".join(lines) + "]"
+    facts = "".join(f"{json.dumps(key)}: {json.dumps(value)},\n" for key, value in (about or {}).items())
     write_text(path, (poses if about is None else f'{{{facts}"poses": {poses}}}') + "\n")
 
 
 def read_about(path):
-    """What a file of :func:`write_poses` tells beside its poses: a dict, empty for a plain list. Raises as :func:`read_pose`."""
+    """Facts beside the poses in a file of :func:`write_poses`, a dict; empty for a plain list. Raises like :func:`read_pose`."""
     content = _read_json(path)
     return {key: value for key, value in content.items() if key != "poses"} if isinstance(content, dict) else {}
 
 
 def _read_json(path):
     try:
-        size = Path(path).stat().st_size
-        if size > LARGEST:
-            raise UserError(f"{path}: {size >> 20} MiB are too much for a pose file")
-        return json.loads(Path(path).read_bytes().decode("utf-8-sig"))
+        text = Path(path).read_bytes().decode("utf-8-sig")
+        return _pose_transfer(text) if text.startswith(POSE_TRANSFER) else json.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot read this pose file ({getattr(error, 'strerror', None) or 'not UTF-8 text'})") from None
     except json.JSONDecodeError as error:
         raise UserError(f"{path}:{error.lineno}:{error.colno}: not JSON ({error.msg})") from None
-    except RecursionError:
-        raise UserError(f"{path}: not a pose file (lists in lists in lists, too deep)") from None
-    except ValueError:                                                        # Python's limit on the digits of an integer
-        raise UserError(f"{path}: not a pose file (a number of thousands of digits)") from None
+    except (RecursionError, ValueError):                             # nested too deep; an integer with thousands of digits
+        raise UserError(f"{path}: not a pose file") from None
 
 
-def _is_point(value):
-    return isinstance(value, list) and len(value) in (2, 3) and not isinstance(value[0], list)
+def _pose_transfer(text):
+    """The content of a keypoint list of Pose-Transfer as that of a JSON file; lines are `name: [y, ...]: [x, ...]`."""
+    lines = [line.rsplit(":", 2) for line in text.splitlines()[1:] if line]
+    return [{"image_id": name, "keypoints": [list(point) for point in zip(json.loads(x), json.loads(y))]} for name, y, x in lines]

@@ -1,12 +1,11 @@
-"""Carry the motion of one person over to another person's pose.
+"""Retarget the motion of one person to another person's pose.
 
-A skeleton is a tree of bones that begins at the middle of the hips, the root. The bones keep the directions that they have in
-the motion and get the other person's lengths; one that points at the camera is shortened as it was. The root follows the motion's
-path, scaled by the ratio of the body sizes. Sides stay as they are: nothing is mirrored. The other person's own pose comes first,
-and its difference from the motion's first pose fades away.
+A skeleton is a tree of bones with its root in the middle of the hips. Bones keep their directions of the motion and get the other
+person's lengths; a foreshortened bone stays foreshortened. The root follows the motion's path, scaled by the ratio of the body
+sizes. Nothing is mirrored. The other person's own pose comes first, and its difference from the motion's first pose fades out.
 
 Axes: T poses, J = 13 joints, B = 14 bones. Vectors of bones are complex numbers x + iy, so that the quotient of two bones holds
-the ratio of their lengths and the turn between them.
+the ratio of their lengths and the angle between them.
 """
 import numpy as np
 
@@ -14,27 +13,26 @@ from pose.skeleton import ANKLES, ELBOWS, HEAD, HIPS, JOINTS, KNEES, MIRROR, SHO
 
 FIRST, MEAN = "first", "mean"                     # as --align
 BY_BONES, NONE = "bones", "none"                  # as --retarget
-ROOT, CHEST = len(JOINTS), len(JOINTS) + 1        # two points more: the middles of the hips and of the shoulders
-TINY = 1e-9               # lengths below it are none
+ROOT, CHEST = len(JOINTS), len(JOINTS) + 1        # further points: the middles of the hips and of the shoulders
+TINY = 1e-9               # shorter bones have no direction
 # (start, end), each after the bone that leads to its start
 BONES = ((ROOT, CHEST), *((ROOT, hip) for hip in HIPS), *((CHEST, shoulder) for shoulder in SHOULDERS), (CHEST, HEAD),
          *zip(SHOULDERS, ELBOWS), *zip(ELBOWS, WRISTS), *zip(HIPS, KNEES), *zip(KNEES, ANKLES))
 BODY = [number for number, (_, end) in enumerate(BONES) if end in (CHEST, *KNEES, *ANKLES)]    # arms often point at the camera
 OTHER_SIDE = [BONES.index(tuple(MIRROR[point] if point < len(JOINTS) else point for point in bone)) for bone in BONES]
-SEEN = 0.4                # of a bone's full length; shorter ones are not compared, because they point at the camera
+SEEN = 0.4                # fraction of a bone's full length; shorter ones point at the camera, and their lengths are not compared
 
 
 def retarget(motion, pose, align=FIRST, fade=1):
-    """Carry a motion over to a person.
+    """Retarget a motion to a person.
 
     Args:
         motion: (T, J, 2) in any unit.
         pose: (J, 2) of the other person, in any unit.
-        align: what is compared with `pose`, for the lengths of bones and for the place: the motion's `first` pose, or the
-            `mean` of all.
-        fade: number of steps after which the motion's own directions and places are reached.
+        align: which pose of the motion corresponds to `pose` in bone lengths and place: the `first`, or the `mean` of all.
+        fade: number of steps until the motion's own directions and places are reached.
     Returns:
-        (T, J, 2) in the unit of `pose`, which is the first one. A motion and its own first pose give the motion itself.
+        (T, J, 2) in the unit of `pose`, which comes first. Retargeting to its own first pose does not change a motion.
     """
     motion, pose = np.asarray(motion, np.float64), np.asarray(pose, np.float64)
     moving, own, path = bones_of(motion), bones_of(pose), root_of(motion)                       # (T, B), (B,), (T,)

@@ -1,6 +1,7 @@
-"""Shared fixtures: a small data set in Penn Action's layout, its lists, and scripts run inside this process."""
+"""Shared fixtures: a small data set in Penn Action's layout, its lists, and scripts that run in this process."""
 import io
 import os
+import signal
 import sys
 import warnings
 from contextlib import redirect_stderr, redirect_stdout
@@ -8,6 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")         # before torch: all is too small here to share among threads
+signal.signal(signal.SIGINT, signal.default_int_handler)   # a shell's background jobs ignore SIGINT, and so would our children
+if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:      # nohup: children begin with the default, this process goes on
+    signal.signal(signal.SIGHUP, lambda *_: None)
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
@@ -29,8 +33,8 @@ SIZE = (72, 96)                                       # h, w of a frame
 
 
 def pytest_addoption(parser):
-    parser.addoption("--kills", type=int, default=2, help="how often each killed run is killed; `make torture` takes more")
-    parser.addoption("--starts", type=int, default=1, help="how often two processes start and end beside busy cores; likewise")
+    parser.addoption("--kills", type=int, default=2, help="how often each killed run is killed")
+    parser.addoption("--starts", type=int, default=0, help="how often two processes start and end beside busy cores")
 
 
 @pytest.fixture(autouse=True)
@@ -118,7 +122,7 @@ def lists(penn_root, tmp_path_factory):
 def tiny(penn_root, lists):
     """Overrides that make any configuration run on `penn_root` within a second.
 
-    Training then also paints only a few rows for the numbers in its log.
+    Training then also renders only a few rows for the numbers in its log.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("evaluation.images.ImageEvaluation.quick_rows", 8)

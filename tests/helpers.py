@@ -68,11 +68,11 @@ def entry_point(words):
 
 
 def own_photo(folder):
-    """A drawn person as a photo with its pose, `me.jpg` and `me.json` in a new folder."""
+    """A drawn person as a small photo with its pose, `me.jpg` and `me.json` in a new folder."""
     folder.mkdir()
     frames, joints, _, _ = draw_video(5, "jumping_jacks", 1, (20, 20), 1)
-    Image.fromarray(np.ascontiguousarray(next(iter(frames))[..., ::-1])).save(folder / "me.jpg")
-    write_pose(folder / "me.json", joints[0])
+    Image.fromarray(np.ascontiguousarray(next(iter(frames))[::2, ::2, ::-1])).save(folder / "me.jpg")
+    write_pose(folder / "me.json", joints[0] / 2)
 
 
 class Links(HTMLParser):
@@ -144,10 +144,10 @@ def p2i_scene(folder, overrides, lists, run_script):
 
 
 def padded_scene(folder, overrides, root, rows, run_script):
-    """A :class:`Scene` of the pose module `residual` on padded rows of 12 targets; `rows` is a slice of the training list."""
+    """A :class:`Scene` of the pose module `mixture` on padded rows of 12 targets; `rows` is a slice of the training list."""
     build(root, folder / "lists", horizon=12, pad=True)
     lines = (folder / "lists" / TRAIN_LIST).read_text().splitlines()[rows]
-    made = Scene(folder, train_actvae, "config/motion.yaml",
+    made = Scene(folder, train_actvae, "config/mixture.yaml",
                  [*overrides, f"test_data_list={folder / 'lists' / TEST_LIST}"], lines, run_script)
     made.tiny.append(made.write_list())
     return made

@@ -1,15 +1,16 @@
-"""Compare tests of the same rows: one table of their numbers, with differences and bootstrap intervals over videos.
+"""Compares tests of the same windows: one table of their numbers, with differences and bootstrap intervals over videos.
 
     python -m tools.compare outputs/RUN_A outputs/RUN_B [...] --out comparison
 
-Rows of one video are alike, so that intervals over rows would be too narrow. Therefore whole videos are drawn, with replacement
+Windows of one video are alike, so intervals over windows would be too narrow. Therefore whole videos are drawn, with replacement
 (cluster bootstrap: Field and Welsh, "Bootstrapping clustered data", JRSS B 2007).
 
-Axes: N rows, V videos, D draws.
+Axes: N windows, V videos, D draws.
 """
 import argparse
 import csv
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -22,52 +23,43 @@ from utils.files import write_text
 KEYS = ("video", "frame", "row", "action")
 DRAWS = 1000
 SEED = 0
-METRICS = ("energy_score", "ade", "ade_of_mean", "ade_best", "fde", "peak_speed", "path_length", "acceleration", "onset",
-           "amplitude_in_range", "recognised")
 
 
 def read_rows(folder):
-    """The numbers of every row of a test, a dict of arrays (N,). `folder` is a run, or the results of a test.
-
-    Raises:
-        UserError: there is none.
-    """
+    """The numbers of every window of a test, a dict of arrays (N,). `folder` is a run, or the results of a test."""
     path = next((path for path in (Path(folder) / ROWS, Path(folder) / "test" / ROWS) if path.is_file()), None)
     if path is None:
         raise UserError(f"{folder}: no {ROWS} here; name a run that was tested, or the folder of a test's results")
     try:
         with np.load(path, allow_pickle=False) as content:
-            rows = dict(content)
-        if not {*KEYS} <= rows.keys() or len({len(value) for value in rows.values()}) != 1:
-            raise ValueError("columns are missing")
+            return dict(content)
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"{path}: not the numbers of a test's rows ({error})") from None
-    return rows
 
 
-def check_same_rows(folders, tests):
-    """Raise :class:`UserError` unless all tests are of the same rows."""
-    for folder, rows in zip(folders[1:], tests[1:]):
-        if any(not np.array_equal(rows[key], tests[0][key]) for key in KEYS):
-            raise UserError(f"{folder}: it was tested on other rows than {folders[0]}; test both with the same list, --steps and "
-                            "--limit")
+def check_options(folders):
+    """Raise :class:`UserError` if tests have other `--steps` or `--samples` than the first: their numbers do not compare."""
+    used = []
+    for folder in map(Path, folders):
+        path = (folder if (folder / ROWS).is_file() else folder / "test") / "metrics.json"
+        try:
+            metrics = json.loads(path.read_text(encoding="utf-8"))
+            used.append({name: metrics[name] for name in ("steps", "samples")})
+        except (OSError, ValueError, KeyError) as error:
+            raise UserError(f"{path}: not the numbers of a test ({error}); test this run again") from None
+        for name, value in used[-1].items():
+            if value != used[0][name]:
+                raise UserError(f"{folder}: it was tested with {value} {name}, {folders[0]} with {used[0][name]}; test both with "
+                                f"the same --{name}")
 
 
-def interval(values, video, share=0.95):
-    """The bootstrap interval of a mean over rows.
-
-    Args:
-        values: (N,); NaN does not count.
-        video: (N,) names.
-        share: of the draws that lie in the interval.
-    Returns:
-        (low, high).
-    """
+def interval(values, video, confidence=0.95):
+    """The bootstrap interval (low, high) of the mean of values (N,) of windows of videos (N,); NaN does not count."""
     _, number = np.unique(video, return_inverse=True)
     sums, counts = (np.bincount(number, weights=weights) for weights in (np.nan_to_num(values), ~np.isnan(values)))      # (V,)
     drawn = np.random.default_rng(SEED).integers(len(sums), size=(DRAWS, len(sums)))                                     # (D, V)
     means = sums[drawn].sum(1) / np.maximum(1, counts[drawn].sum(1))
-    low, high = np.quantile(means, [(1 - share) / 2, (1 + share) / 2])
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
 
 
@@ -77,14 +69,14 @@ def compare(names, tests, action=None):
     Args:
         names: of the tests; the first is the one that the others are compared with.
         tests: of each what :func:`read_rows` returned.
-        action: only rows of this action; None: all.
+        action: only windows of this action; None: all.
     Returns:
         list of dicts, one for each metric and test: `action`, `metric`, `test`, `mean`, and of all but the first `difference`,
         `low`, `high`.
     """
     rows, first = slice(None) if action is None else tests[0]["action"] == action, tests[0]
     lines = []
-    for metric in [each.name for place in (MOTION, RATIOS) for each in listed(place) if each.name in METRICS]:
+    for metric in [each.name for place in (MOTION, RATIOS) for each in listed(place)]:
         for name, test in zip(names, tests):
             if metric not in test:
                 continue
@@ -123,7 +115,7 @@ def as_csv(lines):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Compare tests of the same rows. Distances are normalised: [-1, 1] is the "
+    parser = argparse.ArgumentParser(description="Compare tests of the same windows. Distances are normalised: [-1, 1] is the "
                                                  "whole picture.")
     parser.add_argument("runs", nargs="+", metavar="RUN", help="folder of a run, or of a test's results; the first is the one "
                                                                "that the others are compared with")
@@ -131,7 +123,11 @@ def main():
     parser.add_argument("--out", metavar="NAME", help="also write NAME.md and NAME.csv")
     options = parser.parse_args()
     tests = [read_rows(folder) for folder in options.runs]
-    check_same_rows(options.runs, tests)
+    for folder, rows in zip(options.runs, tests):
+        if any(not np.array_equal(rows[key], tests[0][key]) for key in KEYS):
+            raise UserError(f"{folder}: it was tested on other rows than {options.runs[0]}; test both with the same list "
+                            "and --limit")
+    check_options(options.runs)
     names = [Path(folder).name if len({Path(each).name for each in options.runs}) == len(options.runs) else str(folder)
              for folder in options.runs]
     lines = compare(names, tests)

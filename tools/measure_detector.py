@@ -2,10 +2,10 @@
 
     python -m tools.measure_detector --root DIR [--every 4] [--clips N] [--weights PATH]
 
-It measures single pictures, the first and the middle frame of every fourth clip, and videos, whole clips in which people are
-followed and smoothed as in `dataset.from_video`. Distances are divided by the length of the annotated torso; printed are the
-median over visible joints, and the median and the 90 % quantile of the frames' means. Masks, whose edges follow the picture, are
-compared at a threshold of 0.5, if the data set has any (masks/NNNN/*.png beside frames/). Frames a second are counted in
+Measured are single pictures, the first and the middle frame of every fourth clip, and whole videos, in which people are followed
+and smoothed as in `dataset.from_video`. Distances are divided by the length of the annotated torso: the median over visible
+joints, and the median and the 90 % quantile of the frames' means. Masks with refined edges are compared at a threshold of 0.5, if
+the data set has any (masks/NNNN/*.png beside frames/); a frame in which no mask is found has an IoU of 0. Frames a second are of
 processor time, without the edges of masks.
 """
 import argparse
@@ -22,31 +22,37 @@ from dataset.from_video.tracking import clean, main_person
 from dataset.penn_action import find_labels, read_annotation
 from pose.blazepose import BlazePose
 from pose.masks import mask_of
-from pose.skeleton import torso
+from pose.skeleton import torso_vector
 from utils.errors import UserError, command
 
 FPS = 25                     # assumed frames a second of the videos: smoothing then spans five frames
 
 
 class Scores:
-    """Measurements that are collected frame by frame."""
+    """Measurements of many frames."""
 
     def __init__(self):
         self.missed, self.joints, self.means, self.overlaps, self.seconds, self.frames = 0, [], [], [], 0.0, 0
 
+    def timed(self, detect, picture):
+        start = time.process_time()
+        people = detect(picture)
+        self.seconds += time.process_time() - start
+        return people
+
     def add(self, joints, mask, annotated, visible, true_mask):
-        """Compare joints (13, 2) and mask (h, w) found, or None and None, with what is annotated."""
+        """Compare joints (13, 2) and mask (h, w) found, or None and None, with the annotation."""
         self.frames += 1
+        if true_mask is not None:
+            one, other = mask > 0.5 if mask is not None else np.zeros(true_mask.shape, bool), true_mask > 0.5
+            self.overlaps.append(float((one & other).sum() / max(1, (one | other).sum())))
         if joints is None:
             self.missed += 1
             return
-        length = np.linalg.norm(torso(annotated))
+        length = np.linalg.norm(torso_vector(annotated))
         distances = np.linalg.norm(joints - annotated, axis=1)[visible] / max(length, 1.0)
         self.joints += distances.tolist()
         self.means += [float(distances.mean())] if len(distances) else []
-        if true_mask is not None and mask is not None:
-            one, other = mask > 0.5, true_mask > 0.5
-            self.overlaps.append(float((one & other).sum() / max(1, (one | other).sum())))
 
     def summary(self):
         """The results: name -> number."""
@@ -68,40 +74,25 @@ def frame(root, name, number):
     return np.ascontiguousarray(picture[..., ::-1]), None if mask is None else mask / np.float32(255)
 
 
-def measure_pictures(root, clips, blazepose, bar):
-    """:class:`Scores` of first and middle frames, the most prominent person of each."""
-    scores = Scores()
-    for name, joints, visible in clips:
+def measure(root, clips, blazepose):
+    """Scores of single pictures (the most prominent person) and of whole videos (the main person), as JSON data."""
+    pictures, videos = Scores(), Scores()
+    for name, joints, visible in tqdm(clips, unit="clip", disable=None, leave=False):
+        frames = [frame(root, name, number) for number in range(len(joints))]
         for number in (0, len(joints) // 2):
-            picture, mask = frame(root, name, number)
-            start = time.process_time()
-            people = blazepose.detect(picture)
-            scores.seconds += time.process_time() - start
+            picture, mask = frames[number]
+            people = pictures.timed(blazepose.detect, picture)
             found = (people[0].joints, mask_of(picture, people[0], people[1:])) if people else (None, None)
-            scores.add(*found, joints[number], visible[number], mask)
-        bar.update()
-    return scores
-
-
-def measure_videos(root, clips, blazepose, bar):
-    """:class:`Scores` of all frames of clips, the main person of each."""
-    scores = Scores()
-    for name, joints, visible in clips:
-        tracker, people, frames = blazepose.tracker(), [], [frame(root, name, number) for number in range(len(joints))]
-        for picture, _ in frames:
-            start = time.process_time()
-            people.append(tracker.detect(picture))
-            scores.seconds += time.process_time() - start
-        times = np.arange(len(joints)) / FPS
+            pictures.add(*found, joints[number], visible[number], mask)
+        tracker, times = blazepose.tracker(), np.arange(len(joints)) / FPS
+        people = [videos.timed(tracker.detect, picture) for picture, _ in frames]
         persons = main_person(people, times)
         track = clean(persons, times)
         for number, (picture, mask) in enumerate(frames):
-            person = persons[number]
-            found = (track.joints[number] if track.present[number] else None, None if person is None else mask_of(
-                picture, person, [other for other in people[number] if other is not person]))
-            scores.add(*found, joints[number], visible[number], mask)
-        bar.update()
-    return scores
+            person, others = persons[number], [other for other in people[number] if other is not persons[number]]
+            videos.add(track.joints[number] if track.present[number] else None,
+                       None if person is None else mask_of(picture, person, others), joints[number], visible[number], mask)
+    return {"pictures": pictures.summary(), "videos": videos.summary()}
 
 
 def main():
@@ -111,17 +102,10 @@ def main():
     parser.add_argument("--clips", type=int, help="largest number of clips")
     parser.add_argument("--weights", help="wheel of mediapipe, or folder of its two files")
     options = parser.parse_args()
-    if options.every < 1 or (options.clips is not None and options.clips < 1):
-        raise UserError("--every and --clips: expected numbers from 1")
-    root, clips = Path(os.path.expanduser(options.root)), []
-    blazepose = BlazePose(options.weights)
-    for path in find_labels(root)[::options.every][:options.clips]:
-        annotation = read_annotation(path)
-        clips.append((path.stem, annotation.joints, annotation.visibility))
-    with tqdm(total=2 * len(clips), unit="clip", disable=None, leave=False) as bar:
-        result = {"pictures": measure_pictures(root, clips, blazepose, bar).summary(),
-                  "videos": measure_videos(root, clips, blazepose, bar).summary()}
-    print(json.dumps(result, indent=2))
+    root = Path(os.path.expanduser(options.root))
+    annotations = [(path.stem, read_annotation(path)) for path in find_labels(root)[::max(1, options.every)][:options.clips]]
+    clips = [(name, annotation.joints, annotation.visibility) for name, annotation in annotations]
+    print(json.dumps(measure(root, clips, BlazePose(options.weights)), indent=2))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which rows an iteration trains on, and the loader that fetches them."""
+"""Which windows an iteration trains on, and the loader that fetches them."""
 import signal
 from contextlib import contextmanager
 
@@ -10,18 +10,18 @@ from dataset.mixture import TrainingPairs
 from utils import processes
 from utils.errors import UserError
 
-ENDLESS = 10 ** 9         # epochs of a training that its minutes end
+ENDLESS = 10 ** 9         # epochs of a training that `train_minutes` ends
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class EpochBatches:
-    """Batch sampler that shuffles the rows anew in every epoch and drops the incomplete last batch.
+    """Batch sampler that shuffles the windows anew in every epoch and drops the incomplete last batch.
 
     The order depends on seed and epoch alone, so a run can go on at any iteration, with any number of processes. Each process
-    gets its share of every batch.
+    gets its part of every batch.
 
     Args:
-        rows, epochs: numbers of rows and of epochs of the whole training.
+        rows, epochs: numbers of windows and of epochs of the whole training.
         batch_size: of all processes together.
         draw_frame_indices: None, or function of a torch.Generator that returns frame indices. Then an entry of a batch is (row,
             frame indices), the same indices for the whole batch; they depend on seed and iteration.
@@ -39,7 +39,7 @@ class EpochBatches:
         return self.per_epoch * self.epochs - self.ahead
 
     def go_on(self, iteration, per_epoch=None, ahead=0):
-        """Go on after so many iterations; if an epoch had another number of them, `per_epoch`, as many epochs count as done."""
+        """Go on after so many iterations; rescale the epoch counter if the number of iterations per epoch has changed."""
         self.iteration, self.ahead = iteration, ahead
         if per_epoch not in (None, self.per_epoch):
             self.ahead = (iteration + ahead) * self.per_epoch // per_epoch - iteration
@@ -51,18 +51,15 @@ class EpochBatches:
     def __len__(self):
         return self.total - self.iteration
 
-    def order(self, epoch):
-        """The row numbers in the order of an epoch, (rows,)."""
-        return torch.randperm(self.rows, generator=torch.Generator().manual_seed(self.seed * 1_000_003 + epoch))
-
     def batch(self, iteration):
         """The row numbers of an iteration's batch, of all processes together."""
         epoch, number = self.epoch(iteration)
         if epoch != self._shuffled[0]:
-            self._shuffled = epoch, self.order(epoch).split(self.batch_size)
+            order = torch.randperm(self.rows, generator=torch.Generator().manual_seed(self.seed * 1_000_003 + epoch))
+            self._shuffled = epoch, order.split(self.batch_size)
         return self._shuffled[1][number].tolist()
 
-    draws = batch                            # what the data set is asked for, here the row numbers themselves
+    draws = batch                            # the indices that the data set gets
 
     def __iter__(self):
         own = processes.shard(self.batch_size)
@@ -75,10 +72,9 @@ class EpochBatches:
 
 
 class MixedBatches(EpochBatches):
-    """Batch sampler of a :class:`dataset.mixture.TrainingPairs`, which draws the rows of each iteration by the sets' shares.
+    """Batch sampler of a :class:`dataset.mixture.TrainingPairs`, which draws windows with the probabilities of the data sets.
 
-    The draws depend on seed and iteration alone. An epoch has as many iterations as if every row came once. `data` are the
-    rows; the other arguments are those of :class:`EpochBatches`.
+    The draws depend on seed and iteration alone. An epoch has as many iterations as if every window came once.
     """
 
     def __init__(self, data, batch_size, seed, draw_frame_indices=None, epochs=1):
@@ -86,31 +82,28 @@ class MixedBatches(EpochBatches):
         self.data = data
 
     def draws(self, iteration):
-        """The batch of an iteration, of all processes together: a list of :class:`dataset.mixture.Draw`."""
         return self.data.draw(np.random.default_rng((self.seed, iteration)), self.batch_size)
 
     def batch(self, iteration):
         return [draw.row for draw in self.draws(iteration)]
 
 
-def training_batches(dataset, config, seed, draw_frame_indices=None):
-    """The batch sampler and the loader of the training data: (sampler, loader).
-
-    Raises:
-        UserError: fewer rows than a batch, or a batch that cannot be shared out among the processes.
-    """
+def training_batches(dataset, config, seed, draw_frame_indices=None, cuda=False):
+    """The batch sampler and the loader of the training data, which is trained on with a GPU or not: (sampler, loader)."""
     arguments = config.batch_size, seed, draw_frame_indices, ENDLESS if config.train_minutes else config.train_epoch
     sampler = MixedBatches(dataset, *arguments) if isinstance(dataset, TrainingPairs) else EpochBatches(len(dataset), *arguments)
     if not sampler.per_epoch:
         raise UserError(f"{dataset.rows.path}: its {len(dataset)} rows are fewer than a batch of {config.batch_size}")
     if config.batch_size % processes.world_size():
         raise UserError(f"batch_size {config.batch_size} cannot be shared out among {processes.world_size()} processes")
-    workers = config.workers if dataset.images and not config.cache else 0        # otherwise all is in memory or cached
-    return sampler, DataLoader(dataset, batch_sampler=sampler, num_workers=workers, worker_init_fn=_leave_signals_to_the_trainer)
+    # a GPU is faster than one process reads a cache; poses are in memory
+    workers = config.workers if dataset.images and (cuda or not config.cache) else 0
+    return sampler, DataLoader(dataset, batch_sampler=sampler, num_workers=workers, worker_init_fn=_ignore_stop_signals,
+                               pin_memory=cuda)
 
 
-def _leave_signals_to_the_trainer(_worker):
-    """Ignore stop signals in a worker: the trainer still needs it to finish the iteration before it saves."""
+def _ignore_stop_signals(_worker):
+    """For workers: the trainer still needs them to finish the iteration before it saves."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
@@ -118,10 +111,10 @@ def _leave_signals_to_the_trainer(_worker):
 
 @contextmanager
 def fetching(loader):
-    """Iterate over a loader within a `with` block; its workers ignore stop signals from the start and are ended after the block.
+    """Iterate over a loader within a `with` block, which ends its workers; they ignore stop signals from the start.
 
-    torch's handler of SIGCHLD lets the death of a worker interrupt whatever the trainer is doing, even writing a checkpoint.
-    Without the handler the same error comes when the next batch is fetched.
+    torch's handler of SIGCHLD would let the death of a worker interrupt whatever the trainer is doing, even writing a checkpoint.
+    Without the handler the same error is raised when the next batch is fetched.
     """
     if not loader.num_workers:
         yield iter(loader)

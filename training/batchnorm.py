@@ -7,13 +7,9 @@ from utils import processes
 
 
 class SyncBatchNorm2d(nn.BatchNorm2d):
-    """`nn.BatchNorm2d` that in training uses the statistics of all processes' rows together; each has equally many rows.
-
-    torch's own `SyncBatchNorm` works on GPUs only.
-    """
+    """`nn.BatchNorm2d` with the training statistics of the examples of all processes; torch's own version needs GPUs."""
 
     def forward(self, x):
-        """(B, width, S, S) -> (B, width, S, S)."""
         if not self.training or processes.world_size() == 1:
             return super().forward(x)
         shape = (1, -1, 1, 1)
@@ -34,7 +30,7 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
 
 
 def synchronise(module):
-    """Turn every batch norm of `module`, in place, into one over all processes."""
+    """Turn every batch norm of `module` into one over all processes, in place."""
     for layer in module.modules():
         if type(layer) is nn.BatchNorm2d:
             layer.__class__ = SyncBatchNorm2d                  # the same parameters and buffers under the same names

@@ -1,4 +1,7 @@
-"""EMA: an exponential moving average of the weights. Networks are tested and saved with it; training goes on with the weights."""
+"""EMA: an exponential moving average of the weights. Networks are tested and saved with it; training goes on with the weights.
+
+`torch.optim.swa_utils.AveragedModel` keeps a copy of the whole network instead, with its buffers (the motion library among them).
+"""
 from contextlib import contextmanager
 
 import torch
@@ -13,20 +16,12 @@ class EMA:
     """
 
     def __init__(self, decay):
-        self.decay = decay
-        self.modules, self.averages = {}, {}               # part -> module; parameter -> its average
-        self._depth = 0                                    # of nested `applied`
+        self.decay, self.averages = decay, {}              # parameter -> its average
 
-    def add(self, part, module):
-        """Average the weights of a network, too."""
+    def reset(self, module):
+        """Start the averages of a network from its present weights."""
         if self.decay:
-            self.modules[part] = module
-            self.reset(part)
-
-    def reset(self, part):
-        """Start the average of a part again from its weights, after they were loaded."""
-        if part in self.modules:
-            self.averages |= {value: value.detach().clone() for value in self.modules[part].parameters()}
+            self.averages |= {value: value.detach().clone() for value in module.parameters()}
 
     @torch.no_grad()
     def update(self, iteration):
@@ -35,29 +30,16 @@ class EMA:
             decay = min(self.decay, iteration / (iteration + 9))
             torch._foreach_lerp_(list(self.averages.values()), list(self.averages), 1 - decay)
 
+    def swap(self):
+        """Exchange the weights and their averages."""
+        for value, average in self.averages.items():
+            value.data, self.averages[value] = average, value.data
+
     @contextmanager
     def applied(self):
-        """Put the averages in place of the weights for the time of a `with` block."""
-        kept = {}
-        if not self._depth:
-            for value, average in self.averages.items():
-                kept[value], value.data = value.data, average
-        self._depth += 1
+        """Use the averages in place of the weights within a `with` block; these blocks cannot be nested."""
+        self.swap()
         try:
             yield
         finally:
-            self._depth -= 1
-            for value, data in kept.items():
-                value.data = data
-
-    def trained_weights(self):
-        """Copies of the weights with which training goes on: part -> name -> tensor."""
-        return {part: {name: value.detach().clone() for name, value in module.named_parameters()}
-                for part, module in self.modules.items()}
-
-    @torch.no_grad()
-    def load_trained_weights(self, trained):
-        """Fill the networks with what :meth:`trained_weights` returned; parts without an entry keep their weights."""
-        for part in self.modules.keys() & trained.keys():
-            for name, value in self.modules[part].named_parameters():
-                value.copy_(trained[part][name])
+            self.swap()

@@ -1,4 +1,4 @@
-"""Guards of training: stop signals, unreadable data, losses that are not finite, and saving before an error ends the run."""
+"""Guards of training: stop signals, unreadable data, losses that are not finite. Finished iterations are saved in any case."""
 import signal
 from contextlib import contextmanager
 
@@ -13,9 +13,9 @@ MOST_SKIPPED = 100        # iterations in a row, with `on_nan: skip`
 
 class StopSignals:
     """Within a `with` block, SIGINT, SIGTERM and SIGHUP (a dropped connection) only set `received`, so that the iteration can
-    end and a snapshot can be written. A second Ctrl-C acts at once.
+    end and a snapshot can be written.
 
-    A second SIGTERM or SIGHUP does not: schedulers and `timeout` send these more than once, and `torchrun` passes them on.
+    A second Ctrl-C acts at once. A second SIGTERM or SIGHUP does not: schedulers, `timeout` and `torchrun` send several.
     """
 
     def __init__(self):
@@ -40,12 +40,7 @@ class StopSignals:
 class Guard:
     """Runs a trainer's iterations, and saves those that are done before an error ends the run.
 
-    Args:
-        trainer: a :class:`training.trainer.BaseTrainer`.
-        sampler: :class:`training.batches.EpochBatches`.
-        rows: the training data.
-        run: :class:`utils_file.RunFolder`.
-        stop: :class:`StopSignals`.
+    `rows` is the list of the training data; the other arguments are as in :func:`training.loop.train`.
     """
 
     def __init__(self, trainer, sampler, rows, run, stop):
@@ -62,26 +57,19 @@ class Guard:
 
     @contextmanager
     def nothing_lost(self):
-        """Save the iterations since the last snapshot before an error is raised again.
-
-        Not after a second Ctrl-C, nor if the error came from saving, nor in the middle of an iteration.
-        """
+        """Save the iterations since the last snapshot, unless the error is raised by saving or in the middle of an iteration."""
         try:
             yield
         except (KeyboardInterrupt, FailedRun):
             raise
         except BaseException:
             if self.whole and self.trainer.iteration > self.saved:
-                self.run.log.warning("saving the iterations since %d before this error goes on", self.saved)
+                self.run.log.warning("saving the iterations since %d", self.saved)
                 self.save()
             raise
 
     def batches(self, loader):
-        """Yield the loader's batches. If the data of any process cannot be read, the iterations so far are saved first.
-
-        Raises:
-            UserError: bad data, or a process that loads data has died.
-        """
+        """Yield the loader's batches; if any process cannot read its data, save and raise :class:`UserError`."""
         with batches.fetching(loader) as fetched:
             while True:
                 batch, failure = self._next(fetched)
@@ -96,7 +84,7 @@ class Guard:
 
     @staticmethod
     def _next(fetched):
-        """The next batch, or None at the end or after a failure; and the failure, a :class:`UserError`, or None."""
+        """The next batch or None, and the failure, a :class:`UserError`, or None."""
         try:
             return next(fetched, None), None
         except UserError as error:
@@ -111,13 +99,10 @@ class Guard:
     def update(self, batch):
         """Do one iteration; if a loss or gradient is not finite, stop or skip it as `on_nan` says.
 
-        Returns:
-            losses by name, 0-dim tensors; empty for a skipped iteration.
-        Raises:
-            FailedRun: a loss or gradient is not finite.
+        Returns the losses by name, 0-dim tensors; empty for a skipped iteration. Raises :class:`FailedRun`.
         """
         skip = self.trainer.config.on_nan == "skip"
-        # a bad batch spoils the networks' buffers even if no optimizer steps
+        # a bad batch changes the networks' buffers even if no optimizer steps
         kept = [(buffer, buffer.clone()) for part in self.trainer.parts.values() for buffer in part.buffers()] if skip else []
         self.whole = False
         try:

@@ -12,13 +12,13 @@ from utils.media import write_image
 
 
 def train(trainer, sampler, loader, run, evaluation, data, held_out):
-    """Train from the trainer's iteration on until `config.train_epoch` epochs are done or `config.train_minutes` are over.
+    """Train until `config.train_epoch` epochs are done or `config.train_minutes` are over.
 
     Args:
         trainer: a :class:`training.trainer.BaseTrainer`.
         sampler, loader: from :func:`training.batches.training_batches`.
         run: :class:`utils_file.RunFolder`, created.
-        evaluation: shows what was learned, see :mod:`evaluation`.
+        evaluation: of :mod:`evaluation`, draws sample sheets and measures.
         data, held_out: data sets of the training and the test list.
     Returns:
         exit status: 0, or 128 + the signal that stopped the run (after a snapshot).
@@ -33,15 +33,18 @@ def train(trainer, sampler, loader, run, evaluation, data, held_out):
         guard = Guard(trainer, sampler, data.rows, run, stop)
         with guard.nothing_lost(), closing(guard.batches(loader)) as batches:
             for batch in batches:
-                if budget.limit:
-                    trainer.total = budget.iterations(trainer.iteration)
+                fraction = budget.fraction()
+                if trainer.iteration and fraction:                    # the number of iterations that fit into the time
+                    trainer.total = trainer.iteration / fraction
                     trainer.set_learning_rate()
-                    bar.total = trainer.total and round(trainer.total)
+                    bar.total = round(trainer.total)
                 losses = guard.update(batch)
-                last = trainer.iteration == sampler.total or budget.spent()
+                last = trainer.iteration == sampler.total or budget.fraction() >= 1
                 if budget.limit:
                     trainer.place["minutes"] = budget.minutes()
-                bar.set_description(place(sampler, trainer, budget), False)
+                epoch = sampler.epoch(trainer.iteration - 1)[0] + 1
+                bar.set_description(f"minute {budget.minutes():.1f}/{budget.limit:g}" if budget.limit else
+                                    f"epoch {epoch}/{config.train_epoch}", False)
                 bar.update()
                 if losses and trainer.iteration % config.log_iter == 0:
                     log_losses(losses, trainer, run, writer, bar)
@@ -60,12 +63,6 @@ def train(trainer, sampler, loader, run, evaluation, data, held_out):
     return 128 + stopped if stopped else 0
 
 
-def place(sampler, trainer, budget):
-    """How far the training is, for the progress bar."""
-    epoch = sampler.epoch(trainer.iteration - 1)[0] + 1
-    return f"minute {budget.minutes():.1f}/{budget.limit:g}" if budget.limit else f"epoch {epoch}/{trainer.config.train_epoch}"
-
-
 def log_losses(losses, trainer, run, writer, bar):
     """Write the losses, averaged over the processes, to the log file, TensorBoard and the progress bar."""
     values = dict(zip(losses, processes.all_reduce_mean(list(losses.values()))))
@@ -79,7 +76,7 @@ def log_losses(losses, trainer, run, writer, bar):
 
 
 def show(trainer, run, writer, evaluation, data, held_out):
-    """Draw the sample sheets and measure some test rows."""
+    """Draw the sample sheets and measure some test windows."""
     for part, rows in (("train", data), ("test", held_out)):
         sheet = evaluation.sheet(trainer, rows, trainer.config.display_size)
         write_image(run.images / f"{part}_{trainer.iteration:08d}.jpg", sheet)

@@ -1,4 +1,4 @@
-"""Predicting poses: the input, the result, the noise, and the work in chunks."""
+"""Predicts poses: the input, the result, the noise, and the work in chunks."""
 from typing import NamedTuple
 
 import numpy as np
@@ -14,14 +14,13 @@ class Source(NamedTuple):
     action: torch.Tensor                 # (B,) int64
     rows: torch.Tensor                   # (B,) int64 row numbers, which determine the noise
     image: torch.Tensor | None = None    # (B, 3, S, S) in [-1, 1]
-    before: torch.Tensor | None = None   # (B, J, 2), poses one step earlier, for modules with a history of 2; None: as `pose`
 
 
 class Prediction(NamedTuple):
     """n sampled futures of each of B rows, on the CPU."""
 
     poses: torch.Tensor                  # (B, n, T, J, 2) normalised
-    videos: torch.Tensor | None          # (B, painted, T, 3, S, S) in [-1, 1], where the module paints
+    videos: torch.Tensor | None          # (B, rendered, T, 3, S, S) in [-1, 1], where the module renders
 
 
 def row_noise(seed, rows, samples, shape):
@@ -48,11 +47,10 @@ def predict_poses(module, source, n, steps, seed, device):
     """
     shape = (module.noise_length(steps), module.z_dim)
     chunk = max(1, min(FUTURES_CHUNK, NOISE_CHUNK // (shape[0] * shape[1])) // n)
-    poses, inputs = [], (source.pose, source.action, source.rows, source.pose if source.before is None else source.before)
-    for pose, action, rows, before in zip(*(value.split(chunk) for value in inputs)):
-        noise = row_noise(seed, rows.tolist(), n, shape).to(device, pose.dtype)                      # (b, n, L, Z)
-        pose, action, before = (value.to(device).repeat_interleave(n, 0) for value in (pose, action, before))
-        seen = {"before": before} if module.history > 1 else {}
-        predicted = module.predict(pose, action, steps, noise.flatten(0, 1), **seen)                 # (b * n, T, J, 2)
+    poses = []
+    for pose, action, rows in zip(*(value.split(chunk) for value in (source.pose, source.action, source.rows))):
+        noise = row_noise(seed, rows.tolist(), n, shape).to(pose.dtype)                              # (b, n, L, Z)
+        pose, action = (value.to(device).repeat_interleave(n, 0) for value in (pose, action))
+        predicted = module.predict(pose, action, steps, noise.flatten(0, 1))                         # (b * n, T, J, 2)
         poses.append(predicted.to(pose.dtype).unflatten(0, (len(rows), n)).cpu())
     return torch.cat(poses)

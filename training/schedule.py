@@ -7,7 +7,7 @@ import time
 
 from utils import processes
 
-WARMUP_SHARE = 0.1        # largest share of a training in which the rate may rise: a short one would end before its full rate
+LONGEST_WARMUP = 0.1      # fraction of a training; a short one would otherwise end before its full rate
 
 
 class TimeBudget:
@@ -22,21 +22,12 @@ class TimeBudget:
         self.limit, self.used, self.started = limit, used, time.monotonic()
 
     def minutes(self):
-        """The minutes that the run has trained, with everything that it did meanwhile."""
+        """The minutes that the run has trained, including everything else that it did meanwhile."""
         return self.used + (time.monotonic() - self.started) / 60
 
-    def spent(self):
-        """Whether the time is over, in any of the processes."""
-        return bool(self.limit) and self._share() >= 1
-
-    def iterations(self, done):
-        """The number of iterations that fit into the time, as fast as `done` ones went; None after none."""
-        share = self._share()
-        return done / share if done and share else None
-
-    def _share(self):
-        """The share of the time that has passed, the same in all processes."""
-        return processes.all_reduce_max(round(1e6 * self.minutes() / self.limit)) / 1e6
+    def fraction(self):
+        """The fraction of the time that has passed, the same in all processes; 0 without a limit."""
+        return processes.all_reduce_max(round(1e6 * self.minutes() / self.limit)) / 1e6 if self.limit else 0.0
 
 
 def step(config, iteration, total):
@@ -45,7 +36,6 @@ def step(config, iteration, total):
 
 
 def constant(config, iteration, total):
-    """Always 1."""
     return 1.0
 
 
@@ -60,11 +50,12 @@ POLICIES = {"step": step, "constant": constant, "cosine": cosine}
 def learning_rate(config, iteration, total=None):
     """The learning rate of an iteration.
 
+    Over the first `warmup_iter` iterations, though no more than `LONGEST_WARMUP` of the training, it rises linearly from 0.
+
     Args:
-        config: :class:`utils.schema.Config`: `lr`, `lr_policy` with its keys, and `warmup_iter`, the number of iterations over
-            which the rate first rises linearly from 0, though for no more than `WARMUP_SHARE` of the training.
+        config: :class:`utils.schema.Config`.
         iteration: number of iterations done so far.
         total: number of iterations of the whole training, if it is known.
     """
-    rising = min(config.warmup_iter, WARMUP_SHARE * total) if total else config.warmup_iter
+    rising = min(config.warmup_iter, LONGEST_WARMUP * total) if total else config.warmup_iter
     return config.lr * POLICIES[config.lr_policy](config, iteration, total) * min(1, (iteration + 1) / (rising + 1))

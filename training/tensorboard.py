@@ -1,4 +1,4 @@
-"""Writing the event file of TensorBoard."""
+"""Writes the event file of TensorBoard."""
 import logging
 import os
 import time
@@ -11,31 +11,25 @@ EVERY = 10                # seconds between two flushes
 
 
 class EventFile:
-    """Writes scalars and pictures for TensorBoard in the calling thread.
+    """Writes scalars and pictures for TensorBoard in the calling thread; `folder` None writes nothing.
 
     tensorboardX's own `SummaryWriter` hands them to another thread and waits for ever after that thread has died of a full disk.
     Here a log that cannot be written is given up with one warning, and training goes on.
-
-    Args:
-        folder: existing folder of the run's logs; None writes nothing.
     """
 
     def __init__(self, folder):
         self.events, self.flushed = None, time.monotonic()
-        if folder is not None:
-            # the process's number: the name has whole seconds, and a run resumed in the same second would overwrite its log
+        if folder is not None:                                # with the process's number: a run may be resumed within a second
             self._write(lambda: setattr(self, "events", EventsWriter(str(folder / "events"), f".{os.getpid()}")))
 
     def add_scalar(self, name, value, iteration):
-        """Write a number of an iteration."""
         self._add(lambda: summary.scalar(name, value), iteration)
 
     def add_image(self, name, picture, iteration):
-        """Write a picture (h, w, 3) uint8 of an iteration."""
+        """Add a picture (h, w, 3) uint8."""
         self._add(lambda: summary.image(name, picture, dataformats="HWC"), iteration)
 
     def close(self):
-        """Write what is still in memory."""
         if self.events:
             self._write(self.events.close)
 

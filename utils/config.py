@@ -1,21 +1,24 @@
-"""Reading a configuration: one YAML file, checked key by key against the classes of :mod:`utils.schema`."""
+"""Reads a configuration: one YAML file, checked key by key against the classes of :mod:`utils.schema`."""
 import dataclasses
 import difflib
+import math
+import operator
 import os
+import re
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
 
-from utils.config_values import checked_value, is_text
 from utils.errors import UserError
 from utils.schema import NETWORK_KINDS, Config, TrainDataConfig
 
 PATHS = ("data_root", "train_data_list", "test_data_list", "cache_dir", "vgg_weights")
 # Keys of the authors' files that never had an effect, or that would undo what their code really does (defect D12:
-# `model.z_dim: 64` and `init: kaiming` while 512 and gaussian run). Of `dis`, two values are checked.
-BLOCKS = ("image_encode", "dec_im", "image_vae", "dis", "model")
-WITHOUT_EFFECT = (*BLOCKS, "init", "image_display_iter")
+# `model.z_dim: 64` and `init: kaiming` while 512 and gaussian run)
+WITHOUT_EFFECT = ("image_encode", "dec_im", "image_vae", "dis", "model", "init", "image_display_iter")
+REMOVED = {"image_loss": ("near", "colours")}            # keys that the config.yaml of older runs still has
 
 
 def load_config(path, overrides=()):
@@ -30,7 +33,7 @@ def load_config(path, overrides=()):
         UserError: unreadable file, unknown key or wrong value, naming file, line and key.
     """
     config = Config()
-    _apply_file(config, Path(path), ())
+    _apply_file(config, Path(path))
     for override in overrides:
         keys, value = _parse_override(override)
         assign(config, keys, value, f"--set {override}")
@@ -74,34 +77,32 @@ def flatten(values, prefix=""):
 def changes(config, path):
     """The differences between a configuration and an earlier one that :func:`dump_config` wrote: a list of `key: old -> new`."""
     try:
-        before = flatten(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+        earlier = flatten(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
     except (OSError, ValueError, AttributeError, TypeError, yaml.YAMLError):
         return []
     now = flatten(dataclasses.asdict(config))
-    return [f"{key}: {before[key]} -> {value}" for key, value in now.items() if key in before and before[key] != value]
+    return [f"{key}: {earlier[key]} -> {value}" for key, value in now.items() if key in earlier and earlier[key] != value]
 
 
-def _apply_file(config, path, seen):
-    """Set the keys of a YAML file and, before them, of its `base`; `seen` are the files that lead to this one."""
-    if path.resolve() in seen:
-        raise UserError(f"{path}: 'base' leads back to this file")
+def _apply_file(config, path):
+    """Set the keys of a YAML file after those of its `base`."""
     values, lines = _read(path)
     if "base" in values:
-        if not is_text(values["base"]):
+        if not _is_text(values["base"]):
             raise UserError(f"{path}:{lines['base']}: 'base' names a YAML file")
-        _apply_file(config, path.parent / values.pop("base"), (*seen, path.resolve()))
+        _apply_file(config, path.parent / values.pop("base"))
     idle = [key for key in values if key in WITHOUT_EFFECT]
     if idle:
         warnings.warn(f"{path}: keys without effect: {', '.join(idle)}", stacklevel=4)
     for key, value in values.items():
-        if key in idle:
-            _check_idle(config, values, key, f"{path}:{lines[key]}")
-        else:
+        if key in REMOVED and isinstance(value, dict):
+            value = {name: inner for name, inner in value.items() if name not in REMOVED[key]}
+        if key not in idle:
             assign(config, [key], value, f"{path}:{lines[key]}")
 
 
 def _read(path):
-    """The keys of a YAML file with their values, and with their lines; raises :class:`UserError` if it holds anything else."""
+    """The values and the line numbers of the keys of a YAML file."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -119,28 +120,13 @@ def _read(path):
         return {}, {}
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise UserError(f"{path}: a configuration is a list of `key: value` lines")
-    for block in (node, *(value for key, value in node.value if key.value not in BLOCKS)):
-        seen = set()
-        for key, _ in block.value if isinstance(block, yaml.MappingNode) else ():
-            if key.value in seen:
-                raise UserError(f"{path}:{key.start_mark.line + 1}: key {key.value!r} stands here a second time")
-            seen.add(key.value)
+    for block in (node, *(value for _, value in node.value if isinstance(value, yaml.MappingNode))):
+        names = [key.value for key, _ in block.value]
+        for number, (key, _) in enumerate(block.value):
+            if key.value in names[:number]:
+                raise UserError(f"{path}:{key.start_mark.line + 1}: key {key.value!r} is set a second time here")
     lines = {key.value: key.start_mark.line + 1 for key, _ in node.value}
     return values, dict.fromkeys(values, 1) | lines          # keys merged with `<<` have no line of their own
-
-
-def _check_idle(config, values, key, where):
-    """The few values of idle blocks that the published code read must agree with what runs here."""
-    if key in BLOCKS and not isinstance(values[key], dict):
-        raise UserError(f"{where}: {key!r} is a block of keys")
-    if key == "dis":
-        actions = len(values["actions"] if isinstance(values.get("actions"), list) else config.actions)
-        for name, runs in (("n_label", actions), ("input_dim", 3)):
-            found = values[key].get(name, runs)
-            if found != runs:
-                found = found if isinstance(found, int) and abs(found) < 10 ** 9 else "no such number"
-                raise UserError(f"{where}: dis.{name} is {found}, but it must be {runs}" + (
-                    " (the number of names under 'actions')" if name == "n_label" else ""))
 
 
 def assign(target, keys, value, where):
@@ -148,7 +134,10 @@ def assign(target, keys, value, where):
     name, *rest = keys
     fields = {entry.name: entry for entry in dataclasses.fields(target)}
     if name not in fields:
-        raise UserError(f"{where}: unknown key {name!r}{_instead(target, name, fields)}")
+        close = difflib.get_close_matches(name, fields, n=1)
+        kind = f" of the kind {target.kind}" if "kind" in fields else ""
+        raise UserError(f"{where}: unknown key {name!r}"
+                        + (f"; did you mean {close[0]!r}?" if close else f"{kind}; known are {', '.join(fields)}"))
     if dataclasses.is_dataclass(getattr(target, name)):
         if not rest and not isinstance(value, dict):
             raise UserError(f"{where}: {name!r} is a block of keys")
@@ -162,31 +151,20 @@ def assign(target, keys, value, where):
                 setattr(target, name, kinds[kind]())                    # with its defaults
         for key, inner in values.items():
             assign(getattr(target, name), key.split("."), inner, where)
-        return None
+        return
     if rest:
         raise UserError(f"{where}: {name!r} has no keys below it")
-    check = _train_data if name == "train_data" else checked_value
+    check = _train_data if name == "train_data" else _checked_value
     setattr(target, name, check(fields[name], value, where))
 
 
-def _instead(target, name, known):
-    """How the message about an unknown key goes on: the kinds of networks that have it, the key most like it, or all keys."""
-    kinds = [kind for kinds in NETWORK_KINDS.values() if type(target) in kinds.values() for kind, other in kinds.items()
-             if name in {entry.name for entry in dataclasses.fields(other)}]
-    if kinds:
-        return f" of the kind {target.kind}; only {' and '.join(kinds)} {'has' if len(kinds) == 1 else 'have'} it"
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
-
-
-def _train_data(entry, value, where):
+def _train_data(_, value, where):
     """The value of `train_data`, a list of :class:`TrainDataConfig`."""
-    name = entry.name
-    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-        raise UserError(f"{where}: {name!r} must be a list of blocks with data_list, data_root and share")
+    if not isinstance(value, list) or not all(isinstance(block, dict) for block in value):
+        raise UserError(f"{where}: 'train_data' must be a list of blocks with data_list, data_root and share")
     sets = []
     for number, block in enumerate(value, 1):
-        here = f"{where}, {name!r}, data set {number}"
+        here = f"{where}, 'train_data', data set {number}"
         sets.append(TrainDataConfig())
         for key, inner in block.items():
             assign(sets[-1], [str(key)], inner, here)
@@ -195,5 +173,41 @@ def _train_data(entry, value, where):
                 raise UserError(f"{here}: {key!r} is missing")
     total = sum(entry.share for entry in sets)
     if sets and abs(total - 1) > 1e-6:
-        raise UserError(f"{where}: the shares of {name!r} add up to {total:g}, they must to 1")
+        raise UserError(f"{where}: the shares of 'train_data' add up to {total:g}, they must add up to 1")
     return sets
+
+
+def _is_text(value):
+    """Whether a value is text that can be part of a path (neither NUL nor half a surrogate pair)."""
+    return isinstance(value, str) and value != "" and not re.search("[\0\ud800-\udfff]", value)
+
+
+def _is_integer(value):
+    return isinstance(value, int) and not isinstance(value, bool)       # Python counts true and false among the integers
+
+
+# type or limit of a key -> the check of a value, and its name in messages
+TYPES = {float: (lambda value: isinstance(value, float) and math.isfinite(value), "a number"),
+         int: (_is_integer, "an integer"),
+         bool: (lambda value: isinstance(value, bool), "true or false"),
+         str: (_is_text, "text"),
+         list[int]: (lambda value: isinstance(value, list) and all(map(_is_integer, value)), "a list of integers"),
+         list: (lambda value: isinstance(value, list) and all(map(_is_text, value)) and len(set(value)) == len(value),
+                "a list of different names")}
+LIMITS = {"low": (operator.ge, "at least"), "above": (operator.gt, "more than"), "high": (operator.le, "at most"),
+          "below": (operator.lt, "under"), "choices": (lambda value, choices: value in choices, "one of")}
+
+
+def _checked_value(entry, value, where):
+    """The value of a key, a `dataclasses.Field`, after its type and limits were checked; a float where the key is one."""
+    if entry.type is float and not isinstance(value, bool):
+        with suppress(TypeError, ValueError, OverflowError):            # YAML reads 1e-4, without a dot, as text
+            value = float(value)
+    fits, words = TYPES[entry.type]
+    if not fits(value) or value == [] and not entry.metadata.get("may_be_empty"):
+        raise UserError(f"{where}: {entry.name!r} must be {words}")
+    for kind, (fits, words) in LIMITS.items():
+        limit = entry.metadata.get(kind)
+        if limit is not None and not all(fits(one, limit) for one in (value if isinstance(value, list) else [value])):
+            raise UserError(f"{where}: {entry.name!r} must be {words} {', '.join(limit) if kind == 'choices' else limit}")
+    return value

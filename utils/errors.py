@@ -1,7 +1,7 @@
-"""Report a user's mistake in one line, and keep working when the output can no longer be written.
+"""How a command ends: errors as one line and an exit status, Ctrl-C, and output that can no longer be written.
 
-The scripts and the packages with commands import this module first, so that Ctrl-C ends in one line even while the other modules
-are being imported.
+Every command imports this module first, so that Ctrl-C during the slow imports ends in one line as well, and because torch reads
+the setting of its threads only once.
 """
 import logging
 import os
@@ -12,22 +12,25 @@ import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import utils.threads  # noqa: F401  before torch is imported
+# OpenMP threads (libgomp) wait for each other in a busy loop, by default 300,000 rounds long. Beside another busy process this
+# makes training many times slower; a shorter loop costs nothing.
+if not os.environ.keys() & {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}:
+    os.environ["GOMP_SPINCOUNT"] = "20000"
 
 LOG = logging.getLogger("actvae")
 
-leave = sys.exit             # how `command` ends the process; `utils.processes.job` puts its own function here
+leave = sys.exit             # how `command` ends the process; `utils.processes.job` sets its own function
 
 
 class UserError(Exception):
-    """The user gave something wrong. The message says what is wrong and what to do. A command exits with status 2."""
+    """A mistake of the user. The message says what is wrong and what to do. A command exits with status 2."""
 
     status = 2
-    told = False             # whether another process of the job has already reported the same message
+    reported = False         # whether another process of the job has already printed the same message
 
 
 class FailedRun(UserError):
-    """The work cannot go on although the user gave nothing wrong, for example on a full disk. A command exits with status 1."""
+    """The work cannot go on although the user made no mistake, for example on a full disk. A command exits with status 1."""
 
     status = 1
 
@@ -47,17 +50,14 @@ def command(main):
         try:
             status = main()
         except UserError as error:
-            if not error.told:
-                _tell(f"error: {error}")
+            if not error.reported:
+                _report(f"error: {error}")
             status = error.status
         except OSError as error:                       # a full disk or missing rights, described by the system
-            _tell(f"error: {error.filename or 'a file'}: {error.strerror or error}")
+            _report(f"error: {error.filename or 'a file'}: {error.strerror or error}")
             status = FailedRun.status
-        except UnicodeError as error:
-            _tell(f"error: a name or option contains bytes that are not text ({error})")
-            status = UserError.status
         except KeyboardInterrupt:
-            _tell("interrupted")
+            _report("interrupted")
             status = 130
         except Exception:
             if leave is sys.exit:                      # Python prints the traceback itself
@@ -67,7 +67,7 @@ def command(main):
     leave(status)
 
 
-def _tell(line):
+def _report(line):
     rank = int(os.environ.get("RANK", 0))              # set by torchrun
     print(line + (f" (process {rank})" if rank else ""), file=sys.stderr, flush=True)
     LOG.debug("%s", line)
@@ -113,7 +113,7 @@ class Output:
 
 @contextmanager
 def standard_output():
-    """Wrap stdout and stderr in :class:`Output` for the time of a `with` block."""
+    """Wrap stdout and stderr in :class:`Output` for a `with` block."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = Output(sys.stdout, "standard output"), Output(sys.stderr, "standard error")
     try:
@@ -124,18 +124,8 @@ def standard_output():
         sys.stdout, sys.stderr = before
 
 
-def _uncaught(kind, error, trace):
-    if issubclass(kind, KeyboardInterrupt):
-        print("interrupted", file=sys.stderr)
-    else:
-        sys.__excepthook__(kind, error, trace)
-
-
 def _end_import(*_):
-    """End the process at once, as the handler of Ctrl-C while a command still imports its modules.
-
-    There is nothing to save yet. A KeyboardInterrupt would not do: torch and numpy turn it into import errors with tracebacks.
-    """
+    """Handle Ctrl-C during the imports. torch and numpy would turn a KeyboardInterrupt into import errors with tracebacks."""
     os.write(2, b"interrupted\n")
     os._exit(130)
 
@@ -148,6 +138,5 @@ def _is_own_command():
     return script is not None and Path(script).resolve().parent == root
 
 
-sys.excepthook = _uncaught
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler and _is_own_command():
     signal.signal(signal.SIGINT, _end_import)

@@ -15,13 +15,12 @@ NAME_LENGTH = 80          # characters of a name that becomes a part of other fi
 
 @contextmanager
 def atomic_write(path, mode="w", sync=True):
-    """Open a temporary file `.<name>.<random>` for a `with` block, and rename it to `path` when everything is written.
+    """Open a temporary file for a `with` block, and rename it to `path` when everything is written.
 
     Args:
         path: the file's final path.
         mode: "w" or "wb".
-        sync: wait until the content is on the disk, so that it survives a power cut. Files that can be made again need
-            no wait.
+        sync: wait until the content is on the disk, so that it survives a power cut.
     """
     path = Path(path)
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -64,12 +63,12 @@ def write_npz(path, **arrays):
 
 
 def file_stem(text, default):
-    """A text as the stem of file names: only characters that file names and links can hold; `default` if none is left."""
+    """A text as the stem of file names and links; `default` if no usable character is left."""
     return re.sub(r"[^\w.-]+", "_", text).strip("._")[:NAME_LENGTH] or default
 
 
 def unused_name(name, taken):
-    """A name that no name in `taken` is like: the name itself, or else `NAME_2`, `NAME_3` and so on."""
+    """The name, or else `NAME_2`, `NAME_3` and so on, so that it is not in `taken`."""
     taken, number, free = {other.lower() for other in taken}, 1, name      # some disks do not distinguish A and a
     while free.lower() in taken:
         number += 1
@@ -79,7 +78,7 @@ def unused_name(name, taken):
 
 @contextmanager
 def replaced_folder(folder):
-    """Make an empty folder beside `folder` for a `with` block to fill. If the block ends without error, it replaces `folder`."""
+    """Make an empty folder for a `with` block to fill. If the block ends without error, it replaces `folder`."""
     folder = Path(folder)
     part, old = (folder.with_name(f".{folder.name}.{ending}") for ending in ("part", "old"))
     if old.exists() and not folder.exists():                     # a process was killed between the two renames below
@@ -93,24 +92,14 @@ def replaced_folder(folder):
             folder.unlink()
         if folder.exists():
             folder.rename(old)
-        try:
-            part.rename(folder)
-        except BaseException:
-            if old.exists():
-                old.rename(folder)
-            raise
+        part.rename(folder)
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
 def beside_weights(weights, name):
-    """The path of a file that lies beside trained weights.
-
-    Args:
-        weights: a run's folder, its checkpoints folder, a pretrained folder, or a file of weights in one of them.
-        name: of the file.
-    """
+    """The path of a file beside trained weights: a run's folder, a checkpoints folder, a pretrained folder, or a file in one."""
     weights = Path(weights)
     folder = weights.parent if weights.is_file() else weights
     return (folder.resolve().parent if folder.name == "checkpoints" else folder) / name

@@ -1,8 +1,7 @@
 """Distributed training in several processes that `torchrun` started. A single process uses none of it.
 
-All processes hold the same weights and the same random state, and each works on its share of every batch.
-DistributedDataParallel (DDP) averages the gradients. Everything else on which the processes must agree is exchanged on the
-CPU, with gloo.
+All processes hold the same weights and the same random state, and each works on its part of every batch. DistributedDataParallel
+(DDP) averages the gradients. Everything else on which the processes must agree is exchanged on the CPU, with gloo.
 """
 import atexit
 import os
@@ -23,11 +22,12 @@ from utils.errors import FailedRun, UserError
 
 PATIENCE = timedelta(hours=1)                    # the others wait while rank zero measures, draws and saves
 PATIENCE_AFTER_ERROR = timedelta(seconds=10)     # rank zero may not know of the error and may itself wait for this process
+WRITTEN = "rank zero has written everything"     # key in the store
 
 
 @contextmanager
 def job():
-    """Join the process group that `torchrun` started, for the time of a `with` block. A single process does nothing here.
+    """Join the process group that `torchrun` started, for a `with` block. A single process does nothing here.
 
     In a job, :func:`utils.errors.command` ends the process with :func:`_leave`.
 
@@ -42,15 +42,15 @@ def job():
         distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
     except (ValueError, RuntimeError) as error:
         raise UserError(f"WORLD_SIZE is set, but there is no job to join ({_first_line(error)}); start with torchrun") from None
-    store = distributed.distributed_c10d._get_default_store()
-    signals = []
+    store, signals = distributed.distributed_c10d._get_default_store(), []
     errors.leave = partial(_leave, store, rank(), signals, PATIENCE_AFTER_ERROR)
     try:
         yield
         errors.leave = partial(_leave, store, rank(), signals, PATIENCE)
         distributed.destroy_process_group()
     except UserError as error:
-        error.told = _is_told(store, str(error))
+        with suppress(RuntimeError):             # the store is gone: reporting twice is better than never
+            error.reported = store.add(f"reported {error}", 1) > 1
         raise
     except RuntimeError as error:                # gloo raises this, mostly because another process has closed its connection
         if not isinstance(error, distributed.DistError) and "gloo" not in str(error):
@@ -64,17 +64,14 @@ def job():
 
 
 def _leave(store, own_rank, signals, patience, status):
-    """End this process of a job with an exit status, once rank zero has written everything.
+    """End this process of a job, once rank zero has written everything.
 
-    `torchrun` ends all processes as soon as one of them fails, so rank zero goes first. The interpreter's own end is left
-    out after the exit functions, because torch's libraries may abort in it: a thread of theirs may still run.
+    `torchrun` ends all processes as soon as one of them fails, so rank zero goes first. The interpreter's own end is left out
+    after the exit functions, because torch's libraries may abort in it while one of their threads runs.
 
     Args:
-        store: the job's key-value store.
-        own_rank: the rank of this process.
         signals: a list to which the signal handler appends. A signal ends the waiting.
         patience: how long to wait for rank zero, a timedelta.
-        status: the exit status, see :func:`sys.exit`.
     """
     atexit._run_exitfuncs()                      # closes log files and ends the processes that load data
     for stream in (sys.stdout, sys.stderr):
@@ -82,19 +79,11 @@ def _leave(store, own_rank, signals, patience, status):
             stream.flush()
     with suppress(RuntimeError):                 # the store is gone, and rank zero with it
         if own_rank == 0:
-            store.set("rank zero has written everything", "")
+            store.set(WRITTEN, "")
         end = time.monotonic() + patience.total_seconds()
-        while not signals and time.monotonic() < end and not store.check(["rank zero has written everything"]):
+        while not signals and time.monotonic() < end and not store.check([WRITTEN]):
             time.sleep(0.02)
     os._exit(status or 0)
-
-
-def _is_told(store, message):
-    """Return whether another process of this job has already reported this message."""
-    try:
-        return store.add(f"told {message}", 1) > 1
-    except RuntimeError:                         # the store is gone: reporting twice is better than never
-        return False
 
 
 def _first_line(error):
@@ -102,33 +91,33 @@ def _first_line(error):
 
 
 def world_size():
-    """Return the number of processes."""
+    """The number of processes."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
 def rank():
-    """Return the number of this process, counted from 0."""
+    """The number of this process, counted from 0."""
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
 def is_rank_zero():
-    """Return whether this process is rank zero, the only one that writes files, draws and prints."""
+    """Whether this process is rank zero, the only one that writes files, draws and prints."""
     return rank() == 0
 
 
 def local_device():
-    """Return the CUDA device that belongs to this process."""
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    """The CUDA device of this process: the one of its local rank, or the only one that CUDA_VISIBLE_DEVICES shows it."""
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)) if torch.cuda.device_count() != 1 else 0)
 
 
 def shard(batch_size):
-    """Return the slice of a batch on which this process works."""
+    """The slice of a batch on which this process works."""
     own = batch_size // world_size()
     return slice(rank() * own, (rank() + 1) * own)
 
 
 def all_reduce_max(number):
-    """Return the largest of the integers that the processes pass in. Every process gets the same result."""
+    """The largest of the integers that the processes pass in."""
     if world_size() == 1:
         return number
     value = torch.tensor(number)
@@ -137,7 +126,7 @@ def all_reduce_max(number):
 
 
 def all_reduce_mean(values):
-    """Average a list of 0-dim tensors over the processes and return a list of floats."""
+    """The means of a list of 0-dim tensors over the processes, a list of floats."""
     total = torch.stack([value.detach().float() for value in values]).cpu()
     if world_size() > 1:
         distributed.all_reduce(total)

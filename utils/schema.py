@@ -1,8 +1,8 @@
 """The keys of a configuration: their types, published defaults and limits. The YAML files in config/ explain what each key does.
 
-`Penn_actvae.yaml` and `Penn_actvae_p2inetwork.yaml` hold the published keys, `motion.yaml` those of the pose module `residual`,
-`people_p2i.yaml` those of the generator `limb_warp` and `people_cutout.yaml` those of `cutout`. The blocks `actvae`,
-`generator` and `discriminator` have the keys of the network that their `kind` names.
+The blocks `actvae`, `generator` and `discriminator` have the keys of the network that their `kind` names. The published networks
+are explained in `Penn_actvae.yaml` and `Penn_actvae_p2inetwork.yaml`, `mixture` in `mixture.yaml`, `cutout` in
+pretrain/people/config.yaml.
 """
 from dataclasses import dataclass, field
 
@@ -20,15 +20,13 @@ class NetworkConfig:
 
     Class attributes, names of keys where nothing else is said:
         parts: names of its checkpoint files.
-        tunable: act in training only: the configuration's value counts, whatever that of the weights is.
+        tunable: used in training only; the configuration's value counts, whatever that of the weights is.
         inference: inference settings, taken from the weights unless the user overrides them.
-        masks: whether the data's masks of people are read for it.
-        history: number of poses that a pose module sees, see :class:`networks.interfaces.PoseModule`.
+        masks: whether it learns from the data's masks of people.
     """
 
     parts = tunable = inference = ()
     masks = False
-    history = 1
 
     def network(self):
         """The keyword arguments of the network's constructor, besides the number of actions."""
@@ -45,13 +43,13 @@ class LSTMVAEConfig(NetworkConfig):
 
 
 @dataclass
-class MotionNetworkConfig(NetworkConfig):
-    """The keys that the pose modules `residual` and `mixture` share."""
+class MixtureMotionConfig(NetworkConfig):
+    """The pose module :class:`networks.mixture_motion.MixtureMotion`."""
 
-    parts = ("motion",)
-    tunable = ("samples", "dropout", "jitter", "path_weight", "speed_weight", "decay")
-    inference = ("temperature",)
-    kind: str = "residual"
+    parts = ("motion", "retrieval")
+    tunable = ("samples", "dropout", "jitter", "path_weight", "speed_weight", "decay", "library_frames", "retrieval_rows")
+    inference = ("temperature", "real")
+    kind: str = "mixture"
     networks: int = limited(4, low=1)
     horizon: int = limited(32, low=1)
     noise_dim: int = limited(4, low=1)
@@ -67,23 +65,6 @@ class MotionNetworkConfig(NetworkConfig):
     speed_weight: float = limited(0.7, low=0)
     decay: float = limited(0.8, low=0)
     temperature: float = limited(1.0, low=0)
-
-
-@dataclass
-class ResidualMotionConfig(MotionNetworkConfig):
-    """The pose module :class:`networks.residual_motion.ResidualMotion`."""
-
-    history: int = limited(1, low=1, high=2)
-
-
-@dataclass
-class MixtureMotionConfig(MotionNetworkConfig):
-    """The pose module :class:`networks.mixture_motion.MixtureMotion`."""
-
-    parts = ("motion", "retrieval")
-    tunable = (*MotionNetworkConfig.tunable, "library_frames", "retrieval_rows")
-    inference = (*MotionNetworkConfig.inference, "real")
-    kind: str = "mixture"
     library: int = limited(0, low=0)
     neighbours: int = limited(28, low=2)
     library_frames: int = limited(0, low=0)
@@ -93,7 +74,7 @@ class MixtureMotionConfig(MotionNetworkConfig):
 
 @dataclass
 class AugmentConfig:
-    """Random changes of the pose module's training rows; none by default, as published."""
+    """Random changes of the pose module's training windows; none by default, as published."""
 
     mirror: bool = False
     rotate: float = limited(0.0, low=0)
@@ -126,28 +107,15 @@ class PoseAttentionConfig(NetworkConfig):
 
 
 @dataclass
-class LimbWarpConfig(NetworkConfig):
-    """The generator :class:`networks.limb_generator.LimbWarpGenerator`."""
-
-    parts = ("generator",)
-    kind: str = "limb_warp"
-    size: int = limited(64, low=16)
-    widths: list[int] = field(default_factory=lambda: [32, 64, 128, 160], metadata={"low": 8})
-    plate: bool = True
-    colours: bool = True
-    limbs: bool = True
-
-
-@dataclass
 class CutoutConfig(NetworkConfig):
     """The generator :class:`networks.cutout_generator.CutoutGenerator`."""
 
     parts, masks, inference = ("generator",), True, ("sharpening",)
     kind: str = "cutout"
     size: int = limited(64, low=16)
-    own_widths: list[int] = field(default_factory=lambda: [16, 32, 64, 96], metadata={"low": 8})
-    widths: list[int] = field(default_factory=lambda: [24, 48, 96, 128], metadata={"low": 8})
-    sharpening: float = limited(0.27, low=0)
+    segmentation_widths: list[int] = field(default_factory=lambda: [16, 32, 64, 96], metadata={"low": 8})
+    compositing_widths: list[int] = field(default_factory=lambda: [24, 48, 96, 128], metadata={"low": 8})
+    sharpening: float = limited(0.8, low=0)
 
 
 @dataclass
@@ -175,10 +143,8 @@ class PatchDiscriminatorConfig(NetworkConfig):
     beta1: float = limited(0.5, low=0, below=1)
 
 
-NETWORK_KINDS = {"actvae": {"lstm_vae": LSTMVAEConfig, "residual": ResidualMotionConfig,
-                            "mixture": MixtureMotionConfig},
-                 "generator": {"pose_attention": PoseAttentionConfig, "limb_warp": LimbWarpConfig,
-                               "cutout": CutoutConfig},
+NETWORK_KINDS = {"actvae": {"lstm_vae": LSTMVAEConfig, "mixture": MixtureMotionConfig},
+                 "generator": {"pose_attention": PoseAttentionConfig, "cutout": CutoutConfig},
                  "discriminator": {"pose": PoseDiscriminatorConfig, "patch": PatchDiscriminatorConfig}}
 
 
@@ -189,10 +155,8 @@ class ImageLossConfig:
     adversarial: float = limited(5.0, low=0)
     reconstruction: float = limited(30.0, low=0)
     mask: float = limited(10.0, low=0)
-    near: float = limited(0.0, low=0)
     gradient: float = limited(0.0, low=0)
     ssim: float = limited(0.0, low=0)
-    colours: float = limited(0.0, low=0)
     person: float = limited(0.0, low=0)
     silhouette: float = limited(0.0, low=0)
     arms: float = limited(0.0, low=0)
@@ -249,7 +213,7 @@ class Config:
     beta1: float = limited(0.5, low=0, below=1)
     beta2: float = limited(0.999, low=0, below=1)
     weight_decay: float = limited(0.0001, low=0)
-    optimizer: str = limited("adam", choices=("adam", "adamw", "muon"))
+    optimizer: str = limited("adam", choices=("adam", "adamw"))
     lr_policy: str = limited("step", choices=("step", "constant", "cosine"))
     warmup_iter: int = limited(0, low=0)
     max_norm: float = limited(0.0, low=0)
@@ -258,7 +222,7 @@ class Config:
     gamma: float = limited(0.5, above=0)
 
     device: str = "auto"
-    precision: str = limited("fp32", choices=("fp32", "bf16", "fp16"))
+    precision: str = limited("fp32", choices=("fp32", "bf16", "fp16", "auto"))
     channels_last: bool = False
     compile: bool = False
 

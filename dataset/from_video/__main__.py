@@ -3,27 +3,34 @@
     python -m dataset.from_video VIDEOS... --actions actions.csv --out DIR
 
 The CSV says what each video shows: columns `file` and `action`, and optionally `start` and `end` in seconds and `split` (train or
-test). Finished clips are not converted again, so the command can be stopped and started at any time.
+test). Finished clips are not converted again, so the command can be stopped and restarted at any time. Clips that the CSV no
+longer names are removed from the data set.
 """
 import argparse
 import sys
 from collections import Counter
-from functools import cache
+from functools import cache, partial
 
 import cv2
 import torch
 from tqdm import tqdm
 
-from dataset.from_video.actions import find_videos, match, read_actions
-from dataset.from_video.convert import USABLE, Settings, convert
-from dataset.from_video.poses import find_poses
-from dataset.from_video.records import FoundPeople, Records, identity
+from dataset.from_video.actions import find_videos, match, read_actions, with_splits
+from dataset.from_video.checks import USABLE
+from dataset.from_video.convert import convert
+from dataset.from_video.poses import check_folder, find_poses
+from dataset.from_video.records import Records
+from dataset.from_video.report import write_report
 from dataset.penn_action import CLIP, HORIZON
-from pose import DEFAULT_DETECTOR, DETECTORS, detector_class, find_people
+from dataset.penn_layout import RATES
+from pose import DEFAULT_DETECTOR, DETECTORS, find_people
 from pose.detector import DetectorError
 from utils.errors import FailedRun, UserError, command
+from utils.files import write_json
 
-WAYS_OUT = "or poses of your own: NAME.json or NAME.csv beside each video or in --poses DIR"
+KEYS = ("clip", "every_frame", "longest_side", "partial", "keep_doubtful")          # options on which a clip's files depend
+LAYOUT = 2                   # raise it whenever the files of a clip change
+OWN_POSES = "or poses of your own: NAME.json or NAME.csv beside each video or in --poses DIR"
 
 
 def run(options, detector):
@@ -31,95 +38,80 @@ def run(options, detector):
 
     Args:
         options: of the command line, see :func:`main`.
-        detector: () -> :class:`pose.detector.Detector`; first called when a frame without poses comes.
+        detector: () -> :class:`pose.detector.Detector`; first called for a clip without poses.
     """
     clips, videos = read_actions(options.actions), find_videos(options.videos)
-    settings = Settings(options.clip, options.every_frame, options.longest_side, options.partial)
+    if options.poses:
+        check_folder(options.poses, videos)
     records = Records(options.out)
-    left_out = records.leave_out(clips)
-    kind = detector_class(options.detector)
-    origin = {"longest_side": settings.longest_side, "detector": str(options.detector_weights or kind.default_weights),
-              "min_score": kind.min_score if options.min_score is None else options.min_score}
-
+    removed = records.remove_others(clips)
     problems, used, results = [], set(), {}
+
+    def report(problem):
+        problems.append(problem)
+        tqdm.write(f"error: {problem}", file=sys.stderr)
+
     for clip in tqdm(clips, desc="videos", unit="clip", disable=len(clips) == 1):
         try:
             video = match(clip, videos)
             used.add(video)
             poses = find_poses(video, options.poses)
-            seen = origin | {"video": identity(video), "part": [clip.start, str(clip.end)]}
-            key = seen | {"settings": settings._asdict(), "poses": poses and identity(poses)}
-            results[clip.name] = (records.finished(clip, key) or
-                                  convert_anew(clip, video, records, settings, seen, key, poses, detector))
+            key = {"layout": LAYOUT, "video": _identity(video), "part": [clip.start, str(clip.end)],
+                   "poses": poses and _identity(poses), "min_score": options.min_score,
+                   "detector": str(options.detector_weights or options.detector),
+                   **{name: getattr(options, name) for name in KEYS}}
+            record = records.finished(clip, key)
+            if record is None:
+                record = records.replace(clip, key, partial(convert, clip=clip, video=video, settings=options,
+                                                            detect=_tracker(detector), poses=poses))
+                tqdm.write(f"{clip.name}: {record['kept']} frames kept" + "".join(f"; {note}" for note in record["notes"]),
+                           file=sys.stdout)
+            results[clip.name] = record
+            if not record["parts"]:
+                report(f"{clip.place}: {video}: {'; '.join(record['notes'])}; see sheets/{clip.name}.jpg")
         except DetectorError:
             raise
         except UserError as error:
-            problems.append(str(error))
-            tqdm.write(f"error: {error}", file=sys.stderr)
+            report(str(error))
     for video in [video for video, named in videos.items() if named and video not in used]:
-        reason = f"no row of {options.actions} is about it" if video.is_file() else "there is no such file"
-        problems.append(f"{video}: {reason}")
-        tqdm.write(f"error: {problems[-1]}", file=sys.stderr)
-    records.report(clips, results, problems)
-    print(summary(clips, results, problems, records.out, left_out, settings))
-    if not results:
+        report(f"{video}: " + (f"no row of {options.actions} is about it" if video.is_file() else "there is no such file"))
+    usable = with_splits([clip for clip in clips if clip.name in results and results[clip.name]["parts"]])
+    for clip in usable:
+        records.relabel(clip, results[clip.name])
+    write_json(records.out / RATES, {part: record["fps"] for record in results.values() for part in record["parts"]})
+    seen = {clip.name: clip for clip in (*clips, *usable) if clip.name in results}
+    write_report(records.out, seen.values(), results, problems, len(clips))
+    if removed:
+        print(f"removed, because the CSV no longer names them: {', '.join(removed)}")
+    if not usable:
+        print(f"{records.out}: no clip could be used")
         return UserError.status
+    print(f"{len(usable)} of {len(clips)} clips in {records.out}, {len(problems)} problems; see index.html and report.txt there")
+    _print_summary(usable, records.out, max(
+        record["frames"] for record in results.values()) if options.every_frame else options.clip)
     return FailedRun.status if problems else 0
 
 
-def convert_anew(clip, video, records, settings, seen, key, poses, detector):
-    """Convert a clip. If it cannot be used, none of its files stays.
-
-    Args:
-        clip, video, settings, poses: see :func:`dataset.from_video.convert.convert`.
-        records: :class:`dataset.from_video.records.Records`.
-        seen, key: what the people that are found in it, and its record, depend on.
-        detector: see :func:`run`.
-    Returns:
-        its record.
-    Raises:
-        UserError: the clip cannot be used.
-    """
-    records.drop(clip)                                    # files that an interrupted run, or one with other settings, left
+def _tracker(detector):
+    """A function that finds people, picture by picture in one clip; `detector` is called with the first picture."""
     tracker = cache(lambda: detector().tracker())
-    people = FoundPeople(records.found(clip), seen, lambda picture: tracker().detect(picture))
-    try:
-        notes, numbers = convert(clip, video, records.out, settings, people.detect, poses)
-    except DetectorError:
-        raise
-    except UserError:
-        records.drop(clip)
-        raise
-    finally:
-        people.save()                                     # interrupted or not
-    tqdm.write(f"{clip.name}: {numbers['kept']} frames kept, {numbers['looked']} looked at"
-               + "".join(f"; {note}" for note in notes), file=sys.stdout)
-    return records.finish(clip, key, notes, numbers)
+    return lambda picture: tracker().detect(picture)
 
 
-def summary(clips, results, problems, out, left_out, settings):
-    """The result of a run, and the next command, as text.
+def _identity(path):
+    """Name, size and time of a file, which tell it from an earlier one of this name."""
+    stat = path.stat()
+    return [path.name, stat.st_size, stat.st_mtime_ns]
 
-    Args:
-        clips: of the CSV.
-        results: name -> record of those that could be used.
-        problems: list of texts.
-        out: folder of the data set.
-        left_out: names of clips that the CSV does not name any more.
-        settings: :class:`dataset.from_video.convert.Settings`.
-    """
-    done = [clip for clip in clips if clip.name in results]
-    if not done:
-        return f"{out}: no clip could be used"
-    counts = Counter((clip.action, clip.train) for clip in done)
-    actions = list(dict.fromkeys(clip.action for clip in done))
-    longest = max(results[clip.name]["numbers"]["frames"] for clip in done) if settings.every_frame else settings.clip
-    lines = [f"{action}: {counts[action, True]} for training, {counts[action, False]} for testing" for action in actions]
-    return "\n".join([f"{len(done)} of {len(clips)} clips in {out}, {len(problems)} problem{'s' * (len(problems) != 1)}; "
-                      f"see index.html and report.txt there", *lines,
-                      *([f"left out, because the CSV does not name them any more: {', '.join(left_out)}"] if left_out else []),
-                      f"next: python -m dataset.penn_action --root {out} --out {out}/lists --actions {','.join(actions)}"
-                      + (f" --windows {longest - HORIZON}" if longest != CLIP else "")])
+
+def _print_summary(clips, out, frames):
+    """Print how many clips each action has, and the next command; clips have at most `frames` frames."""
+    counts = Counter((clip.action, clip.train) for clip in clips)
+    actions = list(dict.fromkeys(clip.action for clip in clips))
+    for action in actions:
+        print(f"{action}: {counts[action, True]} for training, {counts[action, False]} for testing")
+    print(f"next: python -m dataset.penn_action --root {out} --out {out}/lists --actions {','.join(actions)}"
+          + (f" --windows {frames - HORIZON}" if frames != CLIP else ""))
 
 
 def main():
@@ -143,6 +135,8 @@ def main():
     parser.add_argument("--longest_side", type=int, default=1280,
                         help="of a frame in pixels; larger frames are made smaller (default: %(default)s)")
     parser.add_argument("--partial", action="store_true", help="keep clips whose person comes late or leaves early")
+    parser.add_argument("--keep_doubtful", action="store_true",
+                        help="keep clips whose poses jump or cannot be a person's, for example a skeleton on a tree")
     options = parser.parse_args()
     if options.clip < USABLE or options.longest_side < 16:
         parser.error(f"--clip must be at least {USABLE}, --longest_side at least 16")
@@ -154,7 +148,7 @@ def main():
             return find_people(options.detector, weights=options.detector_weights, device=options.device,
                                min_score=options.min_score)
         except DetectorError as error:
-            raise DetectorError(f"{error}, {WAYS_OUT}") from None
+            raise DetectorError(f"{error}, {OWN_POSES}") from None
 
     return run(options, detector)
 

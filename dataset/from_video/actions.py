@@ -1,4 +1,4 @@
-"""The CSV that says what the videos show: a row for each clip."""
+"""The CSV of clips: what the videos show."""
 import math
 import re
 from pathlib import Path
@@ -10,35 +10,35 @@ from utils.files import NAME_LENGTH, unused_name
 
 COLUMNS = ("file", "action", "start", "end", "split")
 SPLITS = {"train": True, "test": False}
-TEST_EACH = 5                # of every so many clips of an action without a split, the last is for testing
+TEST_EACH = 5                # of every 5 clips of an action without a split, the last is for testing
 ENDINGS = {".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".3gp", ".wmv", ".mts"}
+ANIMATIONS = {".gif"}         # are read like videos
 
 
 class Clip(NamedTuple):
-    """A row of the CSV: a part of a video that shows one action."""
+    """A part of a video that shows one action."""
 
     place: str               # CSV file and line, for messages
     file: str                # as the CSV names it
     action: str
     start: float             # seconds
     end: float               # seconds; inf: the end of the video
-    train: bool              # for training, not for testing
+    train: bool | None       # for training, not for testing; None: see `with_splits`
     name: str                # of its folder of frames
 
 
 def read_actions(path):
-    """The rows of a CSV (columns `file`, `action` and optionally `start`, `end` in seconds, `split`) as :class:`Clip` s.
+    """Read a CSV (columns `file`, `action` and optionally `start`, `end` in seconds, `split`): a list of :class:`Clip`.
 
-    Raises:
-        UserError: a row cannot be used; the message names its line.
+    Raises :class:`UserError` for a row that cannot be used; the message names its line.
     """
-    return _with_names(_with_splits([_clip(place, values) for place, values in read_table(path, "actions", COLUMNS, needed=2)]))
+    return _with_names([_clip(place, values) for place, values in read_table(path, "actions", COLUMNS, needed=2)])
 
 
 def _clip(place, values):
     for name in COLUMNS[:2]:
         if not values[name] or not values[name].isprintable():
-            raise UserError(f"{place}: {name} is {'missing' if not values[name] else 'no text of one line'}")
+            raise UserError(f"{place}: {name} is {'missing' if not values[name] else 'not a single line of text'}")
     if "," in values["action"]:
         raise UserError(f"{place}: action {values['action']!r} holds a comma, which lists of windows cannot hold")
     start, end = (_seconds(values[name], default, f"{place}: {name}") for name, default in (("start", 0.0), ("end", math.inf)))
@@ -51,7 +51,7 @@ def _clip(place, values):
 
 
 def _seconds(text, default, place):
-    """Seconds: `12.5`, or minutes and seconds: `1:05.2`."""
+    """Parse seconds, `12.5`, or minutes and seconds, `1:05.2`."""
     if not text:
         return default
     match = re.fullmatch(r"(?:(\d{1,4}):)?(\d{1,6}(?:\.\d{0,6})?|\.\d{1,6})", text, re.ASCII)
@@ -60,8 +60,8 @@ def _seconds(text, default, place):
     return 60 * int(match[1] or 0) + float(match[2])
 
 
-def _with_splits(clips):
-    """Give a split to clips that have none: of an action's clips the last of every TEST_EACH tests; of two to four, the last."""
+def with_splits(clips):
+    """Set missing splits: of an action's clips, the last of every TEST_EACH is for testing; of two to four, the last."""
     free = {}
     for number, clip in enumerate(clips):
         if clip.train is None:
@@ -72,7 +72,7 @@ def _with_splits(clips):
 
 
 def _with_names(clips):
-    """Name the clips' folders: after the video, with the seconds if it is a part, and with `_2` if that name is taken."""
+    """Name the clips: after the video, with the seconds of a part, and with `_2` if that name is taken."""
     named, known = {}, {}
     for clip in clips:
         if (clip.file, clip.start, clip.end) in known:
@@ -89,27 +89,24 @@ def _with_names(clips):
 
 
 def find_videos(paths):
-    """The video files that a command line names, or that lie in folders that it names.
+    """The video files among `paths` and in the folders among them: {resolved path: whether the file itself was named}.
 
-    Returns:
-        {resolved path: whether the file itself was named}.
-    Raises:
-        UserError: a folder without videos.
+    Raises :class:`UserError` for a folder without videos.
     """
     found = {}
     for path in map(Path, paths):
         if path.is_dir():
-            inside = sorted(file for file in path.iterdir() if file.suffix.lower() in ENDINGS and file.is_file())
+            inside = sorted(file for file in path.iterdir() if file.suffix.lower() in ENDINGS | ANIMATIONS and file.is_file())
             if not inside:
-                raise UserError(f"{path}: no video in this folder (looked for {' '.join(sorted(ENDINGS))})")
+                raise UserError(f"{path}: no video in this folder (looked for {' '.join(sorted(ENDINGS | ANIMATIONS))})")
             found = {file.resolve(): False for file in inside} | found
         else:
-            found[path.resolve()] = True                     # a missing one is reported later
+            found[path.resolve()] = True                     # missing ones are reported later
     return found
 
 
 def match(clip, videos):
-    """The only one of `videos` whose path ends as the clip's row says. Raises :class:`UserError` if there is not exactly one."""
+    """The one of `videos` whose path ends with the clip's `file`. Raises :class:`UserError` unless there is exactly one."""
     parts = tuple(part for part in Path(clip.file.replace("\\", "/")).parts if part not in (".", ".."))
     fitting = [video for video in videos if parts and video.parts[-len(parts):] == parts]
     if len(fitting) != 1:

@@ -1,192 +1,194 @@
-"""One clip of a video -> its frames, annotation and contact sheet in Penn Action's layout."""
+"""One clip of a video -> its frames, masks, annotations and contact sheet in Penn Action's layout."""
+import shutil
 from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
 from dataset.frames import read_frame
-from dataset.from_video.plan import plan
+from dataset.from_video.checks import USABLE, check_presence, doubt, first_frames, thumbnail
 from dataset.from_video.poses import read_given
 from dataset.from_video.reading import read_frames, read_index
-from dataset.from_video.sheet import FRAMES, write_sheet
-from dataset.from_video.tracking import MAX_GAP, Track, clean, interpolate, main_person, runs
-from dataset.penn_action import CLIP, HORIZON
+from dataset.from_video.report import SHEET_FRAMES, write_sheet
+from dataset.from_video.tracking import Track, as_track, clean, main_person
+from dataset.penn_action import CLIP
 from dataset.penn_layout import frame_mask, label_bytes, write_frame
+from pose.detector import Person
 from pose.drawing import draw_mask
 from pose.masks import mask_of, write_mask
 from utils.errors import UserError
 from utils.files import write_bytes
 from utils.spacing import evenly_spaced
 
-USABLE = HORIZON + 1         # frames in a row that make one window
-LONG = 0.5                   # seconds between the frames of a clip from which on a note is written
+TRACKING = 0.25              # seconds between two detections over which a person can be followed
+MOST_BETWEEN = 4             # most detections for each kept frame
 
 
-class Settings(NamedTuple):
-    """Options of the command line that hold for all clips."""
+class Plan(NamedTuple):
+    """Which frames of a clip are needed; frame indices from 0 within the clip."""
 
-    clip: int = CLIP
-    every_frame: bool = False
-    longest_side: int = 1280
-    partial: bool = False
+    gap: int                 # step between two kept frames
+    kept: np.ndarray         # frames that are written
+    detected: np.ndarray     # frames in which people are detected; all of `kept` are among them
 
 
-def convert(clip, video, out, settings, detect, poses=None):
-    """Write `frames/NAME/`, `masks/NAME/`, `sheets/NAME.jpg` and finally `labels/NAME.mat` of a clip.
+class Frames(NamedTuple):
+    """The N frames of a clip that can be decoded."""
 
-    Frames get masks where the detector has found one for the main person, not where the person is filled in.
+    numbers: list            # frame indices within the clip
+    people: list             # lists of :class:`pose.detector.Person`
+    thumbnails: list
+    cells: dict              # place in these lists -> picture of the contact sheet
+    size: tuple              # (h, w)
+    ratio: float             # of this size to the video's
+
+
+def plan(times, clip=CLIP, every_frame=False):
+    """The :class:`Plan` for frames at `times` (n,) seconds."""
+    nframes = len(times)
+    clip = nframes if every_frame else clip
+    gap = max(1, nframes // clip)
+    step = gap * float(np.median(np.diff(times)))
+    kept = np.arange(min(clip, (nframes - 1) // gap + 1)) * gap
+    between = int(min(gap, MOST_BETWEEN, max(1, np.ceil(step / TRACKING - 1e-6))))
+    return Plan(gap, kept, np.round(np.arange((len(kept) - 1) * between + 1) * gap / between).astype(int))
+
+
+def convert(out, clip, video, settings, detect, poses=None):
+    """Write `sheets/NAME.jpg` and, for each continuous part of a clip, `frames/PART/`, `masks/PART/` and `labels/PART.mat`.
+
+    The parts are called NAME, NAME.2, NAME.3 and so on. They end at cuts and where the person is away; those whose poses are
+    doubtful are left out. Frames get a mask where the detector finds one for the main person, not where the person is filled in.
 
     Args:
+        out: empty folder.
         clip: :class:`dataset.from_video.actions.Clip`.
         video: path of the video.
-        out: folder of the data set.
-        settings: :class:`Settings`.
-        detect: (frame index in the clip, picture (h, w, 3) uint8 RGB) -> list of :class:`pose.detector.Person`; not called if
-            there are `poses`.
+        settings: the command line's `clip`, `every_frame`, `longest_side`, `partial`, `keep_doubtful` and `detector`.
+        detect: picture (h, w, 3) uint8 RGB -> list of :class:`pose.detector.Person`; not called if there are `poses`.
         poses: pose file, or None.
     Returns:
-        list of notes about what was dropped, dict of numbers.
+        dict of numbers, `parts`, their names, and `notes`, a list of what was dropped.
     Raises:
         UserError: the clip cannot be used.
     """
-    index = read_index(video)
-    chosen = _frames_of(clip, video, index)
-    times = index.times[chosen]
-    todo = plan(times, settings.clip, settings.every_frame)
-    given = None if poses is None else [values[chosen] for values in read_given(poses, len(index.times))]
-    folder = out / "frames" / clip.name
-    folder.mkdir(parents=True, exist_ok=True)
-    found, cells = {}, {}
-    on_sheet = todo.kept[evenly_spaced(len(todo.kept), FRAMES)]
-    wanted = todo.looked if given is None else todo.kept
-    for number, picture, ratio in _pictures(clip, video, index, chosen[wanted], settings.longest_side):
-        number -= int(chosen[0])
-        size = picture.shape[:2]
-        if not found and given is not None:                                   # the size is known now: check the poses again
-            read_given(poses, len(index.times), tuple(round(side / ratio) for side in size))
-        found[number] = detect(number, picture) if given is None else []
-        if number in todo.kept:
-            write_frame(folder, number + 1, picture[..., ::-1])
-        if number in on_sheet:
-            cells[number] = picture
-    if given is None:
-        looked = wanted
-        persons = main_person([found.get(number, []) for number in looked], times[looked])
-        track = clean(persons, times[looked])
-    else:
-        looked, persons, track = np.arange(todo.nframes), [], _given_track(given, ratio)
-    joints, visible, usable = _at_all_frames(track, looked, todo, set(found))
-    notes = _check(clip, video, track.present, times[looked], todo, usable, settings)
-    for path in folder.glob("[0-9]*.jpg"):
-        if not usable[int(path.stem) - 1]:
-            path.unlink()
-    masked = _write_masks(folder, {number: person for number, person in zip(looked, persons) if usable[number]}, found, cells)
-    h, w = size
-    visible &= ((joints >= 0) & (joints <= (w - 1, h - 1))).all(-1)
-    (out / "sheets").mkdir(exist_ok=True)
-    write_sheet(out / "sheets" / f"{clip.name}.jpg", cells, joints, visible, usable)
-    (out / "labels").mkdir(exist_ok=True)
-    write_bytes(out / "labels" / f"{clip.name}.mat", label_bytes(clip.action, "front", joints, (w, h), clip.train, visible))
-    return notes, {"frames": todo.nframes, "gap": todo.gap, "looked": len(wanted), "kept": int(usable[todo.kept].sum()),
-                   "masks": masked, "filled": int((track.present & ~track.visible.any(1)).sum()),
-                   "visible": round(float(visible[usable].mean()), 3)}
-
-
-def _frames_of(clip, video, index):
-    """The numbers (n,) of a clip's frames in its video. Raises :class:`UserError` if they are too few."""
+    place, index = f"{clip.place}: {video}", read_index(video)
     chosen = np.flatnonzero((index.times >= clip.start - 1e-6) & (index.times < clip.end))
     if len(chosen) < USABLE:
-        raise UserError(f"{clip.place}: {video}: fewer than {USABLE} usable frames: {len(chosen)} from {clip.start:g} s to "
+        raise UserError(f"{place}: fewer than {USABLE} usable frames: {len(chosen)} from {clip.start:g} s to "
                         f"{min(clip.end, index.times[-1]):g} s")
-    return chosen
+    times = index.times[chosen]
+    todo = plan(times, settings.clip, settings.every_frame)
+    for kind in ("unsorted", "frames", "sheets", "labels"):
+        (out / kind).mkdir(parents=True)
+    wanted = todo.detected if poses is None else todo.kept
+    frames = tqdm(read_frames(video, index, chosen[wanted], settings.longest_side), total=len(wanted), desc=clip.name[:30],
+                  unit="frame", leave=False)
+    seen = _look(place, frames, int(chosen[0]), todo, out / "unsorted", detect if poses is None else lambda picture: [])
+    seconds, size = times[seen.numbers], seen.size
+    if poses is None:
+        starts = first_frames(seen.thumbnails, seen.people, seconds)
+        persons, track = _follow(seen.people, seconds, starts)
+    else:                                                                    # the user's poses stay as they are
+        people = _given_people(poses, len(index.times), chosen[seen.numbers], size, seen.ratio)
+        starts = first_frames(seen.thumbnails, people, seconds)
+        persons = [found[0] if found else None for found in people]
+        track = as_track(persons)
+    track = track._replace(visible=track.visible & ((track.joints >= 0) & (track.joints <= np.subtract(size[::-1], 1))).all(-1))
+    clock = clip.start + seconds - times[0]
+    parts = _parts(seen.numbers, track.present, starts, todo.kept)
+    notes = check_presence(place, clock, track.present, max(map(len, parts)), len(todo.kept), settings.partial)
+    notes += [f"split at {clock[start]:.1f} s, at a cut or a pause of the recording" for start in starts[1:]]
+    names, used = [], []
+    for part in (part for part in parts if len(part) >= USABLE):
+        reason = poses is None and _doubt(persons, track, part)
+        if reason:
+            notes.append(f"doubtful from {clock[part[0]]:.1f} s to {clock[part[-1]]:.1f} s: {reason}"
+                         + ("" if settings.keep_doubtful else "; left out, unless you give --keep_doubtful"))
+        if not reason or settings.keep_doubtful:
+            names.append(clip.name + (f".{len(names) + 1}" if names else ""))
+            _write_frames(out, names[-1], part, seen, persons)
+            label = label_bytes(clip.action, "front", track.joints[part], size[::-1], clip.train, track.visible[part])
+            write_bytes(out / "labels" / f"{names[-1]}.mat", label)
+            used += part
+    shutil.rmtree(out / "unsorted")
+    write_sheet(out / "sheets" / f"{clip.name}.jpg", seen.cells, track.joints, track.visible, track.present)
+    return {"frames": len(times), "gap": todo.gap, "kept": len(used), "parts": names, "notes": notes,
+            "fps": round(1 / float(np.median(np.diff(times[todo.kept]))), 3),
+            "poses": settings.detector if poses is None else poses.name,
+            "visible": round(float(track.visible[used].mean()), 3) if used else 0,
+            "filled": int((track.present & ~track.visible.any(1)).sum())}
 
 
-def _pictures(clip, video, index, wanted, longest_side):
-    """The wanted frames of a video as :func:`dataset.from_video.reading.read_frames` yields them, with a progress bar.
-
-    Raises:
-        UserError: they have different sizes, or none can be decoded.
-    """
-    size = None
-    with tqdm(total=len(wanted), desc=clip.name[:30], unit="frame", leave=False) as bar:
-        for number, picture, ratio in read_frames(video, index, wanted, longest_side):
-            if size not in (None, picture.shape[:2]):
-                raise UserError(f"{clip.place}: {video}: the size of its frames changes in the middle")
-            size = picture.shape[:2]
-            yield number, picture, ratio
-            bar.update()
+def _look(place, frames, first, todo, folder, detect):
+    """Write the kept frames into a folder and find the people in all of them: :class:`Frames`."""
+    numbers, people, thumbnails, cells, size = [], [], [], {}, None
+    on_sheet = todo.kept[evenly_spaced(len(todo.kept), SHEET_FRAMES)]
+    for number, picture, scale in frames:
+        if size not in (None, picture.shape[:2]):
+            raise UserError(f"{place}: the size of its frames changes in the middle")
+        number, size, ratio = number - first, picture.shape[:2], scale
+        if number in todo.kept:
+            write_frame(folder, number, picture[..., ::-1])
+        if number in on_sheet:
+            cells[len(numbers)] = picture
+        numbers.append(number)
+        people.append(detect(picture))
+        thumbnails.append(thumbnail(picture))
     if size is None:
-        raise UserError(f"{clip.place}: {video}: not one of the frames needed can be decoded")
+        raise UserError(f"{place}: none of the frames can be decoded")
+    return Frames(numbers, people, thumbnails, cells, size, ratio)
 
 
-def _write_masks(folder, persons, found, cells):
-    """Write the masks of a clip's frames, and tint the frames of the contact sheet; returns how many masks there are.
+def _follow(people, seconds, starts):
+    """The main person of each continuous part: N entries as of :func:`main_person`, and the :class:`Track` of all."""
+    persons, tracks = [], []
+    for start, stop in zip(starts, [*starts[1:], len(people)]):
+        persons += main_person(people[start:stop], seconds[start:stop])
+        tracks.append(clean(persons[start:], seconds[start:stop]))
+    return persons, Track(*map(np.concatenate, zip(*tracks)))
 
-    Args:
-        folder: of the frames, which are there.
-        persons: frame index -> main person, or None.
-        found: frame index -> everybody who was found.
-        cells: frame index -> picture of the contact sheet.
+
+def _doubt(persons, track, part):
+    """The :func:`doubt` about the detected poses of a part; joints that are not visible are taken from the track."""
+    return doubt(np.array([np.where(track.visible[at, :, None], persons[at].joints, track.joints[at])
+                           for at in range(part[0], part[-1] + 1) if persons[at]]))
+
+
+def _given_people(path, nframes, chosen, size, ratio):
+    """The user's poses of the chosen frames as lists of :class:`Person`; written frames are `ratio` times the video's size."""
+    video_size = tuple(round(side / ratio) for side in size)
+    joints, visible = (values[chosen] for values in read_given(path, nframes, video_size))
+    return [[Person(np.concatenate([pose.min(0), pose.max(0)]), 1.0, pose, seen)] if np.isfinite(pose).all() else []
+            for pose, seen in zip(joints * ratio, visible)]
+
+
+def _parts(numbers, present, starts, kept):
+    """The kept frames in lists without gaps, as places in `numbers`, the N decoded frames.
+
+    A new part begins at each of `starts`, and where the person is not `present` (N,). The last part may be empty.
     """
-    number = 0
-    for index, person in persons.items():
-        if person is None:
-            continue
-        frame = folder / f"{index + 1:06d}.jpg"
-        mask = mask_of(read_frame(frame, folder.name), person, [other for other in found[index] if other is not person])
-        if mask is None:
-            continue
-        frame_mask(frame).parent.mkdir(parents=True, exist_ok=True)
-        write_mask(frame_mask(frame), mask)
-        if index in cells:
-            cells[index] = draw_mask(cells[index], mask)
-        number += 1
-    return number
+    parts, kept, places = [[]], set(kept.tolist()), dict(zip(numbers, range(len(numbers))))
+    for number in range(max(kept) + 1):
+        at = places.get(number)
+        lost = number in kept if at is None else not present[at]
+        if parts[-1] and (lost or at in starts):
+            parts.append([])
+        if number in kept and not lost:
+            parts[-1].append(at)
+    return parts
 
 
-def _given_track(given, ratio):
-    """Given poses are not cleaned; `ratio` is the size of the written frames against the video's."""
-    joints, visible = given
-    present = np.isfinite(joints).all((1, 2))
-    return Track(np.where(present[:, None, None], joints * ratio, 0), visible & present[:, None], present)
-
-
-def _at_all_frames(track, looked, todo, decoded):
-    """The track in all n frames of the clip: interpolated linearly in frames without detection, where no joint is visible.
-
-    Returns:
-        joints (n, 13, 2), visible (n, 13) bool, and usable (n,) bool: the frames to write.
-    """
-    joints, visible = np.zeros((todo.nframes, 13, 2)), np.zeros((todo.nframes, 13), bool)
-    if track.present.any():
-        for joint in range(13):
-            joints[:, joint] = interpolate(np.arange(todo.nframes), looked[track.present], track.joints[track.present, joint])
-    visible[looked] = track.visible & track.present[:, None]
-    usable = np.zeros(todo.nframes, bool)
-    usable[looked[track.present]] = True
-    wanted = np.zeros(todo.nframes, bool)
-    wanted[[number for number in todo.kept if number in decoded]] = True
-    return joints, visible, usable & wanted
-
-
-def _check(clip, video, present, times, todo, usable, settings):
-    """Notes about what is missing. Raises :class:`UserError` if too few frames are left or the person leaves the picture."""
-    place, there = f"{clip.place}: {video}", runs(present)
-    if not there:
-        raise UserError(f"{place}: nobody is found in it")
-    shown = times - times[0] + clip.start                                     # seconds of the video
-    first, last = there[0][0], there[-1][1] - 1
-    away = [text for text, gone in (
-        (f"the person comes into the picture only at {shown[first]:.1f} s", times[first] - times[0]),
-        (f"the person leaves the picture after {shown[last]:.1f} s", times[-1] - times[last])) if gone > MAX_GAP]
-    most, missing = max((stop - start for start, stop in runs(usable[todo.kept])), default=0), int((~usable[todo.kept]).sum())
-    if most < USABLE:
-        raise UserError(f"{place}: fewer than {USABLE} usable frames in a row ({most} of {len(todo.kept)})"
-                        + (f": {' and '.join(away)}" if away else ""))
-    if away and not settings.partial:
-        raise UserError(f"{place}: {' and '.join(away)}; give start and end in the CSV, or --partial to keep what there is")
-    return [*away, *(f"nobody from {shown[stop - 1]:.1f} s to {shown[start]:.1f} s"
-                     for (_, stop), (start, _) in zip(there[:-1], there[1:])),
-            *([f"{missing} of {len(todo.kept)} frames dropped"] if missing else []),
-            *([f"its frames lie {todo.apart:.1f} s apart; start and end in the CSV make them follow closer"]
-              if todo.apart > LONG else [])]
+def _write_frames(out, name, part, seen, persons):
+    """Move the frames of a part to `frames/NAME/`, counted from 1, and write the masks of the main person."""
+    (out / "frames" / name).mkdir()
+    for count, at in enumerate(part, 1):
+        frame = out / "frames" / name / f"{count:06d}.jpg"
+        (out / "unsorted" / f"{seen.numbers[at]:06d}.jpg").rename(frame)
+        others = [other for other in seen.people[at] if other is not persons[at]]
+        mask = None if persons[at] is None else mask_of(read_frame(frame, name), persons[at], others)
+        if mask is not None:
+            frame_mask(frame).parent.mkdir(parents=True, exist_ok=True)
+            write_mask(frame_mask(frame), mask)
+            if at in seen.cells:
+                seen.cells[at] = draw_mask(seen.cells[at], mask)

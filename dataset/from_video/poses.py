@@ -1,10 +1,9 @@
 """Poses that the user gives instead of a detector: a JSON or CSV file for each video."""
-import re
 from pathlib import Path
 
 import numpy as np
 
-from dataset.from_video.table import read_table
+from dataset.from_video.table import read_rows, read_table
 from pose.keypoints import COORDINATE_LIMIT
 from pose.missing_joints import estimate_missing
 from pose.pose_file import check_inside, read_poses
@@ -12,19 +11,29 @@ from pose.skeleton import JOINTS
 from utils.errors import UserError
 
 COLUMNS = ("frame", "joint", "x", "y", "visible")
+WIDE = tuple(f"{joint}_{axis}" for joint in JOINTS for axis in "xy")
+NUMBERS = {name: number for number, name in enumerate(JOINTS)} | {str(number): number for number in range(len(JOINTS))}
 MOST_FRAMES = 1_000_000
 VISIBLE = {"1": True, "0": False, "true": True, "false": False, "": True}
 
 
 def find_poses(video, folder=None):
-    """The pose file of a video, `NAME.json` or `NAME.csv` in `folder` or else beside it, or None."""
+    """The pose file of a video, `NAME.json` or `NAME.csv` (not a list of actions) in `folder` or else beside it, or None."""
     places = ([Path(folder)] if folder else []) + [video.parent]
-    return next((path for place in places for ending in (".json", ".csv")
-                 if (path := place / f"{video.stem}{ending}").is_file()), None)
+    paths = (place / f"{video.stem}{ending}" for place in places for ending in (".json", ".csv"))
+    return next((path for path in paths if path.is_file() and (
+        path.suffix == ".json" or "file" not in map(str.lower, read_rows(path, "joints")[0][1]))), None)
+
+
+def check_folder(folder, videos):
+    """Raise :class:`UserError` if a folder of poses has none for any of the videos."""
+    if not any((Path(folder) / f"{video.stem}{ending}").is_file() for video in videos for ending in (".json", ".csv")):
+        raise UserError(f"--poses {folder}: there are no poses of the videos in this folder; they are called like the video, "
+                        f"{next(iter(videos)).stem}.json or .csv")
 
 
 def read_given(path, nframes, size=None):
-    """The poses of a whole video.
+    """Read the poses of a whole video.
 
     Args:
         path: JSON (pose/pose_file.py: a pose or null for each frame) or CSV (columns `frame` from 1, `joint` by name or
@@ -45,41 +54,45 @@ def read_given(path, nframes, size=None):
 
 
 def read_csv(path, size=None):
-    """A CSV of joints -> joints (T, 13, 2), NaN in frames without rows, and visible (T, 13); T is the last frame's number.
+    """A CSV of joints -> joints (T, 13, 2), NaN in frames without poses, and visible (T, 13); T is the last frame's number.
 
-    A joint without a row in a frame with others is not visible; its place is estimated from the frame's other joints.
+    A row is a joint, or a frame with the columns `head_x`, `head_y` and so on. Frames count from 1, or from 0 if there is a
+    frame 0. A joint that has no place in a frame with others is not visible; its place is estimated from them.
     """
-    points = [(place, *_point(place, values)) for place, values in read_table(path, "joints", COLUMNS, needed=4)]
-    frames = max(frame for _, frame, *_ in points)
+    if "joint" in map(str.lower, read_rows(path, "joints")[0][1]):
+        table = read_table(path, "joints", COLUMNS, needed=4)
+    else:
+        table = [(place, {"frame": row["frame"], "joint": joint, "x": row[f"{joint}_x"], "y": row[f"{joint}_y"], "visible": ""})
+                 for place, row in read_table(path, "joints", ("frame", *WIDE), needed=3) for joint in JOINTS]
+    points = [(place, *_point(place, values)) for place, values in table]
+    first = min(1, *(frame for _, frame, *_ in points))
+    frames = max(frame for _, frame, *_ in points) - first + 1
     joints, visible = np.full((frames, len(JOINTS), 2), np.nan), np.zeros((frames, len(JOINTS)), bool)
     for place, frame, joint, point, seen in points:
-        if np.isfinite(joints[frame - 1, joint, 0]):
+        if np.isfinite(joints[frame - first, joint]).any():
             raise UserError(f"{place}: {JOINTS[joint]} of frame {frame} is there twice")
-        joints[frame - 1, joint], visible[frame - 1, joint] = point, seen
-    for frame in np.flatnonzero(np.isfinite(joints[..., 0]).any(1)):
+        if np.isfinite(point).all():
+            joints[frame - first, joint], visible[frame - first, joint] = point, seen
+    for at in np.flatnonzero(np.isfinite(joints[..., 0]).any(1)):
         if size is not None:
-            check_inside(joints[frame], visible[frame], size, f"{path}: frame {frame + 1}")
-        joints[frame] = estimate_missing(joints[frame])
+            check_inside(joints[at], visible[at], size, f"{path}: frame {at + first}")
+        joints[at] = estimate_missing(joints[at])
     return joints, visible
 
 
 def _point(place, values):
     """One row as (frame, number of the joint, [x, y], visible)."""
-    frame, joint = values["frame"], values["joint"].lower()
-    if not re.fullmatch(r"[0-9]{1,7}", frame) or not 1 <= int(frame) <= MOST_FRAMES:
-        raise UserError(f"{place}: frame is {frame[:30]!r}, expected a number; the first frame is 1")
-    number = JOINTS.index(joint) if joint in JOINTS else int(joint) if re.fullmatch(r"[0-9]{1,2}", joint) else len(JOINTS)
-    if number >= len(JOINTS):
-        raise UserError(f"{place}: joint is {joint[:30]!r}, expected 0 to {len(JOINTS) - 1} or one of {', '.join(JOINTS)}")
-    point = []
-    for axis in "xy":
+    def value(column, read, expected):
         try:
-            point.append(float(values[axis]))
-        except ValueError:
-            raise UserError(f"{place}: {axis} is {values[axis][:30]!r}, expected a number of pixels") from None
-        if not abs(point[-1]) < COORDINATE_LIMIT:                            # not (a < b) also catches nan
-            raise UserError(f"{place}: {axis} is {values[axis][:30]}, which is no coordinate in pixels")
-    seen = values["visible"].lower()
-    if seen not in VISIBLE:
-        raise UserError(f"{place}: visible is {seen[:30]!r}, expected 1 or 0 (or true or false)")
-    return int(frame), number, point, VISIBLE[seen]
+            return read(values[column].lower())
+        except (ValueError, KeyError):
+            raise UserError(f"{place}: {column} is {values[column][:30]!r}, expected {expected}") from None
+
+    frame = value("frame", int, "a number from 0 or 1 on")
+    if not 0 <= frame <= MOST_FRAMES:
+        raise UserError(f"{place}: frame is {frame}, expected a number from 0 or 1 on")
+    joint = value("joint", NUMBERS.__getitem__, f"0 to {len(JOINTS) - 1} or one of {', '.join(JOINTS)}")
+    point = [value(axis, lambda text: float(text or "nan"), "a number of pixels, or nothing") for axis in "xy"]
+    if max(map(abs, point)) >= COORDINATE_LIMIT:
+        raise UserError(f"{place}: ({point[0]:g}, {point[1]:g}) is no point of a picture")
+    return frame, joint, point, value("visible", VISIBLE.__getitem__, "1 or 0 (or true or false)")

@@ -8,31 +8,43 @@ import numpy as np
 
 from utils.errors import UserError
 
+MOST_REORDERED = 16           # frames by which a codec moves a frame; a larger distance is a second start of the clock
 LOCAL = {"protocol_whitelist": "file"}        # a playlist that looks like a video must not open other sources
 
 
 class VideoIndex(NamedTuple):
-    """When each frame of a video is shown."""
+    """The time of each frame of a video."""
 
     times: np.ndarray        # (n,) seconds from the first frame, ascending
-    stamps: dict | None      # presentation time stamp -> frame index; None for files without time stamps
+    stamps: dict | None      # presentation time stamp -> frame index; None: frames come in the decoder's order
 
 
 def read_index(path):
-    """The :class:`VideoIndex` of a video, from its packets, without decoding. Raises :class:`UserError`."""
+    """Read the :class:`VideoIndex` of a video from its packets, without decoding. Raises :class:`UserError`."""
     try:
         with av.open(str(path), options=LOCAL) as container:
             stream = _stream(container, path)
             packets = [packet.pts for packet in container.demux(stream) if packet.size and not packet.is_discard]
             base, rate = stream.time_base, stream.average_rate or stream.guessed_rate or 30
+            reordered = stream.codec_context.has_b_frames
     except (OSError, ValueError, av.error.FFmpegError) as error:
         raise _unreadable(path, error) from None
     if not packets:
-        raise UserError(f"{path}: a video without a single frame")
-    if None in packets or base is None:
+        raise UserError(f"{path}: this video has no frames")
+    if None in packets or base is None or _decoder_order(packets, reordered):
         return VideoIndex(np.arange(len(packets)) / float(rate), None)
-    stamps = sorted(set(packets))
+    stamps = sorted(packets)
     return VideoIndex((np.array(stamps, np.float64) - stamps[0]) * float(base), {stamp: at for at, stamp in enumerate(stamps)})
+
+
+def _decoder_order(stamps, reordered):
+    """Whether the time stamps of a video's packets cannot be those of its frames, so that the decoder's order counts.
+
+    They are if they repeat or start again in the middle; or if they increase from packet to packet although the codec reorders
+    frames (`reordered`), as AVI files with B-frames have it.
+    """
+    shift = np.abs(np.argsort(np.argsort(stamps, kind="stable"), kind="stable") - np.arange(len(stamps))).max()
+    return len(set(stamps)) < len(stamps) or shift > MOST_REORDERED or bool(reordered and len(stamps) > 2 and not shift)
 
 
 def read_frames(path, index, wanted, longest_side=None):
@@ -42,9 +54,10 @@ def read_frames(path, index, wanted, longest_side=None):
         path: video file.
         index: its :class:`VideoIndex`.
         wanted: frame indices, ascending.
-        longest_side: pixels; larger frames are made smaller, with even sides.
+        longest_side: pixels; larger frames are scaled down, to even sides.
     Yields:
-        (frame index, upright picture (h, w, 3) uint8, its size against the video's); frames that cannot be decoded are skipped.
+        (frame index, upright picture (h, w, 3) uint8, ratio of its size to the video's); frames that cannot be decoded are
+        skipped.
     """
     wanted, first, last = set(map(int, wanted)), int(min(wanted)), int(max(wanted))
     for start in (first, 0) if first and index.stamps is not None else (0,):
@@ -66,7 +79,7 @@ def read_frames(path, index, wanted, longest_side=None):
 
 
 def _decode(path, index, start):
-    """(frame index or None, frame) of a video, beginning with the last key frame before frame `start`."""
+    """Yield (frame index or None, frame) of a video from the last key frame before frame `start` on."""
     stamp_of = {} if index.stamps is None else {number: stamp for stamp, number in index.stamps.items()}
     counted = -1
     with av.open(str(path), options=LOCAL) as container:
@@ -77,7 +90,7 @@ def _decode(path, index, start):
         for packet in container.demux(stream):
             try:
                 frames = packet.decode()
-            except av.error.InvalidDataError:                # a damaged part; the next ones may be intact
+            except av.error.InvalidDataError:                # a damaged part
                 continue
             for frame in frames:
                 counted += 1
@@ -85,7 +98,7 @@ def _decode(path, index, start):
 
 
 def _upright(frame, longest_side):
-    """A frame's picture, turned upright as the video's metadata say and made smaller, and the ratio of the sizes."""
+    """A frame's picture, rotated as the metadata say and scaled down, and the ratio of the sizes."""
     picture = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
     ratio = min(1.0, longest_side / max(picture.shape[:2])) if longest_side else 1.0
     if ratio < 1:

@@ -1,20 +1,20 @@
-"""The main person's poses through time: people are followed from frame to frame, gaps are filled, noise is smoothed.
+"""The main person's poses through time: people are tracked from frame to frame, gaps are filled, noise is smoothed.
 
-Axes: N frames in which people were detected, J = 13 joints. Coordinates in pixels, times in seconds.
+Axes: N frames in which people were detected, J = 13 joints. Coordinates are in pixels, times in seconds.
 """
 from typing import NamedTuple
 
 import numpy as np
 import scipy
 
-# a person continues a track if the boxes overlap by MIN_IOU or the joints' median shift is at most MAX_SHIFT person sizes; that
-# limit grows with the time without a detection, up to MAX_LOST_SHIFT
+# a person continues a track if the boxes' IoU is at least MIN_IOU or the joints' median shift at most MAX_SHIFT person sizes;
+# this limit grows with the time without a detection, up to MAX_LOST_SHIFT
 MIN_IOU, MAX_SHIFT, MAX_LOST_SHIFT = 0.2, 0.35, 1.0
-MAX_GROWTH = 2.5             # ratio of a person's sizes in two detections that follow each other
+MAX_GROWTH = 2.5             # largest ratio of a person's sizes in consecutive detections
 MAX_GAP = 0.5                # seconds without a detection that are filled
-SMOOTHING = 0.2              # seconds that the smoothing window may span: longer ones would flatten a swing
+SMOOTHING = 0.2              # seconds of the smoothing window; longer ones would flatten a swing
 ORDER = 2                    # of the smoothing polynomial
-# a joint is a spike if its two neighbours in time lie within AGREE person sizes and it is SPIKE from their mean
+# a joint is a spike if its neighbours in time are within AGREE person sizes, and it is SPIKE away from their mean
 SPIKE, AGREE = 0.35, 0.15
 
 
@@ -26,24 +26,26 @@ class Track(NamedTuple):
     present: np.ndarray      # (N,) bool: the person was detected, or is in a gap that was filled
 
 
-def main_person(people, times):
-    """Follow all people and choose the one whose sizes, weighted by their scores, have the largest sum.
+def main_person(people, times, number=1):
+    """Track all people and choose the most prominent: the largest sum of sizes, weighted by scores and by their order in each
+    frame; or another, in this order.
 
     Args:
-        people: N lists of :class:`pose.detector.Person`.
+        people: N lists of :class:`pose.detector.Person`, the most prominent first.
         times: (N,) seconds.
+        number: of the person, from 1.
     Returns:
         N entries: the main person in that frame, or None.
     """
-    tracks = follow(people)
-    if not tracks:
-        return [None] * len(times)
-    best = max(tracks, key=lambda track: sum(person.score * person.size ** 0.5 for person in track.values()))
+    place = {id(person): place for found in people for place, person in enumerate(found, 1)}
+    tracks = sorted(follow(people), reverse=True, key=lambda track: sum(
+        person.score * person.size ** 0.5 / place[id(person)] for person in track.values()))
+    best = tracks[number - 1] if number <= len(tracks) else {}
     return [best.get(frame) for frame in range(len(times))]
 
 
 def follow(people):
-    """Follow all people through N frames, given as in :func:`main_person`: a list of dicts from a frame to the person in it."""
+    """Track all people through N frames, see :func:`main_person`. Returns a dict from frame to person for each track."""
     tracks = []
     for frame, found in enumerate(people):
         if tracks and found:
@@ -59,7 +61,7 @@ def follow(people):
 
 
 def _likeness(track, person, frame):
-    """How well a person in a frame continues a track; 0: not at all."""
+    """How well a person continues a track; 0: not at all."""
     at = max(track)
     last, lost = track[at], frame - at
     sizes = sorted(max(1.0, one.size) ** 0.5 for one in (last, person))
@@ -72,19 +74,18 @@ def _likeness(track, person, frame):
     return iou + 1 / (1 + shift / MAX_SHIFT)
 
 
-def clean(persons, times):
-    """The poses of one person: spikes removed, short gaps filled by linear interpolation, noise smoothed.
-
-    Args:
-        persons: N entries, a person or None, see :func:`main_person`.
-        times: (N,) seconds.
-    Returns:
-        :class:`Track`.
-    """
+def as_track(persons):
+    """N entries of :func:`main_person` as a :class:`Track`, unchanged."""
     seen = np.array([person is not None for person in persons])
     joints, visible = np.zeros((len(persons), 13, 2)), np.zeros((len(persons), 13), bool)
     for frame in np.flatnonzero(seen):
         joints[frame], visible[frame] = persons[frame].joints, persons[frame].visible
+    return Track(joints, visible, seen)
+
+
+def clean(persons, times):
+    """Remove spikes, interpolate short gaps and smooth noise: N entries of :func:`main_person` -> :class:`Track`."""
+    joints, visible, seen = as_track(persons)
     size = np.median([max(1.0, person.size) ** 0.5 for person in persons if person is not None]) if seen.any() else 1.0
     visible &= ~spikes(joints, visible, size)
     joints, present, trusted = fill(joints, visible, seen, times)
@@ -92,7 +93,7 @@ def clean(persons, times):
 
 
 def spikes(joints, visible, size):
-    """(N, 13) bool: visible joints that jump away for one frame and come back; `size` is the person's in pixels."""
+    """(N, 13) bool: visible joints that jump away for one frame; `size` is the person's in pixels."""
     wrong = np.zeros(visible.shape, bool)
     before, here, after = joints[:-2], joints[1:-1], joints[2:]
     agree = np.linalg.norm(after - before, axis=-1) < AGREE * size
@@ -104,8 +105,8 @@ def spikes(joints, visible, size):
 def fill(joints, visible, seen, times):
     """Fill gaps of at most MAX_GAP.
 
-    A joint that is hidden for longer keeps the detector's guess; before its first and after its last visible frame it keeps that
-    place for MAX_GAP. A person who is not detected for longer is not filled.
+    A joint that is hidden for longer keeps the detector's guess. Before its first and after its last visible frame, it stays
+    where it was seen for MAX_GAP. A person who is not detected for longer than MAX_GAP is not filled.
 
     Returns:
         joints (N, 13, 2), present (N,) bool, and trusted (N, 13) bool: visible or filled.
@@ -115,8 +116,7 @@ def fill(joints, visible, seen, times):
         present[start:stop] = True
     for joint in range(joints.shape[1]):
         known = visible[:, joint]
-        gaps = _short_gaps(known, times)
-        for start, stop in gaps:
+        for start, stop in _short_gaps(known, times):
             filled[start:stop, joint] = interpolate(times[start:stop], times[known], joints[known, joint])
             trusted[start:stop, joint] = True
         for run, edge in _short_ends(known, seen, times):                    # better than a guess at a hidden joint
@@ -128,7 +128,7 @@ def fill(joints, visible, seen, times):
 
 
 def interpolate(wanted, known, points):
-    """Points (n, 2) of n known times, interpolated linearly at the wanted times; constant before the first and after the last."""
+    """Interpolate points (n, d) at n known times linearly at the wanted times; constant before the first and after the last."""
     return np.stack([np.interp(wanted, known, values) for values in points.T], -1)
 
 
@@ -140,7 +140,7 @@ def _short_gaps(known, times):
 
 
 def _short_ends(known, seen, times):
-    """The frames of `seen` within MAX_GAP before the first and after the last `known` one, each with that known frame."""
+    """Frames of `seen` within MAX_GAP before the first and after the last `known` one, each with that known frame."""
     places, order = np.flatnonzero(known), np.arange(len(known))
     if len(places):
         for edge, beyond in ((places[0], order < places[0]), (places[-1], order > places[-1])):
@@ -150,7 +150,7 @@ def _short_ends(known, seen, times):
 
 
 def smooth(joints, trusted, times):
-    """Savitzky-Golay filter for each joint, never across a gap: trusted (N, 13) bool says where a joint is known."""
+    """Savitzky-Golay filter for each joint, never across a gap in trusted (N, 13) bool."""
     step = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
     window = int(SMOOTHING / max(step, 1e-6) + 1e-6) // 2 * 2 + 1
     if window <= ORDER + 2:

@@ -1,7 +1,7 @@
 """How the poses of a list move, and which of its rows look wrong.
 
 Axes: N rows, T + 1 frames (source first), J = 13 joints, all in pixels of the frame. A row's *size* is the longer side of the box
-around all its joints. Thresholds are shares of it, because people fill different parts of a frame.
+around all its joints. Thresholds are fractions of it, because people fill different parts of a frame.
 """
 from typing import NamedTuple
 
@@ -10,11 +10,11 @@ import numpy as np
 from pose.skeleton import ANKLES, ELBOWS, HIPS, KNEES, SHOULDERS, WRISTS
 
 STATIC = 0.004             # windows with a smaller mean displacement per step count as static
-JUMP = 0.5                 # displacement of a joint in one step, relative to the whole body
+JUMP = 0.5                 # displacement of a joint in one step, against the rest of the body
 BONE = 0.25                # change of a bone's length in one step; perspective changes it too, but more slowly
 SWAP_WIDTH = 0.06          # left and right joints that are closer than this are not compared
-SWAP_GAIN = 0.4            # sides are swapped if exchanging them leaves less than this share of the motion
-OUTSIDE = 0.02             # tolerance for joints outside the frame, as share of its longer side
+SWAP_GAIN = 0.4            # sides are swapped if exchanging them leaves less than this fraction of the motion
+OUTSIDE = 0.02             # tolerance for joints outside the frame, as a fraction of its longer side
 GROUPS = {"arms": (SHOULDERS, ELBOWS, WRISTS), "legs": (HIPS, KNEES, ANKLES)}
 BONES = tuple((start, end) for first, second in ((SHOULDERS, ELBOWS), (ELBOWS, WRISTS), (HIPS, KNEES), (KNEES, ANKLES))
               for start, end in zip(first, second))
@@ -24,20 +24,18 @@ class Findings(NamedTuple):
     """Measurements of N rows."""
 
     displacement: np.ndarray   # (N,) mean displacement of a joint per step, pixels
-    relative: np.ndarray       # (N,) the same, as share of the row's size
+    relative: np.ndarray       # (N,) the same, as a fraction of the row's size
     static: np.ndarray         # (N,) bool
-    reasons: dict              # name of a problem -> (N,) float, how large it is; 0: no problem
+    reasons: dict              # problem -> (N,) float, how large it is; 0: none
 
 
 def measure(poses, frame_size=None, same_frame=None):
-    """Measure rows.
+    """Measure rows; returns :class:`Findings`.
 
     Args:
         poses: (N, T + 1, 13, 2) pixels, source first.
         frame_size: (N, 2) h, w of the rows' frames, NaN where unknown; None: unknown.
-        same_frame: (N,) bool, whether a row holds a frame twice; None: no row does.
-    Returns:
-        :class:`Findings`.
+        same_frame: (N,) bool, whether a row has the same frame twice; None: no row does.
     """
     flat = poses.reshape(len(poses), -1, 2)
     size = np.maximum((flat.max(1) - flat.min(1)).max(-1), 1.0)[:, None]                     # (N, 1)
@@ -46,9 +44,11 @@ def measure(poses, frame_size=None, same_frame=None):
     displacement = lengths.mean((1, 2))
     static = displacement / size[:, 0] < STATIC
     own = np.linalg.norm(moves - np.median(moves, 2, keepdims=True), axis=-1).max((1, 2))    # relative to the body
+    limbs = np.stack([np.linalg.norm(poses[:, :, start] - poses[:, :, end], axis=-1) for start, end in BONES], -1)
+    bones = np.abs(np.diff(limbs, axis=1)).max((1, 2))                                       # (N,) largest change
     reasons = {"stands still": static * (1 - displacement / size[:, 0]),
-               "a joint jumps": _beyond(own / size[:, 0], JUMP),
-               "a bone changes its length": _beyond(np.abs(np.diff(_bones(poses), axis=1)).max((1, 2)) / size[:, 0], BONE),
+               "a joint jumps": np.where(own > JUMP * size[:, 0], own / size[:, 0], 0),
+               "a bone changes its length": np.where(bones > BONE * size[:, 0], bones / size[:, 0], 0),
                "sides are swapped between frames": swaps(poses, size)}
     if same_frame is not None:
         reasons["one frame is there twice"] = same_frame.astype(float)
@@ -60,19 +60,10 @@ def measure(poses, frame_size=None, same_frame=None):
     return Findings(displacement, displacement / size[:, 0], static, reasons)
 
 
-def _beyond(value, limit):
-    return np.where(value > limit, value, 0.0)
-
-
-def _bones(poses):
-    """Lengths (N, T + 1, 8) of upper and lower arms and legs."""
-    return np.stack([np.linalg.norm(poses[:, :, start] - poses[:, :, end], axis=-1) for start, end in BONES], -1)
-
-
 def swaps(poses, size):
-    """(N,) by how much exchanging left and right would shorten the motion of a step, as share of the size (N, 1).
+    """(N,) how much exchanging left and right would shorten the motion of a step, as a fraction of the size (N, 1).
 
-    Arms and legs are judged separately, because detectors swap only one of them more often than both.
+    Arms and legs are judged separately, because detectors often swap only one of them.
     """
     worst = np.zeros(len(poses))
     for pairs in GROUPS.values():
@@ -99,6 +90,5 @@ def suspicious(findings):
         for order in orders:
             if place < len(order):
                 name, row = order[place]
-                found.setdefault(row, [])
-                found[row].append(name)
+                found.setdefault(row, []).append(name)
     return found

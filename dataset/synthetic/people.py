@@ -1,4 +1,4 @@
-"""The people of the synthetic data set: how they look, how they are painted, and how a whole video is made.
+"""The people of the synthetic data set: how they look, how they are drawn, and how a whole video is made.
 
 Colours are BGR, positions are in pixels, and sizes in body heights unless something else is said.
 """
@@ -10,32 +10,15 @@ import cv2
 import numpy as np
 
 from dataset.pair_list import ACTIONS
-from dataset.synthetic.motion import HANGING, Build, mirrored, perform, unit
-from dataset.synthetic.scene import (
-    CIRCLE,
-    IRON,
-    LEATHER,
-    RIM_SHADE,
-    SHIFT,
-    STEEL,
-    WHITE,
-    WOOD,
-    Camera,
-    background,
-    bgr,
-    fixed,
-    hull,
-    hulls,
-    pick,
-    polygon,
-    shadow,
-)
-from dataset.synthetic.variety import TEXTURED, Extras, textured_background
+from dataset.synthetic.drawing import LEATHER, RIM_SHADE, Camera, bgr, hull, hulls, pick, shadow
+from dataset.synthetic.motion import Build, mirrored, perform, unit
+from dataset.synthetic.props import Props
+from dataset.synthetic.scene import background
 from pose.skeleton import ANKLES, ELBOWS, HEAD, HIPS, KNEES, MIRROR, SHOULDERS, WRISTS
 
 SIZES = ((480, 360), (480, 270), (360, 480))          # width, height of a frame
-SIZE_SHARES = (0.4, 0.4, 0.2)
-LEFT_HANDED = 0.15                                    # share of people
+SIZE_PROBABILITIES = (0.4, 0.4, 0.2)
+LEFT_HANDED = 0.15                                    # fraction of people
 SUPER = 2                                             # pictures are drawn this much larger, then averaged down
 SKIN = bgr("f6d3b8", "eabf9f", "d9a380", "b97e57", "8d5a3a", "65402a")
 HAIR = bgr("1d1a1a", "3b2618", "5c3b22", "8a5a2b", "c99f55", "b0b0b0", "7c2f16")
@@ -44,9 +27,9 @@ SHIRT = bgr("d64541", "2e86c1", "f4f4f0", "27ae60", "f39c12", "7d3c98", "34495e"
 TROUSERS = bgr("2c3e50", "1c1c22", "7f8c8d", "34568b", "e8e4da", "5b4636", "a93226", "355e3b")
 SHOE = bgr("fafafa", "20202a", "e74c3c", "3498db", "f1c40f")
 ACCENT = bgr("c0392b", "1f6fb2", "e0a81e", "2e8b57", "262a33")
-EYE, STRING, TENNIS_BALL = bgr("1c1e26", "e8e8e1", "d8ec3a")
-ROUNDED = 0.03                                        # of a mask: less comes from rounding of colours
-FAR_SHADE = 1.3                                       # by how much limbs darken per body height away from the camera
+EYE = bgr("1c1e26")[0]
+ROUNDED = 0.03                                        # smaller mask values come from the rounding of colours
+FAR_SHADE = 1.3                                       # how much limbs darken per body height away from the camera
 
 # Views of each action: degrees by which the scene is turned to the right of the picture.
 VIEWS = {
@@ -85,41 +68,35 @@ class Look:
                    float(rng.choice((0.15, 0.62, 0.62, 1.9))), float(rng.choice(lengths)))
 
 
-class Painter:
-    """Paints one performance, frame by frame, over its background.
+class Performance:
+    """Draws one performance over its background, frame by frame.
 
-    A picture is a list of parts (depth, paint), where paint(canvas) draws the part; parts are painted from far to near. Sizes are
-    in body heights; times `unit` they are canvas pixels.
+    A picture is a list of parts (depth, draw), where draw(canvas) draws the part, from far to near.
     """
 
-    def __init__(self, action, motion, build, look, camera, backdrop, extras=None, expose=None):
+    def __init__(self, action, motion, build, look, camera, backdrop):
         self.action, self.motion, self.build, self.look = action, motion, build, look
-        self.extras, self.expose = extras, expose              # see `variety`; None without
         self.backdrop = cv2.resize(backdrop, None, fx=SUPER, fy=SUPER, interpolation=cv2.INTER_LINEAR)
         self.camera = Camera(camera.axes, camera.scale * SUPER, camera.origin * SUPER)
-        self.unit = self.camera.scale
-        self.rim = 0.006 * self.unit
-        lying = motion.joints[0, WRISTS, 1].mean()             # height of a bar that starts on the floor
-        self.plate = np.clip(lying, 0.1, 0.17) if action == "clean_and_jerk" else 0.1
+        self.props = Props(action, motion, self.camera, look.accent)
 
     def frame(self, t, masked=False):
-        """Picture number t, (h, w, 3) uint8; if `masked` (h, w, 4), the last channel 255 where the person is seen."""
+        """Picture number t, (h, w, 3) uint8; if `masked` (h, w, 4), the last channel 255 where the person is."""
         canvas, mask = self.backdrop.copy(), np.zeros(self.backdrop.shape[:2], np.float32)
         self.shadows(canvas, t)
-        parts = [(depth, is_body, paint) for is_body, some in ((True, self.body(t)), (False, self.props(t)))
-                 for depth, paint in some]
+        parts = [(depth, is_body, draw) for is_body, some in ((True, self.body(t)), (False, self.props.parts(t)))
+                 for depth, draw in some]
         for is_body, group in groupby(sorted(parts, key=lambda part: part[0]), key=lambda part: part[1]):
-            # painted over two grounds whose values differ by 128, a pixel shows how much of the ground is left
+            # drawn on two canvases whose values differ by 128, a pixel shows how transparent the parts are
             other = canvas ^ 128 if masked else None
-            for _, _, paint in group:
-                paint(canvas)
+            for _, _, draw in group:
+                draw(canvas)
                 if masked:
-                    paint(other)
+                    draw(other)
             if masked:
                 through = cv2.extractChannel(cv2.absdiff(canvas, other), 1) / np.float32(128)
                 mask = 1 - through * (1 - mask) if is_body else through * mask
         picture = cv2.resize(canvas, None, fx=1 / SUPER, fy=1 / SUPER, interpolation=cv2.INTER_AREA)
-        picture = self.expose(picture) if self.expose else picture
         if not masked:
             return picture
         mask = cv2.resize(mask, picture.shape[1::-1], interpolation=cv2.INTER_AREA)
@@ -131,32 +108,24 @@ class Painter:
         spots += [(self.motion.joints[t, ankle], self.motion.joints[t, ankle, 1], 0.11) for ankle in ANKLES]
         for joint, lift, radius in spots:
             centre, _ = self.camera.project(joint * (1, 0, 1))
-            shadow(canvas, centre + self.down(0.01), np.array((radius, 0.3 * radius)) * self.unit,
+            shadow(canvas, centre + self.camera.down(0.01), np.array((radius, 0.3 * radius)) * self.camera.scale,
                    0.42 * max(0.2, 1 - 3 * lift))
-
-    def down(self, amount):
-        return np.array((0, amount * self.unit))
-
-    def solid(self, discs, colour):
-        """A shape with an outline: the hull of discs [(centre in pixels, radius in body heights)]."""
-        discs = [(centre, radius * self.unit) for centre, radius in discs]
-        return partial(hull, discs=discs, colour=colour, rim=self.rim)
 
     def limb(self, path, radii, cloth, cover, light):
         """Two bones along path (3, 2) with radii (3,); cloth covers the first `cover` (0..2) bones."""
         bare, covered = [], []
         for bone in (0, 1):
-            (a, b), (ra, rb) = path[bone:bone + 2], radii[bone:bone + 2] * self.unit
-            share = np.clip(cover - bone, 0, 1)
+            (a, b), (ra, rb) = path[bone:bone + 2], radii[bone:bone + 2] * self.camera.scale
+            dressed = np.clip(cover - bone, 0, 1)
             bare.append([(a, ra), (b, rb)])
-            if share:
-                hem = 1.12 * (ra + share * (rb - ra)) + 0.5 * self.rim
-                covered.append([(a, 1.1 * ra), (a + share * (b - a), hem)])
+            if dressed:
+                hem = 1.12 * (ra + dressed * (rb - ra)) + 0.5 * self.camera.rim
+                covered.append([(a, 1.1 * ra), (a + dressed * (b - a), hem)])
 
-        def paint(canvas):
-            hulls(canvas, bare, (self.look.skin * light).clip(0, 255), self.rim)
-            hulls(canvas, covered, (cloth * light).clip(0, 255), self.rim)
-        return paint
+        def draw(canvas):
+            hulls(canvas, bare, (self.look.skin * light).clip(0, 255), self.camera.rim)
+            hulls(canvas, covered, (cloth * light).clip(0, 255), self.camera.rim)
+        return draw
 
     def body(self, t):
         look, girth, xyz = self.look, self.build.girth, self.motion.joints[t]
@@ -172,16 +141,14 @@ class Painter:
             parts.append((near, self.limb(xy[arm], sizes, look.shirt, look.sleeve, light)))
             glove = self.action == "baseball_pitch" and side == self.motion.free_hand
             hand = [(xy[arm[2]], 0.021), (xy[arm[2]] + 0.15 * (xy[arm[2]] - xy[arm[1]]), 0.045 if glove else 0.022)]
-            parts.append((near + 0.003, self.solid(hand, LEATHER if glove else look.skin * min(light, 1))))
+            parts.append((near + 0.003, self.camera.solid(hand, LEATHER if glove else look.skin * min(light, 1))))
             near = depth[leg].mean()
             light = np.clip(1 + FAR_SHADE * (near - middle), 0.74, 1.04)
             sizes = np.array((0.056, 0.038, 0.023)) * girth
             parts.append((near, self.limb(xy[leg], sizes, look.trousers, look.leg, light)))
-            if self.extras and look.leg > 1.5:
-                parts.append((near + 0.0005, partial(self.extras.on_leg, path=xy[leg], unit=self.unit)))
             ankle, toe = xy[leg[2]], toes[side]
-            shoe = [(ankle + self.down(0.012) - 0.18 * (toe - ankle), 0.026), (toe, 0.02)]
-            parts.append((near + 0.001, self.solid(shoe, look.shoe)))
+            shoe = [(ankle + self.camera.down(0.012) - 0.18 * (toe - ankle), 0.026), (toe, 0.02)]
+            parts.append((near + 0.001, self.camera.solid(shoe, look.shoe)))
 
         chest, pelvis = xy[list(SHOULDERS)].mean(0), xy[list(HIPS)].mean(0)
         spine = chest - pelvis
@@ -190,22 +157,20 @@ class Painter:
         seat = [(pelvis + 0.12 * spine, 0.074 * girth)] + [(xy[j], 0.055 * girth) for j in HIPS]
         skull, near = self.camera.project(xyz[HEAD] - 0.6 * self.build.head * self.motion.head_axes[t, 1])
         neck = [(chest + 0.03 * spine, 0.034), (skull, 0.03)]
-        if self.extras:
-            parts.append((middle + 0.0005, partial(self.extras.on_trunk, corners=xy[list(SHOULDERS + HIPS)], unit=self.unit)))
-        return parts + [(middle, self.solid(trunk, look.shirt)), (middle + 0.001, self.solid(seat, look.trousers)),
-                        (min(middle, near) - 0.001, self.solid(neck, look.skin * 0.86)),
+        return parts + [(middle, self.camera.solid(trunk, look.shirt)), (middle + 0.001, self.camera.solid(seat, look.trousers)),
+                        (min(middle, near) - 0.001, self.camera.solid(neck, look.skin * 0.86)),
                         (near, partial(self.head, axes=self.motion.head_axes[t] @ self.camera.axes.T, skull=skull))]
 
     def head(self, canvas, axes, skull):
         """Draw a shaded ellipsoid around pixel `skull` with hair, face or cap; axes (3, 3) are its left, up and forward."""
-        look, radius, tall = self.look, self.build.head * self.unit, 1.14
+        look, radius, tall = self.look, self.build.head * self.camera.scale, 1.14
         left, up, forward = axes
         strand = None
         if look.hairdo in ("long", "tail"):
             root = skull + radius * (0.25 * up - 0.75 * forward)[:2]
             thick, thin, length = (0.85, 0.6, 1.5) if look.hairdo == "long" else (0.3, 0.16, 1.25)
             end = root + radius * (np.array((0, length)) - 0.5 * forward[:2])
-            strand = partial(hull, canvas, [(root, thick * radius), (end, thin * radius)], look.hair * 0.9, self.rim)
+            strand = partial(hull, canvas, [(root, thick * radius), (end, thin * radius)], look.hair * 0.9, self.camera.rim)
         if strand and forward[2] > 0:
             strand()
 
@@ -221,7 +186,7 @@ class Painter:
             colour = self.complexion(normal @ axes.T)
             light = 0.84 + 0.2 * np.clip(normal @ unit(np.array((-0.4, -0.6, 0.7))), 0, 1)[..., None]
             inward = (1 - distance) * radius
-            colour = (colour * light * np.clip(inward / self.rim, RIM_SHADE, 1)).clip(0, 255)
+            colour = (colour * light * np.clip(inward / self.camera.rim, RIM_SHADE, 1)).clip(0, 255)
             patch[:] = patch + (colour - patch) * np.clip(inward + 0.5, 0, 1)
 
         if strand and forward[2] <= 0:
@@ -244,82 +209,8 @@ class Painter:
             colour[up > 0.26] = look.trousers
         return colour
 
-    def props(self, t):
-        motion, parts = self.motion, []
-        if motion.tool is not None:
-            (grip, tip), depths = self.camera.project(motion.tool[t])
-            parts.append((depths.mean(), partial(self.tool, grip=grip, along=tip - grip)))
-        wrists = motion.joints[t, list(WRISTS)]
-        if self.action in ("squat", "clean_and_jerk"):
-            parts += self.barbell(wrists)
-        if self.action in HANGING:
-            parts += self.high_bar(wrists)
-        if np.isfinite(motion.ball[t]).all():
-            spot, near = self.camera.project(motion.ball[t])
-            colour = TENNIS_BALL if self.action.startswith("tennis") else WHITE * 0.98
-            parts.append((near + 0.03, self.solid([(spot, 0.014 if self.action == "golf_swing" else 0.021)], colour)))
-        return parts
 
-    def tool(self, canvas, grip, along):
-        """Draw a racket, club or bat from pixel `grip` to `grip + along`."""
-        def rod(start, end, r_start, r_end, colour):
-            discs = [(grip + start * along, r_start * self.unit), (grip + end * along, r_end * self.unit)]
-            hull(canvas, discs, colour)
-
-        if self.action == "golf_swing":
-            rod(-0.05, 1, 0.007, 0.005, STEEL * 0.75)
-            rod(0.97, 1, 0.012, 0.018, IRON)
-        elif self.action == "baseball_swing":
-            rod(-0.06, 0.4, 0.01, 0.012, WOOD * 0.85)
-            rod(0.35, 1, 0.012, 0.024, WOOD)
-        else:
-            rod(-0.06, 0.44, 0.013, 0.009, IRON)
-            length = max(np.linalg.norm(along), 0.05 * self.unit)
-            way = along / length
-            a, b = way * max(0.3 * length, 0.05 * self.unit), np.array((-way[1], way[0])) * 0.074 * self.unit
-            centre = grip + 0.72 * along
-            for share in np.linspace(-0.75, 0.75, 6):
-                reach = np.sqrt(1 - share ** 2)
-                for over, string in ((share * a, reach * b), (share * b, reach * a)):
-                    start, end = fixed([centre + over - string, centre + over + string]).tolist()
-                    cv2.line(canvas, start, end, STRING.tolist(), 1, cv2.LINE_AA, SHIFT)
-            frame = fixed(centre + CIRCLE @ np.stack([a, b]))
-            thick = max(2, round(0.016 * self.unit))
-            cv2.polylines(canvas, [frame], True, self.look.accent.tolist(), thick, cv2.LINE_AA, SHIFT)
-
-    def barbell(self, wrists):
-        """A bar in both hands, with wrists at (2, 3), and two plates at each end."""
-        middle, axis = wrists.mean(0), unit(wrists[0] - wrists[1])
-        ends, depths = self.camera.project(middle + np.array([[0.46], [-0.46]]) * axis)
-        parts = [(depths.mean(), self.solid([(end, 0.009) for end in ends], STEEL))]
-        side = unit(np.cross(axis, (0, 1, 0)))
-        ring = CIRCLE @ np.stack([side, np.cross(side, axis)])
-        for sign in (1, -1):
-            for place, radius, colour in ((0.4, self.plate, IRON), (0.43, 0.75 * self.plate, self.look.accent)):
-                centres = middle + sign * axis * np.array([place - 0.012, place + 0.012])[:, None, None]
-                faces, depths = self.camera.project(centres + radius * ring)
-                faces = faces[np.argsort(depths.mean(1))]
-                parts.append((depths.mean(), partial(self.disc, faces=faces, colour=colour)))
-        return parts
-
-    @staticmethod
-    def disc(canvas, faces, colour):
-        """Draw a thick disc with faces (2, n, 2), the far one first."""
-        polygon(canvas, cv2.convexHull(faces.reshape(-1, 2).astype(np.float32))[:, 0], colour * RIM_SHADE)
-        polygon(canvas, faces[1], colour)
-
-    def high_bar(self, wrists):
-        """A bar on two posts, to hang from."""
-        middle, axis = wrists.mean(0), unit((wrists[0] - wrists[1]) * (1, 0, 1))
-        ends = middle + np.array([[0.42], [-0.42]]) * axis
-        tops, depths = self.camera.project(ends)
-        feet, _ = self.camera.project(ends * (1, 0, 1))
-        posts = [(near - 0.3, self.solid([(top - self.down(0.03), 0.018), (foot, 0.018)], IRON * 1.4))
-                 for top, foot, near in zip(tops, feet, depths, strict=True)]
-        return [(depths.mean() - 0.001, self.solid([(top, 0.012) for top in tops], STEEL)), *posts]
-
-
-def draw_video(seed, action, index, frames, people=0, variety=False, masks=False):
+def draw_video(seed, action, index, frames, people=0, masks=False):
     """Draw one video.
 
     As in Penn Action's labels, the joints called left are on the viewer's left if the person is seen from the front.
@@ -329,9 +220,8 @@ def draw_video(seed, action, index, frames, people=0, variety=False, masks=False
         action: its name.
         index: number of the video among those of the action.
         frames: smallest and largest number of frames.
-        people: number of different people, who take turns, each with clothes and surroundings of their own; 0: all are different.
-        variety: whether to add what :mod:`dataset.synthetic.variety` describes.
-        masks: whether pictures have a fourth channel, 255 where the person is seen. What is held does not belong to the person.
+        people: number of different people, who take turns, each with their own clothes and background; 0: all are different.
+        masks: whether pictures have a fourth channel, 255 where the person is. Held objects do not belong to the person.
     Returns:
         generator of pictures (h, w, 3 or 4) uint8 BGR, joints (n, 13, 2) float64 in pixels, size (w, h), name of the view.
     """
@@ -344,7 +234,7 @@ def draw_video(seed, action, index, frames, people=0, variety=False, masks=False
         motion = mirrored(motion)
     views, scenes = VIEWS[action], SCENES[action]
     yaw = views[index % len(views)] + rng.uniform(-8, 8)
-    size = SIZES[rng.choice(len(SIZES), p=SIZE_SHARES)]
+    size = SIZES[rng.choice(len(SIZES), p=SIZE_PROBABILITIES)]
     reach = motion.joints.reshape(-1, 3)
     if motion.tool is not None:                                # at least half of a tool is always in the picture
         reach = np.concatenate([reach, motion.tool.mean(1)])
@@ -352,14 +242,6 @@ def draw_video(seed, action, index, frames, people=0, variety=False, masks=False
     ground, _ = camera.project(motion.joints[:, ANKLES] * (1, 0, 1))
     scene = scenes[(index % people if people else index) % len(scenes)]
     backdrop = background(scene, size, ground[..., 1].mean(), camera.scale, person)
-    extras = expose = None
-    if variety:
-        other = np.random.default_rng((seed, ACTIONS.index(action), index % people if people else index, 1))
-        extras = Extras.draw(other)
-        extras.dress(look, other)
-        expose = extras.exposure(size, other)
-        if other.uniform() < TEXTURED:
-            backdrop = textured_background(size, ground[..., 1].mean(), camera.scale, other)
-    painter = Painter(action, motion, build, look, camera, backdrop, extras, expose)
+    performance = Performance(action, motion, build, look, camera, backdrop)
     view = ("front", "right", "back", "left")[round(yaw / 90) % 4]
-    return (painter.frame(t, masks) for t in range(nframes)), camera.project(motion.joints)[0][:, list(MIRROR)], size, view
+    return (performance.frame(t, masks) for t in range(nframes)), camera.project(motion.joints)[0][:, list(MIRROR)], size, view

@@ -1,4 +1,4 @@
-"""The server of the page. It and the browser ask nothing of any other machine, and nothing outlives it."""
+"""The server of the page. Neither it nor the browser contacts another machine, and it leaves no files."""
 import os
 import signal
 import socket
@@ -10,9 +10,9 @@ from pathlib import Path
 from utils import errors
 from utils.errors import UserError
 
-LARGEST = "40mb"          # of an upload
+MAX_UPLOAD = "40mb"
 PRIVACY = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
-# what the browser may load, whatever Gradio's page asks for
+# what the browser may load
 POLICY = ("default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
           "style-src 'self' 'unsafe-inline'; frame-ancestors 'self'; form-action 'self'; base-uri 'self'")
 HEADERS = [(b"content-security-policy", POLICY.encode()), (b"referrer-policy", b"no-referrer"),
@@ -22,15 +22,9 @@ STYLE = Path(__file__).with_name("page.css")
 
 
 def serve(make_studio, host, port, log):
-    """Serve the page until the process is told to end, by Ctrl-C or a signal.
+    """Serve the page until Ctrl-C, SIGTERM or SIGHUP; `make_studio()` makes the :class:`photo.web.studio.Studio`.
 
-    Args:
-        make_studio: called without arguments, makes the :class:`photo.web.studio.Studio`.
-        host: address to listen on.
-        port: 0 for any free one.
-        log: logger.
-    Raises:
-        UserError: Gradio is not installed, or the address cannot be used.
+    Raises :class:`UserError` if Gradio is not installed or the address cannot be used; port 0 takes a free one.
     """
     with suppress(KeyboardInterrupt), tempfile.TemporaryDirectory(prefix="actvae_page_", ignore_cleanup_errors=True) as root:
         for number in (signal.SIGTERM, signal.SIGHUP):
@@ -42,7 +36,7 @@ def serve(make_studio, host, port, log):
 
             from photo.web.page import build_page
         except ModuleNotFoundError as error:
-            raise UserError(f"the page needs {error.name}, which is not installed: make app installs it, as does "
+            raise UserError(f"the page needs {error.name}, which is not installed: run make app, or "
                             "pip install -r requirements-app.txt") from None
         try:
             listening = socket.create_server((host, port))
@@ -56,30 +50,30 @@ def serve(make_studio, host, port, log):
         thread.start()
         thread.join()
     log.info("the page is closed, and what was uploaded is deleted")
-    errors.leave = os._exit                              # Python's own end would wait until a clip is painted
+    errors.leave = os._exit                              # otherwise Python would wait until a clip is rendered
     return 0
 
 
 def web_app(page, root, host):
-    """The page as an ASGI application, see :mod:`starlette`; it serves files below `root`."""
+    """The page as an ASGI application that serves files below `root`."""
     import gradio as gr
     from fastapi import FastAPI
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     app = FastAPI(openapi_url=None)
-    if host in LOCAL:                                    # other sites' names must not lead here
+    if host in LOCAL:                                    # against DNS rebinding
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOCAL)
     app.add_middleware(WithHeaders)
     look = gr.themes.Base(primary_hue="orange", neutral_hue="zinc", font=["system-ui", "sans-serif"],
                           font_mono=["ui-monospace", "monospace"])
     return gr.mount_gradio_app(
-        app, page, "/", allowed_paths=[str(root)], max_file_size=LARGEST, show_error=False, footer_links=[], run_history=False,
+        app, page, "/", allowed_paths=[str(root)], max_file_size=MAX_UPLOAD, show_error=False, footer_links=[], run_history=False,
         ssr_mode=False, pwa=False, mcp_server=False, enable_monitoring=False, theme=look, css_paths=[STYLE],
         js="() => document.body.classList.add('dark')")
 
 
 class WithHeaders:
-    """ASGI middleware that adds HEADERS to each answer."""
+    """ASGI middleware that adds HEADERS to each response."""
 
     def __init__(self, app):
         self.app = app

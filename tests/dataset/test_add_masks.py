@@ -1,4 +1,4 @@
-"""Masks are added to a data set beside its frames, once, for the annotated person."""
+"""Masks of the annotated people are added to a data set, once."""
 import numpy as np
 import pytest
 
@@ -12,7 +12,7 @@ from pose.regions import Region
 
 
 class StandIn(Detector):
-    """Sees a square around the joints, except those of a person whom it shall not see."""
+    """Finds a square around the joints, unless it is `blind` to them."""
 
     min_score, default_weights, finds_masks, asked, blind = 0.5, "none", True, [], lambda joints: False
 
@@ -47,7 +47,7 @@ def test_every_frame_gets_the_mask_of_its_annotated_person(root, run_script, mon
     monkeypatch.setattr(StandIn, "blind", lambda joints: len(StandIn.asked) == 2)
     outcome = run_script(add_masks.main, root, "--detector", "stand_in")
     assert outcome.status == 0, outcome.err
-    assert f"{len(frames) - 1} masks written, 0 were there, 1 frames without" in outcome.out
+    assert f"{len(frames) - 1} masks written, 0 existed, 1 frames without a mask" in outcome.out
     masks = sorted((root / "masks").rglob("*.png"))
     expected = [path.relative_to(root / "frames").with_suffix(".png") for path in frames]
     assert [path.relative_to(root / "masks") for path in masks] == [path for at, path in enumerate(expected) if at != 1]
@@ -59,13 +59,14 @@ def test_every_frame_gets_the_mask_of_its_annotated_person(root, run_script, mon
     monkeypatch.setattr(StandIn, "blind", lambda joints: False)
     monkeypatch.setattr(StandIn, "asked", [])
     outcome = run_script(add_masks.main, root, "--detector", "stand_in")
-    assert len(StandIn.asked) == 2 and f"2 masks written, {len(frames) - 2} were there\n" in outcome.out
+    assert len(StandIn.asked) == 2 and f"2 masks written, {len(frames) - 2} existed, 0 frames" in outcome.out
 
 
-def test_what_is_wrong_is_told_in_one_line(root, run_script, tmp_path):
+def test_bad_input(root, run_script, tmp_path):
     next((root / "frames").iterdir()).rename(tmp_path / "elsewhere")
     for argv, message in (((tmp_path / "nothing",), "holds no .mat annotation"),
-                          ((root,), "the frames of"), ((root, "--detector_weights", "none.whl"), "none.whl: there are no such")):
+                          ((root,), "these frames are needed"),
+                          ((root, "--detector_weights", "none.whl"), "none.whl: there are no such")):
         outcome = run_script(add_masks.main, *argv, "--detector", "stand_in")
         assert outcome.status == 2 and message in outcome.err and "Traceback" not in outcome.err
     assert not (root / "masks").exists()

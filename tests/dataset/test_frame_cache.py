@@ -1,7 +1,6 @@
-"""The frame cache: same pictures, each decoded once, and safe whatever happens while it is built."""
+"""The frame cache: same pictures, each decoded once, and safe against kills, full disks and bad frames."""
 import errno
 import io
-import logging
 import os
 import shutil
 import signal
@@ -14,16 +13,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from dataset import frame_cache
-from dataset.frame_cache import FrameCache
 from dataset.image_loader2 import FrameError, PennActionPairs
 from dataset.image_loader2_test import PennActionTestPairs
 from trainer_actvae_p2inetwork import draw_frame_indices
 from training.batches import training_batches
-from utils.errors import FailedRun, UserError
+from utils.errors import FailedRun
 
 ROWS, SIZE = 8, 32
 FRAMES = ROWS + 5                                         # distinct ones of the first windows of one video
@@ -80,25 +77,16 @@ def test_cached_pictures_equal_decoded_ones(lists, penn_root, tmp_path):
         assert (cached.pictures(row, range(5)) == plain.pictures(row, range(5))).all()
 
 
-def test_picked_items_hold_the_chosen_frames_of_the_full_one(place):
-    for data in (place.data(cached=False), place.data()):
-        full, (k1, r, k3) = data[3], (4, 0, 2)
-        item = data[3, (k1, r, k3)]
-        assert same(item, {"poses": full["poses"], "action": full["action"], "masks": full["masks"][k3:k3 + 1],
-                           "images": full["images"][[0, k1 + 1, r + 1, k3 + 1]], "frame_indices": torch.tensor([k1, r, k3])})
-        assert not torch.equal(full["masks"][k3], full["masks"][k1])
-
-
 def test_overlapping_windows_share_their_frames(place):
     data = place.data()
     assert data.cached.tolist() == [list(range(row, row + 6)) for row in range(ROWS)]
     path, = place.files()
-    assert data.cache.count == FRAMES and path.stat().st_size == 192 + FRAMES * (SIZE * SIZE * 3 + 4)
+    assert len(data.cache) == FRAMES and path.stat().st_size == 128 + FRAMES * SIZE * SIZE * 3
     fields = place.lines[0].split(",")
     fields[8] = str(int(fields[8]) + 9)                   # the same frames in another crop are others
     place.write(",".join(fields), place.lines[0])
     data = place.data()
-    assert data.cache.count == FRAMES + 6 == len(np.unique(data.cached))
+    assert len(data.cache) == FRAMES + 6 == len(np.unique(data.cached))
     assert same(data[ROWS], place.data(cached=False)[ROWS]) and same(data[ROWS + 1], data[0])
 
 
@@ -188,24 +176,15 @@ def outcome(process):
     return calls
 
 
-def test_two_processes_build_one_file(builder, tmp_path):
-    first, second = builder("first", halt=0), builder("second", halt=0)
-    wait_for(lambda: list((tmp_path / "cache").glob("*.part")))
-    time.sleep(0.2)                                       # both stand at the lock or behind it
-    (tmp_path / "go").touch()
-    assert sorted([outcome(first), outcome(second)]) == [0, 8]
-    assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".npy"]
-
-
 def test_killed_while_building(builder, tmp_path):
     victim, cache = builder("victim", halt=4), tmp_path / "cache"
     wait_for(lambda: any(path.stat().st_size > 20_000 for path in cache.glob("*.part")))
     waiting = builder("waiting")
-    time.sleep(0.2)
+    time.sleep(0.2)                                       # it waits for the lock
     assert waiting.poll() is None and not list(cache.glob("*.npy"))
     victim.send_signal(signal.SIGKILL)
     assert victim.wait(20) == -signal.SIGKILL
-    assert outcome(waiting) == 8                          # nothing of the victim's counted
+    assert outcome(waiting) == 8                          # the victim's part is not used
     assert [path.suffix for path in cache.iterdir()] == [".npy"]
     assert outcome(builder("later")) == 0
 
@@ -221,11 +200,11 @@ def fails(run_script, status, work):
 
 
 def test_too_little_disk(place, monkeypatch, run_script):
-    need = FRAMES * (SIZE * SIZE * 3 + 4) + frame_cache.SPARE
+    need = FRAMES * SIZE * SIZE * 3 + frame_cache.SPARE
     free = SimpleNamespace(free=need - 1)
     monkeypatch.setattr(frame_cache.shutil, "disk_usage", lambda folder: free)
     with monkeypatch.context() as patch:
-        patch.setattr(ImageFile, "load", None)            # told before the first picture is decoded
+        patch.setattr(ImageFile, "load", None)            # reported before the first picture is decoded
         line = fails(run_script, 1, place.data)
     assert f"{place.cache}: the frame cache needs 0 MB but 67 MB are free (and 67 MB must stay so); " in line
     assert "cache: false" in line
@@ -249,50 +228,17 @@ def test_disk_full_while_writing(place, monkeypatch, run_script):
             place.data()
     assert str(place.cache) in line and "No space left on device" in line
     assert not place.files()
-    assert place.data().cache.count == FRAMES
+    assert len(place.data().cache) == FRAMES
 
 
-@pytest.mark.parametrize("damage", [
-    lambda data: data[:-1], lambda data: data[:100], lambda data: data[:8], lambda data: data[:3], lambda data: b"",
-    lambda data: b"PK\3\4" + data, lambda data: b"\x80" + data, lambda data: bytes(len(data)),
-    lambda data: data.replace(b"(13,", b"(12,"), lambda data: data.replace(b"|u1", b"|i1"),
-    lambda data: data.replace(b"'descr'", b"'descr'+")])
+@pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: b"", lambda data: bytes(len(data)),
+                                    lambda data: data.replace(b"(13,", b"(12,")])
 def test_damaged_file(place, run_script, damage):
     place.data()
     path, = place.files()
     path.write_bytes(damage(path.read_bytes()))
     line = fails(run_script, 2, place.data)
     assert str(path) in line and "remove it" in line
-    path.unlink()
-    assert same(place.data()[1], place.data(cached=False)[1])
-
-
-def test_flipped_bit(place, run_script):
-    place.data()
-    path, = place.files()
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 16
-    path.write_bytes(data)
-    line = fails(run_script, 2, lambda: [place.data()[row] for row in range(8)])
-    assert str(path) in line and "remove it" in line
-
-
-def test_folder_that_cannot_be_made(place, run_script):
-    place.cache.write_text("in the way\n")
-    assert "the frame cache cannot be used" in fails(run_script, 2, place.data)
-    assert place.cache.read_text() == "in the way\n"
-
-
-def test_size_and_place_are_told_before_it_is_built(place, monkeypatch, caplog):
-    caplog.set_level(logging.INFO, "actvae")
-    told, prepare = [], PennActionPairs._prepare
-    monkeypatch.setattr(PennActionPairs, "_prepare", lambda *args: told.append(caplog.text) or prepare(*args))
-    place.data(imsize=160)
-    path, = place.files()
-    assert len(told) == FRAMES and f"frame cache: {FRAMES} pictures, 1 MB, in {path}" in told[0]
-    caplog.clear()
-    place.data(imsize=160)
-    assert not caplog.text
 
 
 @pytest.mark.parametrize("damage, words", [(lambda data: data[:len(data) // 2], "cannot be decoded"),
@@ -303,33 +249,3 @@ def test_bad_frame_while_building(place, damage, words):
         place.data()
     assert f"{place.list}:2: frame {place.frame(7)} {words}" in str(error.value)
     assert not place.files()
-
-
-def test_frame_of_another_size_than_its_video(place):
-    Image.open(place.frame(7)).resize((50, 40)).save(place.frame(7))
-    with pytest.raises(FrameError, match="50 x 40 pixels but others of its video are 96 x 72"):
-        place.data()
-    assert not place.files()
-
-
-def test_frame_that_vanishes(place):
-    data = place.data(cached=False)
-    place.frame(7).unlink()
-    with pytest.raises(UserError, match="000007.jpg"):
-        data.use_cache(place.cache)
-
-
-def test_interrupted_while_building(place, monkeypatch):
-    def interrupt(_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(frame_cache.os, "fsync", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        place.data()
-    assert not place.files()
-
-
-def test_index_of_an_array(tmp_path):
-    cache = FrameCache(tmp_path, [__file__] * 3, np.zeros((3, 4), int), 2,
-                       lambda place: np.full((2, 2, 3), place, np.uint8))
-    assert cache[np.array([[2, 0]])].shape == (1, 2, 2, 2, 3) and cache[2].max() == 2 == cache[np.array([[2, 0]])].max()

@@ -84,7 +84,7 @@ def test_named_actions_begin_at_rest_and_others_are_copied(data, monkeypatch, ca
     np.testing.assert_allclose(after[2].joints[second:], before[2].joints[:30 - second])
 
 
-def test_an_action_that_is_not_there_is_one_line(data):
+def test_a_missing_action_is_an_error(data):
     with pytest.raises(UserError, match="there is no video of juggle; --actions names"):
         from_rest.convert(data / "data", data / "out", ["wave", "juggle"])
     assert not (data / "out").exists()

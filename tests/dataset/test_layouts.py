@@ -1,4 +1,4 @@
-"""A data layout by its name: a whole other one on disk needs one class, and trains and tests like Penn Action's."""
+"""Another data layout needs one class, and trains and tests like Penn Action's."""
 import json
 import re
 from pathlib import Path
@@ -10,7 +10,6 @@ import torch
 from dataset import layouts
 from dataset.image_loader2 import PennActionPairs
 from dataset.image_loader2_test import NamedRows
-from dataset.inspect.__main__ import main as inspect
 from dataset.layouts import read_pairs
 from dataset.mixture import Draw, TrainingPairs, training_pairs
 from dataset.pair_list import PairList, Row, read_list
@@ -33,8 +32,8 @@ class FlatPairs(PennActionPairs):
     def frame_path(self, row, frame):
         return Path(self.data_root) / self.rows.frames[row][frame].replace("/", "-")
 
-    def annotation(self, video):
-        return None, None
+    def annotated_size(self, video):
+        return None
 
 
 class FlatTestPairs(NamedRows, FlatPairs):
@@ -89,18 +88,3 @@ def test_another_layout_is_cached_paired_and_mixed(flat, tiny, penn_root, lists,
 def test_an_unknown_layout(tiny, overrides):
     with pytest.raises(UserError, match=re.escape("layout: 'flat' is not known; known are penn_action")):
         training_pairs(load_config(CONFIG, [*tiny, *overrides]), True)
-
-
-def test_another_layout_is_inspected(flat, tmp_path, run_script):
-    (tmp_path / "flat.yaml").write_text("".join(override.replace("=", ": ") + "\n" for override in flat))
-    train = flat[0].partition("=")[2]
-    outcome = run_script(inspect, train, "--config", tmp_path / "flat.yaml", "--out", tmp_path / "page.html", "--rows", 2)
-    assert outcome.status == 0 and ": 7 rows, " in outcome.out
-    text = (tmp_path / "page.html").read_text()
-    assert "squat" in text and "stand on grey" not in text        # actions of the configuration, frames of the layout
-    assert run_script(inspect, train, "--out", tmp_path / "page.html").status == 2
-
-
-def test_size_and_entry(tiny):
-    config = load_config(CONFIG, tiny)
-    assert read_pairs(config, size=48, test=True)[0]["images"].shape == (6, 3, 48, 48)

@@ -1,7 +1,6 @@
-"""The reader of annotations against scipy's, and on files that scipy's cannot bear."""
+"""The reader of annotations: as scipy's, and safe where scipy's crashes."""
 import io
 import struct
-import zlib
 
 import numpy as np
 import pytest
@@ -37,7 +36,7 @@ def test_reads_what_scipy_reads(read, packed):
         assert array.dtype == np.float64 and array.shape == expected[name].shape and (array == expected[name]).all(), name
 
 
-def test_leaves_out_what_is_neither_number_nor_text(read):
+def test_other_classes_are_ignored(read):
     data = saved({"x": 3.0, "cell": np.array([1, "a"], object), "struct": {"a": 1}, "complex": np.array([1j])})
     assert read(data) == {"x": 3.0}
 
@@ -61,16 +60,13 @@ HEADER = saved({})[:128]
     (element(14, element(6, bytes(8))), "lacks its flags"), (struct.pack("<II", 14, 1000), "longer than the file"),
     (struct.pack("<HHI", 5, 9, 0), "impossible size"), (b"\0\0\0", "ends in the middle"),
     (struct.pack("<II", 15, 4) + b"nope", "a compressed element is damaged")])
-def test_damage_is_told(read, body, message):
+def test_damage_is_an_error(read, body, message):
     with pytest.raises(ValueError, match=message):
         read(HEADER + body)
 
 
-def test_made_files_are_right_where_undamaged(read):
+def test_undamaged_and_foreign_files(read):
     assert (read(HEADER + matrix(6, (2, 2), 9, struct.pack("<4d", 1, 2, 3, 4)))["x"] == [[1, 3], [2, 4]]).all()
-    bomb = zlib.compress(element(14, bytes(100 << 20)))
-    with pytest.raises(ValueError, match="longer than the file"):
-        read(HEADER + struct.pack("<II", 15, len(bomb)) + bomb)
     with pytest.raises(ValueError, match="no MATLAB 5 header"):
         read(b"MATLAB 4")
 

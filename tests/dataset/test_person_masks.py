@@ -8,22 +8,19 @@ import numpy as np
 import pytest
 import torch
 from conftest import SIZE as CONFTEST_SIZE
-from helpers import newest_weights
 
-import train_actvae
-import train_actvae_p2inetwork as script
 from dataset import mixture
 from dataset.augment import Change, change_masks, roughen
 from dataset.image_loader2 import PennActionPairs
 from dataset.mixture import Draw, TrainingPairs, training_pairs
-from dataset.pair_list import TEST_LIST, TRAIN_LIST
+from dataset.pair_list import TRAIN_LIST
 from dataset.penn_action import build
-from networks.plate import pose_mask
+from networks.background import pose_mask
 from utils.config import load_config
 from utils.errors import UserError
 
 SIZE = 32
-CONFIG = "config/people_cutout.yaml"
+CONFIG = "config/people.yaml"
 MOVED = Change(True, (0, 1, 2), torch.ones(3, 1, 1), torch.zeros(3, 1, 1), torch.tensor([[.8, .1, .1], [-.1, .8, 0]]))
 
 
@@ -74,7 +71,7 @@ def test_masks_fit_their_pictures(masked_root, tmp_path, cached):
     assert torch.equal(data[0]["masks"], pairs(masked_root, False)[0]["masks"]), "person boxes stay what they are"
 
 
-def test_they_are_read_only_if_asked_for(masked_root, penn_root, lists):
+def test_masks_are_read_only_if_wanted(masked_root, penn_root, lists):
     assert "person_masks" not in pairs(masked_root, False)[0]
     data = PennActionPairs(lists[0], penn_root, SIZE, masks=True)
     assert not data.masked and "person_masks" not in data[0]
@@ -94,7 +91,7 @@ def test_pairs_and_changes(masked_root, monkeypatch):
     assert not torch.equal(item["person_masks"], plain["person_masks"])
 
 
-def test_only_the_source_s_mask_is_roughened(masked_root, monkeypatch):
+def test_only_the_mask_of_the_source_is_roughened(masked_root, monkeypatch):
     data = TrainingPairs([pairs(masked_root)], (1.0,), "anywhere", augment=True)
     monkeypatch.setattr(mixture, "roughen", lambda mask, random: torch.full_like(mask, .5))
     masks = data[Draw(3, 3)]["person_masks"]
@@ -112,32 +109,12 @@ def test_roughened_masks():
     assert change_masks(mask[None] / 2, MOVED, "bilinear").max() == .5
 
 
-def test_plates_are_made_with_the_mask(masked_root, tmp_path):
-    def plate(pictures, poses, mask):
-        return mask.expand_as(pictures) * 2 - 1
-
-    for folder in (None, tmp_path):
-        data = TrainingPairs([pairs(masked_root)], (1.0,), "anywhere", plate=plate)
-        if folder:
-            data.use_cache(folder)
-        item = data[Draw(2, 2)]
-        torch.testing.assert_close(item["plates"], item["person_masks"][0].expand(3, -1, -1) * 2 - 1, atol=.01, rtol=0)
-
-
 def test_masks_for_some_of_the_sets(masked_root, lists, penn_root):
     with pytest.raises(UserError, match="its frames have no masks of people"):
         TrainingPairs([pairs(masked_root), PennActionPairs(lists[0], penn_root, SIZE, masks=True)], (.5, .5))
 
 
-def small(root, *more):
-    return [f"data_root={root}", f"test_data_list={root / TEST_LIST}", f"cache_dir={root / 'cache'}", "imsize=32", "batch_size=2",
-            f"train_data=[{{data_list: {root / TRAIN_LIST}, data_root: {root}}}]", "workers=0", "device=cpu", "log_iter=1",
-            "generator.size=16", "generator.widths=[8, 8, 8, 8]", "generator.own_widths=[8, 8, 8, 8]", "actvae.networks=1",
-            "actvae.terms=4", "actvae.trunk=8", "actvae.head=8", "discriminator.width=4", "discriminator.start_iter=0",
-            "train_epoch=1", "display_size=1", *more]
-
-
-def test_a_set_without_masks_is_one_line(penn_root, lists):
+def test_a_set_without_masks_is_an_error(penn_root, lists):
     config = load_config(CONFIG, ["train_data=[]", f"data_root={penn_root}", f"train_data_list={lists[0]}", "imsize=32"])
     with pytest.raises(UserError, match="need masks of the people, .*masks/0001/000001.png"):
         training_pairs(config, True)
@@ -154,7 +131,7 @@ def spoil(path, how):
 
 @pytest.mark.parametrize("how", ["missing", "black", "white"])
 @pytest.mark.parametrize("cached", [False, True])
-def test_the_pose_stands_in_for_a_mask_that_cannot_be_used(root, tmp_path, how, cached):
+def test_the_surroundings_of_the_pose_replace_an_unusable_mask(root, tmp_path, how, cached):
     before = pairs(root)[0]["person_masks"]
     path = root / "masks" / "0001" / "000003.png"
     spoil(path, how)
@@ -174,57 +151,8 @@ def test_the_pose_stands_in_for_a_mask_that_cannot_be_used(root, tmp_path, how, 
         assert masks.isfinite().all() and masks[frame].max() > .9 and masks[frame].mean() < .9
 
 
-def test_a_cache_is_made_anew_when_a_missing_mask_is_there(root, tmp_path):
-    mask = root / "masks" / "0001" / "000003.png"
-    content = mask.read_bytes()
-    mask.unlink()
-    with pytest.warns(match="1 of 66 frames have no mask"):
-        data = pairs(root)
-    data.use_cache(tmp_path)
-    mask.write_bytes(content)
-    again = pairs(root)
-    again.use_cache(tmp_path)
-    assert torch.equal(again[0]["person_masks"], pairs(root)[0]["person_masks"])
-    assert not torch.equal(again[0]["person_masks"], data[0]["person_masks"])
-
-
-@pytest.mark.parametrize("cache", [True, False])
-def test_trained_and_tested_without_some_masks(root, run_script, tmp_path, cache):
-    spoil(root / "masks" / "0001" / "000003.png", "missing")
-    spoil(root / "masks" / "0002" / "000001.png", "black")
-    shutil.rmtree(root / "masks" / "0003")                           # a test video
-    overrides = small(root, "batch_size=14", f"cache={str(cache).lower()}")
-    train_actvae.Trainer(load_config(CONFIG, overrides), seed=1).save(tmp_path / "vae", 5, 0)
-    argv = ["--config", CONFIG, "--output_path", tmp_path, "--vae_path", tmp_path / "vae"]
-    outcome = run_script(script.main, *argv, overrides=overrides)
-    assert outcome.status == 0, outcome.err
-    weights = newest_weights(tmp_path / "outputs/people_cutout/checkpoints")
-    assert all(value.isfinite().all() for value in weights.values())
-    assert sum("frames have no mask" in line for line in outcome.warnings) == 2           # training list and test list
-    outcome = run_script(script.main, *argv, "--test", "--resume", "--samples", 1, overrides=overrides)
-    assert outcome.status == 0, outcome.err
-
-
-@pytest.mark.parametrize("cache", [True, False])
-def test_a_damaged_mask_is_one_line(root, run_script, tmp_path, cache):
+def test_a_damaged_mask_is_an_error(root):
     path = root / "masks" / "0001" / "000003.png"
     spoil(path, "damaged")
-    train_actvae.Trainer(load_config(CONFIG, small(root)), seed=1).save(tmp_path / "vae", 5, 0)
-    outcome = run_script(script.main, "--config", CONFIG, "--output_path", tmp_path, "--vae_path", tmp_path / "vae",
-                         overrides=small(root, f"cache={str(cache).lower()}"))
-    assert outcome.status == 2 and outcome.err.splitlines()[-1].startswith(f"error: {path}: this "), outcome.err
-    assert "Traceback" not in outcome.err
-
-
-def test_the_recipe_trains_and_paints(root, run_script, tmp_path):
-    train_actvae.Trainer(load_config(CONFIG, small(root)), seed=1).save(tmp_path / "vae", 5, 0)
-    argv = ["--config", CONFIG, "--output_path", tmp_path, "--vae_path", tmp_path / "vae"]
-    outcome = run_script(script.main, *argv, overrides=small(root, "batch_size=14"))
-    assert outcome.status == 0, outcome.err
-    for name in ("person", "silhouette", "energy"):
-        assert f" {name} " in outcome.out or f" {name} " in outcome.err
-    folder = tmp_path / "outputs/people_cutout"
-    assert all(value.isfinite().all() for value in newest_weights(folder / "checkpoints").values())
-    outcome = run_script(script.main, *argv, "--test", "--resume", "--samples", 1, overrides=small(root))
-    assert outcome.status == 0, outcome.err
-    assert (folder / "test/metrics.json").exists()
+    with pytest.raises(UserError, match=f"{path}: this "):
+        pairs(root)[0]

@@ -8,8 +8,8 @@ from golden import KEYS, Noise, fill_by_rule, load, relative_error
 
 from network_actvae import ActVAE
 from trainer_actvae import Trainer
-from training.batches import EpochBatches
-from training.checkpoints import find_snapshots, load_part
+from training.batches import EpochBatches, training_batches
+from training.checkpoints import find_snapshots
 from utils.heatmap import gaussian_maps
 from utils.schema import Config
 from utils.torch_files import load_torch
@@ -78,20 +78,6 @@ def test_three_training_steps(golden):
     assert torch.allclose(sums, arrays["params_after_3"], rtol=TOLERANCE, atol=0)
 
 
-def test_the_model_sees_its_own_poses_and_not_the_truth():
-    model, batch = ActVAE(z_dim=8), random_batch()
-    noise = torch.randn(5, 4, 8)
-    whole = model.rollout(batch["poses"][:, 0], batch["action"], noise=noise)
-    short = model.rollout(batch["poses"][:, 0], batch["action"], steps=2, noise=noise[:3])
-    assert torch.equal(whole.pose[:, :2], short.pose)
-    assert whole.pose.abs().max() <= 1
-
-
-def test_lists_of_other_actions_give_another_width():
-    trainer = Trainer(small_config(actions=["bend", "wave"]))
-    assert trainer.model.encoder.rnn.input_size == 26 + 2 + 8
-
-
 def test_sampling_is_reproducible_and_leaves_the_training_noise_alone():
     trainer, batch = Trainer(small_config()), random_batch()
     before = trainer.random.get_state()
@@ -100,6 +86,14 @@ def test_sampling_is_reproducible_and_leaves_the_training_noise_alone():
     assert torch.equal(first, second)
     assert not torch.equal(first[:, 0], first[:, 1])          # defect D2: the second sample was a copy
     assert torch.equal(before, trainer.random.get_state())
+
+
+@pytest.mark.parametrize("native, expected", [(True, torch.bfloat16), (False, None)])
+def test_automatic_precision_is_that_of_the_processor(native, expected, monkeypatch):
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: native)
+    monkeypatch.setattr("torch.cpu._is_amx_tile_supported", lambda: False)
+    trainer = Trainer(small_config(precision="auto"))
+    assert trainer.dtype == expected and torch.isfinite(trainer.update(random_batch())["kl"])
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
@@ -111,31 +105,7 @@ def test_low_precision_stays_near(precision):
         assert low.update(batch, noise)[name].item() == pytest.approx(value.item(), rel=0.05)
 
 
-def test_learning_rate_halves_after_the_optimizer_stepped():
-    trainer, batch = Trainer(small_config(step_size=2)), random_batch()
-    rates = []
-    for _ in range(4):
-        trainer.update(batch)
-        rates.append(trainer.optimizers["im_encode_vae"].param_groups[0]["lr"])
-    assert rates == [2e-4, 1e-4, 1e-4, 5e-5]
-
-
-def test_resumed_training_ends_bit_identical(tmp_path):
-    batches = [random_batch() for _ in range(6)]
-    whole = Trainer(small_config(step_size=2), seed=3)
-    for batch in batches:
-        whole.update(batch)
-        if whole.iteration == 3:
-            whole.save(tmp_path, 3, 0)
-    resumed = Trainer(small_config(step_size=2), seed=99)
-    assert resumed.resume(tmp_path).iteration == 3
-    for batch in batches[3:]:
-        resumed.update(batch)
-    assert all(torch.equal(value, weights(resumed)[name]) for name, value in weights(whole).items())
-    assert torch.equal(whole.random.get_state(), resumed.random.get_state())
-
-
-def test_resume_keeps_the_seed_of_the_run_and_takes_the_numbers_of_the_configuration(tmp_path):
+def test_resume_keeps_the_seed_of_the_run_and_uses_the_numbers_of_the_configuration(tmp_path):
     first = Trainer(small_config(step_size=2), seed=3)
     for _ in range(3):
         first.update(random_batch())
@@ -173,29 +143,12 @@ def test_published_checkpoint_folder_resumes_and_saves_back_identically(tmp_path
     assert list(saved) == ["a"] and list(saved["a"]) == list(KEYS["im_encode_vae"])
 
 
-def test_pretrained_folder(tmp_path):
-    source, target = Trainer(small_config(), seed=1), Trainer(small_config(), seed=2)
-    for part, module in source.parts.items():
-        torch.save({"a": module.state_dict()}, tmp_path / f"{part}.pt")
-    target.load_pretrained(tmp_path)
-    assert all(torch.equal(value, weights(target)[name]) for name, value in weights(source).items())
-
-
 def test_only_complete_snapshots_count_and_numbers_sort_as_numbers(tmp_path):
     trainer = Trainer(small_config())
     for iteration in (99999999, 100000000):
         trainer.save(tmp_path, iteration, 9)
     (tmp_path / "0009_im_encode_vae_100000001.pt").write_bytes(b"")
     assert [entry.iteration for entry in find_snapshots(tmp_path, trainer.parts)] == [99999999, 100000000]
-
-
-def test_a_saved_part_is_the_published_format(tmp_path):
-    trainer = Trainer(small_config())
-    trainer.save(tmp_path, 7, 1)
-    other = ActVAE(z_dim=8)
-    load_part(tmp_path / "0001_im_encode_vae_00000007.pt", other.encoder)
-    assert torch.equal(other.encoder.rnn.weight_ih_l0, trainer.model.encoder.rnn.weight_ih_l0)
-    assert set(load_torch(tmp_path / "optimizer.pt")) == {"im_encode_vae", "im_encode_content"}
 
 
 def test_epochs_shuffle_drop_the_rest_and_continue_anywhere():
@@ -210,7 +163,16 @@ def test_epochs_shuffle_drop_the_rest_and_continue_anywhere():
     assert math.prod(map(len, first)) == 27
 
 
-def test_mean_weights_are_tested_and_kept_and_training_goes_on_with_the_last(tmp_path):
+@pytest.mark.parametrize("cache, cuda, workers", [(True, False, 0), (False, False, 8), (True, True, 8)])
+def test_processes_that_load_data(cache, cuda, workers):
+    class Pictures(list):
+        images = True
+
+    _, loader = training_batches(Pictures(range(24)), Config(cache=cache), 7, cuda=cuda)
+    assert loader.num_workers == workers and loader.pin_memory == cuda
+
+
+def test_the_ema_is_tested_and_saved_and_training_goes_on_with_the_weights(tmp_path):
     changes = {"ema": 0.9, "optimizer": "adamw", "lr": 0.01, "lr_policy": "cosine", "warmup_iter": 2, "max_norm": 1.0}
     batch, noise = random_batch(), torch.randn(3, 5, 4, 8)
     first, plain = Trainer(small_config(**changes)), Trainer(small_config(**{**changes, "ema": 0.0}))
@@ -232,16 +194,5 @@ def test_mean_weights_are_tested_and_kept_and_training_goes_on_with_the_last(tmp
         trainer.update(batch, noise)
     assert all(torch.equal(value, weights(other)[name]) for name, value in weights(first).items())
     tested = Trainer(small_config(ema=0.9))
-    tested.resume(tmp_path, weights_only=True)
+    tested.load_pretrained(tmp_path)
     assert all(torch.equal(value, mean[name]) for name, value in weights(tested).items())
-
-
-def test_learning_rate_rises_and_falls():
-    trainer, rates = Trainer(small_config(lr=1.0, lr_policy="cosine", warmup_iter=3)), []
-    trainer.total = 30
-    trainer.set_learning_rate()
-    for _ in range(31):
-        rates.append(next(iter(trainer.optimizers.values())).param_groups[0]["lr"])
-        trainer.end_iteration()
-    expected = [(1 + math.cos(math.pi * step / 30)) / 2 * min(1, (step + 1) / 4) for step in range(31)]
-    assert rates == pytest.approx(expected)

@@ -1,27 +1,23 @@
-"""The pose module `residual`: its equations, its losses, its training, its files."""
+"""The networks of the pose module `mixture`: their equations, losses and augmentation."""
 import math
 
 import numpy as np
 import pytest
 import torch
 
-from dataset.pair_list import count_valid_steps
 from networks.energy_score import EnergyScore
 from networks.residual_motion import ResidualMotion
 from pose.skeleton import mirror_pose
 from trainer_actvae import Trainer
 from training.augment import Views, augment, draw_views
-from training.prediction import Source
-from utils.errors import UserError
-from utils.schema import AugmentConfig, Config, ResidualMotionConfig
-from utils.torch_files import load_torch
+from utils.schema import AugmentConfig, Config, MixtureMotionConfig
 
 SIZES = {"networks": 3, "noise_dim": 8, "trunk": 12, "head": 8, "terms": 5}
 AUGMENT = AugmentConfig(mirror=True, rotate=0.1, stretch=0.1, recrop=True, zoom=0.1, shift=0.1, speed=0.3)
 
 
 def small_config(augment=AUGMENT, sizes=SIZES, **changes):
-    return Config(device="cpu", actvae=ResidualMotionConfig(**sizes), augment=augment, **changes)
+    return Config(device="cpu", actvae=MixtureMotionConfig(real=0, **sizes), augment=augment, **changes)
 
 
 def random_batch(rows=4, targets=9):
@@ -61,17 +57,17 @@ def test_displacements_are_the_sum_of_sines(network):
         assert torch.allclose(found[:, t - 1], expected.clamp(-1, 1), atol=1e-6)
 
 
-def test_members_work_alone_as_they_do_together():
+def test_one_member_predicts_as_within_the_ensemble():
     model, batch, steps = lively(ResidualMotion(**SIZES)), random_batch(), torch.arange(1, 8)
     pose, action, noise = batch["poses"][:, 0], batch["action"], torch.randn(3, 2, 4, 8)
-    together = model.change(model.context(pose, action, slice(None)), action, noise, steps, slice(None))
+    together = model.displacements(model.context(pose, action, slice(None)), action, noise, steps, slice(None))
     assert together.shape == (3, 2, 4, 2, 7, 13)
     for network in range(3):
-        alone = model.change(model.context(pose, action, network), action, noise[network], steps, network)
+        alone = model.displacements(model.context(pose, action, network), action, noise[network], steps, network)
         assert torch.allclose(together[network], alone, atol=1e-5) and not torch.allclose(together[network - 1], alone, atol=1e-2)
 
 
-def test_noise_may_choose_a_mirror_and_a_mirror_twice_is_none():
+def test_noise_may_choose_the_mirrored_pose():
     model, pose = lively(ResidualMotion(**SIZES)), torch.rand(3, 13, 2) / 2
     noise = torch.randn(3, 1, 9)
     noise[..., -1] = choice(1, 3)
@@ -83,24 +79,8 @@ def test_noise_may_choose_a_mirror_and_a_mirror_twice_is_none():
     assert torch.allclose(found, mirror_pose(model.predict(pose, action, 6, noise)), atol=1e-6)
 
 
-def test_every_member_is_asked_as_often():
-    model, asked = lively(ResidualMotion(**SIZES)), []
-    model.context = lambda pose, *rest: asked.append((rest[1], len(pose))) or ResidualMotion.context(model, pose, *rest)
-    noise = torch.randn(6000, 1, 9, generator=torch.Generator().manual_seed(0))
-    noise[:2, 0, -1] = torch.tensor([-30.0, 30.0])                       # far out in the normal distribution
-    model.predict(torch.zeros(6000, 13, 2), torch.zeros(6000).long(), 1, noise)
-    assert [member for member, _ in asked] == [0, 1, 2] and all(1900 < rows < 2100 for _, rows in asked)
-
-
-def test_temperature_widens_the_noise_of_predictions():
-    warm, cold = (lively(ResidualMotion(temperature=value, **SIZES)) for value in (1.5, 1.0))
-    pose, action, noise = torch.rand(3, 13, 2) / 4, torch.arange(3), torch.randn(3, 1, 9)
-    wider = torch.cat([1.5 * noise[..., :-1], noise[..., -1:]], -1)
-    assert torch.allclose(warm.predict(pose, action, 5, noise), cold.predict(pose, action, 5, wider), atol=1e-6)
-
-
 @pytest.mark.parametrize("steps", [1, 4, 8, 9, 20])
-def test_roll_outs_of_any_length_begin_alike_and_stay_in_the_picture(steps):
+def test_longer_roll_outs_begin_with_shorter_ones_and_stay_in_the_picture(steps):
     model, pose, action = lively(ResidualMotion(horizon=8, **SIZES), 3), torch.rand(3, 13, 2) - 0.5, torch.arange(3)
     noise = torch.randn(3, model.noise_length(24), model.z_dim)
     whole, part = model.predict(pose, action, 24, noise), model.predict(pose, action, steps, noise[:, :model.noise_length(steps)])
@@ -116,10 +96,9 @@ def test_energy_score_is_its_definition(rms):
     weight = torch.tensor([[0.1, 0.2, 0.0, 0.1], [0.3, 0.0, 0.0, 0.1]]).double()
 
     def d(a, b):
-        far = np.hypot(*(a - b).movedim(1, 0).numpy())                                    # (B, T, J)
-        share = weight.numpy()
-        whole = np.sqrt(share.sum(1) * (share * (far ** 2).mean(-1)).sum(1))
-        return (share * far.mean(-1)).sum() + rms * whole.sum()
+        far, w = np.hypot(*(a - b).movedim(1, 0).numpy()), weight.numpy()                 # (B, T, J), (B, T)
+        whole = np.sqrt(w.sum(1) * (w * (far ** 2).mean(-1)).sum(1))
+        return (w * far.mean(-1)).sum() + rms * whole.sum()
 
     expected = 0
     for network in samples:
@@ -129,16 +108,7 @@ def test_energy_score_is_its_definition(rms):
     assert torch.autograd.gradcheck(lambda samples: EnergyScore.apply(samples, truth, weight, rms), samples.requires_grad_())
 
 
-@pytest.mark.parametrize("rms", [0.0, 0.3])
-def test_energy_score_is_least_for_the_true_distribution(rms):
-    generator = torch.Generator().manual_seed(0)
-    truth, noise = torch.randn(20000, 2, 1, 1, generator=generator), torch.randn(1, 4, 20000, 2, 1, 1, generator=generator)
-    weight = torch.ones(20000, 1) / 20000
-    scores = {scale: float(EnergyScore.apply(noise * scale, truth, weight, rms)) for scale in (0.0, 0.6, 1.0, 1.5)}
-    assert min(scores, key=scores.get) == 1.0
-
-
-def test_targets_past_the_clip_have_no_weight():
+def test_targets_after_valid_steps_have_no_weight():
     model, batch = lively(ResidualMotion(horizon=9, **SIZES)), random_batch()
     noise = torch.randn(12, 1, 4, model.z_dim)
     other = batch["poses"].clone()
@@ -151,41 +121,18 @@ def test_targets_past_the_clip_have_no_weight():
     assert all(torch.isfinite(value) for value in model(batch["poses"], batch["action"], noise, torch.zeros(4).long()).values())
 
 
-@pytest.mark.parametrize("paths, valid_steps", [("abcd", 3), ("abcc", 2), ("abbb", 1), ("aaaa", 0), ("aabc", 3), ("abab", 3)])
-def test_valid_steps_follow_from_repeated_frames(paths, valid_steps):
-    assert count_valid_steps(tuple(paths)) == valid_steps
-
-
-def test_training_looks_at_one_step_of_each_stretch_and_so_at_all():
-    model, seen = ResidualMotion(horizon=9, **SIZES), set()
-    change = model.change
-    model.change = lambda *values: seen.add(tuple(values[3].tolist())) or change(*values)
-    batch, noise = random_batch(), torch.randn(12, 1, 4, model.z_dim)
-    for _ in range(40):
-        model(batch["poses"], batch["action"], noise)
-    assert seen == {(1, 2, 3, 4, 5, 6, late, 9) for late in (7, 8)}
-    seen.clear()
-    model.eval()(batch["poses"], batch["action"], noise)
-    assert seen == {(1, 2, 3, 4, 5, 6, 8, 9)}
-
-
-def test_muon_is_told_that_it_would_mix_networks():
-    with pytest.raises(UserError, match="write adamw"):
-        Trainer(small_config(optimizer="muon"))
-
-
 # ---- augmentation ----
 
-def test_augmentation_without_any_changes_nothing():
+def test_augmentation_with_default_settings_changes_nothing():
     batch = random_batch()
     poses, valid_steps = augment(batch["poses"], batch["valid_steps"], draw_views(4, AugmentConfig(), torch.Generator()))
     settled = batch["poses"].clone()
     for row, last in enumerate(batch["valid_steps"].tolist()):
-        settled[row, last + 1:] = settled[row, last]                  # after what a row holds it stands still
+        settled[row, last + 1:] = settled[row, last]
     assert torch.allclose(poses, settled, atol=1e-6) and torch.equal(valid_steps, batch["valid_steps"])
 
 
-def test_each_augmentation_is_what_it_says():
+def test_each_augmentation():
     poses, valid_steps = torch.rand(200, 9, 13, 2), torch.full((200,), 8)
 
     def seen(**settings):
@@ -210,7 +157,7 @@ def test_each_augmentation_is_what_it_says():
     assert torch.equal(now_held, (8 / views.speed).floor().clamp(max=8).long()) and len(now_held.unique()) > 2
 
 
-def test_changed_rows_are_cropped_again():
+def test_recropping():
     one, poses = torch.ones(1), torch.rand(1, 4, 13, 2) - 0.5
     on_its_side = Views(torch.tensor([False]), one * math.pi / 2, torch.tensor([[1.0, 0.5]]), one, torch.zeros(1, 2), one)
     found, _ = augment(poses, one.long() * 3, on_its_side, torch.tensor([[1.0, 0.4]]))
@@ -223,7 +170,7 @@ def test_changed_rows_are_cropped_again():
 
 # ---- its training ----
 
-def test_training_learns_and_its_noise_does_not_depend_on_torch_s_state():
+def test_training_learns_and_does_not_depend_on_torch_s_random_state():
     batch = random_batch(8)
     first, second = (Trainer(small_config(AugmentConfig(), lr=0.003, optimizer="adamw", max_norm=1.0), seed=3) for _ in range(2))
     losses = [float(sum(first.update(batch).values())) for _ in range(120)]
@@ -232,32 +179,3 @@ def test_training_learns_and_its_noise_does_not_depend_on_torch_s_state():
         torch.rand(3)
         found = float(sum(second.update(batch).values()))
     assert found == losses[4]
-
-
-def test_predictions_know_no_dropout_and_training_goes_on_with_it():
-    trainer = Trainer(small_config())
-    source = Source(torch.rand(3, 13, 2), torch.arange(3), torch.arange(3))
-    first, second = (trainer.predict(source, 4, 40).poses for _ in range(2))
-    assert first.shape == (3, 4, 40, 13, 2) and torch.equal(first, second) and trainer.model.training
-
-
-@pytest.mark.parametrize("ema", [0.0, 0.9])
-def test_resumed_training_ends_bit_identical(tmp_path, ema):
-    settings = {"optimizer": "adamw", "lr_policy": "cosine", "max_norm": 1.0, "ema": ema}
-    batches = [random_batch() for _ in range(6)]
-    whole = Trainer(small_config(**settings), seed=3)
-    whole.total = 6
-    for batch in batches:
-        whole.update(batch)
-        if whole.iteration == 3:
-            whole.save(tmp_path, 3, 0)
-    resumed = Trainer(small_config(**settings), seed=99)
-    resumed.total = 6
-    assert resumed.resume(tmp_path).iteration == 3
-    torch.rand(5)
-    for batch in batches[3:]:
-        resumed.update(batch)
-    state = resumed.model.state_dict()
-    assert all(torch.equal(value, state[name]) for name, value in whole.model.state_dict().items())
-    assert torch.equal(whole.random.get_state(), resumed.random.get_state())
-    assert list(load_torch(tmp_path / "0000_motion_00000003.pt")) == ["a"]

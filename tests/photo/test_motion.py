@@ -1,38 +1,37 @@
-"""Somebody else's motion instead of an action: where it comes from, how it is carried over, and how fast it is."""
+"""Somebody else's motion instead of an action: how it is read, carried over and timed."""
 import json
 
 import numpy as np
 import pytest
 from helpers import Links
-from PIL import Image
-from studio import SIZE, Studio, draw_photo, frames_of, make_weights, pose_in, standing_in
+from studio import SIZE, STEPS, Bright, Studio, film, frames_of, in_film, make_weights, pose_in
 
 import train_actvae
 import train_actvae_p2inetwork as script
 from dataset.penn_layout import label_bytes
-from photo.motion_file import Motion, at_times, in_time, read_motions
-from photo.options import PhotoRequest
-from photo.photo_file import read_photo
+from photo.motion_file import read_motions
+from photo.options import MotionOptions
+from photo.timing import closed
 from pose import DETECTORS
-from pose.detector import Detector, Person
 from pose.pose_file import read_about, read_poses, write_pose, write_poses
 from pose.retarget import bones_of, retarget
-from utils.files import unused_name, write_npz
-from utils.media import write_mp4
+from pose.skeleton import STANDING
+from utils.files import write_npz
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """kind -> pretrained folder, whose pose module is missing."""
-    folder = make_weights(tmp_path_factory.mktemp("weights") / "limb_warp", "limb_warp")
+    """kind -> pretrained folder without a pose module."""
+    folder = make_weights(tmp_path_factory.mktemp("weights") / "cutout", "cutout")
     for path in folder.glob("im_encode_*.pt"):
         path.unlink()
     assert {path.name for path in folder.glob("*.pt")} == {"generator.pt", "classifier.pt"}
-    return {"limb_warp": folder}
+    return {"cutout": folder}
 
 
 @pytest.fixture
-def studio(tmp_path, weights, run_script):
+def studio(tmp_path, weights, run_script, monkeypatch):
+    monkeypatch.setitem(DETECTORS, "bright", f"{Bright.__module__}:Bright")
     studio = Studio(tmp_path, weights, run_script)
     studio.motion = tmp_path / "dance.json"
     return studio
@@ -47,7 +46,7 @@ def walking(pose, steps=6):
 
 def carried(studio, *argv, name="dance", **others):
     """The poses of a clip and what its file tells, after a run with `--motion`."""
-    outcome = studio.run("--samples", 1, *argv, action=None, **others)
+    outcome = studio.run(*argv, action=None, **others)
     assert outcome.status == 0, outcome.err
     path = studio.out / f"me_{name}_1.json"
     return read_poses(path)[0], read_about(path)
@@ -56,10 +55,12 @@ def carried(studio, *argv, name="dance", **others):
 ALL = ("--steps", 1000)
 
 
-def test_poses_as_they_are_are_painted_where_they_are(studio):
+def test_poses_without_retargeting(studio):
     motion = walking(pose_in(SIZE)) + 0.3
     write_poses(studio.motion, motion)
-    joints, about = carried(studio, "--motion", studio.motion, "--retarget", "none", *ALL)
+    outcome = studio.made("--motion", studio.motion, "--retarget", "none", *ALL, action=None)
+    assert outcome.warnings == ["dance: the frame rate of this motion is not known: 8 poses a second, or --fps F"]
+    joints, about = read_poses(studio.out / "me_dance_1.json")[0], read_about(studio.out / "me_dance_1.json")
     assert np.abs(joints[0] - pose_in(SIZE)).max() < 0.01, "a clip begins with the photo"
     assert np.abs(joints[1:] - motion[1:]).max() < 0.01
     assert about["fps"] == 8
@@ -70,7 +71,7 @@ def test_poses_as_they_are_are_painted_where_they_are(studio):
     assert "Motion of dance.json, as it is" in (studio.out / "index.html").read_text()
 
 
-@pytest.mark.parametrize("main", [script.main, train_actvae.main], ids=["painted", "drawn"])
+@pytest.mark.parametrize("main", [script.main, train_actvae.main], ids=["rendered", "drawn"])
 def test_a_motion_is_carried_over_with_its_frame_rate(studio, main):
     """Another person, larger and elsewhere; the photo's bone lengths stay."""
     motion = walking(3 * pose_in(SIZE) + 50)
@@ -83,61 +84,19 @@ def test_a_motion_is_carried_over_with_its_frame_rate(studio, main):
     assert len(frames_of(studio.out / "me_dance_1.mp4", 15)) == 6
 
 
-def test_the_mean_place_may_correspond_to_the_photo(studio):
-    motion = walking(pose_in(SIZE))
-    write_poses(studio.motion, motion)
-    joints, _ = carried(studio, "--motion", studio.motion, "--align", "mean", *ALL)
-    assert len(joints) == 6 and np.abs(joints[0] - pose_in(SIZE)).max() < 0.01
-    assert np.abs(joints - retarget(motion, pose_in(SIZE), "mean", fade=5)).max() < 0.01
-    assert np.abs(joints[-1, 0] - pose_in(SIZE)[0] - (5, 0)).max() < 0.2, "half of its 10 pixels"
-
-
-def test_drawing_a_motion_needs_no_weights_and_painting_does(studio, run_script):
+def test_only_rendering_a_motion_needs_weights(studio, run_script):
     write_poses(studio.motion, walking(pose_in(SIZE)))
-    argv = ("--config", studio.weights["limb_warp"] / "config.yaml", "--name", "_me", "--output_path", studio.folder, "--test",
+    argv = ("--config", studio.weights["cutout"] / "config.yaml", "--name", "_me", "--output_path", studio.folder, "--test",
             "--image", studio.photo, "--pose", studio.pose, "--motion", studio.motion, "--out", studio.out)
     assert run_script(train_actvae.main, *argv).status == 0
     assert (studio.out / "me_dance_1.mp4").exists()
     outcome = run_script(script.main, *argv)
-    assert outcome.status == 2 and "--test needs weights to paint with" in outcome.err
+    assert outcome.status == 2 and "--test needs weights to render with" in outcome.err
     outcome = studio.run()
     assert outcome.status == 2 and "im_encode_content.pt: this checkpoint file is missing" in outcome.err, "an action needs it"
 
 
-class Bright(Detector):
-    """A detector that finds a standing person in the box of bright pixels."""
-
-    def __init__(self, weights, device):
-        pass
-
-    def detect(self, picture):
-        y, x = np.nonzero(picture.min(-1) > 128)
-        if not len(x):
-            return []
-        box = np.array([x.min(), y.min(), x.max() + 1, y.max() + 1], float)
-        return [Person(box, 0.9, standing_in(box), np.ones(13, bool))]
-
-
-@pytest.fixture
-def bright(monkeypatch):
-    monkeypatch.setitem(DETECTORS, "bright", f"{__name__}:Bright")
-
-
-def film(path, frames=12, fps=10, missing=()):
-    """A film (120 x 160) of a bright box that moves right by 3 pixels a frame; black frames where it is `missing`."""
-    pictures = np.zeros((frames, 120, 160, 3), np.uint8)
-    for number, picture in enumerate(pictures):
-        if number not in missing:
-            picture[30:90, 20 + 3 * number:40 + 3 * number] = 255
-    write_mp4(path, pictures, fps)
-
-
-def in_film(numbers):
-    """The poses in some frames of it."""
-    return np.stack([standing_in((20 + 3 * number, 30, 40 + 3 * number, 90)) for number in numbers])
-
-
-def test_the_person_in_a_video_is_found(studio, bright):
+def test_the_person_in_a_video_is_found(studio):
     film(studio.folder / "a film.mp4")
     argv = ("--motion", studio.folder / "a film.mp4", "--detector", "bright")
     joints, about = carried(studio, *argv, *ALL, name="a_film")
@@ -148,22 +107,7 @@ def test_the_person_in_a_video_is_found(studio, bright):
     assert about["fps"] == 5 and np.abs(joints - retarget(in_film(range(0, 12, 2)), pose_in(SIZE))).max() < 0.6
 
 
-def test_a_video_on_its_own_first_frame(studio, bright):
-    """How painters are judged: the clip's later poses on its first frame, within a pixel of the poses asked for."""
-    film(studio.folder / "film.mp4")
-    write_pose(studio.pose, in_film([0])[0])
-    joints, _ = carried(studio, "--motion", studio.folder / "film.mp4", "--detector", "bright", "--retarget", "none", *ALL,
-                        name="film", photos=[still(studio)])
-    assert np.abs(joints - in_film(range(12))).max() < 1
-
-
-def still(studio):
-    Image.fromarray(draw_photo((120, 160))).save(studio.photo)
-    assert read_photo(studio.photo).shape == (120, 160, 3)
-    return studio.photo
-
-
-def test_a_person_who_comes_late_or_is_hidden(studio, bright):
+def test_a_person_who_appears_late_or_is_hidden(studio):
     film(studio.folder / "film.mp4", 20, missing=(0, 1, *range(8, 16)))
     outcome = studio.run("--motion", studio.folder / "film.mp4", "--detector", "bright", *ALL, action=None)
     assert any("nobody is found for 0.9 s in the middle" in text for text in outcome.warnings)
@@ -174,7 +118,38 @@ def test_a_person_who_comes_late_or_is_hidden(studio, bright):
     studio.refused("film.mp4: nobody is found in it", "--motion", studio.folder / "film.mp4", "--detector", "bright", action=None)
 
 
-def test_a_folder_holds_a_motion_in_each_file_or_a_pose_in_each(studio):
+def test_a_part_of_a_video_after_its_title_and_another_person(studio):
+    film(studio.folder / "film.mp4", 20, missing=range(5))
+    argv = ("--motion", studio.folder / "film.mp4", "--detector", "bright", "--retarget", "none", "--name", "_me")
+    length = [word for word in studio.argv(*argv, action=None) if word not in ("--steps", STEPS)]
+    for options, frames in ((("--seconds", 1), range(5, 16)), (("--motion_start", 0.8, "--motion_end", 1.2), range(8, 13))):
+        outcome = studio.run_script(script.main, *length, *options)
+        assert outcome.status == 0, outcome.err
+        joints, _ = read_poses(studio.out / "me_film_1.json")
+        assert joints.shape[0] == len(frames) and np.abs(joints[1:] - in_film(frames)[1:]).max() < 1
+    studio.out = studio.folder / "other"
+    studio.refused("nobody with the number --motion_person 2 is found", *argv, "--motion_person", 2, action=None)
+
+
+def test_a_portrait_moves_its_arms_alone(studio):
+    """The legs are outside the photo."""
+    pose = STANDING * 180 + (80, 10)
+    write_pose(studio.pose, pose, pose[:, 1] <= SIZE[0])
+    arms, legs = np.repeat(pose[None], 4, 0), np.repeat(pose[None], 4, 0)
+    arms[1:, 5] -= 0, 60
+    legs[1:, 7:] -= 0, 60
+    argv = ["--motion", studio.motion, "--fps", 8]
+    write_poses(studio.motion, legs)
+    studio.refused("me.png: dance needs left_knee, right_knee, outside the photo: take another action "
+                   "or photo, or --force", *argv, action=None)
+    studio.made(*argv, "--force", action=None)
+    write_poses(studio.motion, arms)
+    outcome = studio.made(*argv, action=None)
+    assert [line for line in outcome.warnings if "outside" in line] == [
+        f"{studio.photo}: left_knee, right_knee, left_ankle, right_ankle outside the photo"]
+
+
+def test_a_folder_of_motions_or_of_single_poses(studio):
     folder, motion = studio.folder / "moves", walking(pose_in(SIZE))
     folder.mkdir()
     for number, pose in enumerate(motion):
@@ -189,7 +164,73 @@ def test_a_folder_holds_a_motion_in_each_file_or_a_pose_in_each(studio):
     assert np.abs(joints - retarget(motion, pose_in(SIZE))).max() < 0.02
 
 
-def test_poses_that_a_test_saved(studio):
+# Penn Action's joints in the order of OpenPose, which has a neck
+OPENPOSE = [0, None, 1, 3, 5, 2, 4, 6, 7, 9, 11, 8, 10, 12, 0, 0, 0, 0]
+WALK = walking(pose_in(SIZE), 9)
+GAPS = (2, 5, 6)
+
+
+def write_openpose(folder, number, pose, key="pose_keypoints_2d", size=3):
+    """The file of one frame; without a pose nobody is in it. Keypoints are x, y and, if their size is 3, a score."""
+    points = [[0, 0, 0] if joint is None else [*pose[joint], 0.9] for joint in OPENPOSE] if pose is not None else []
+    people = [{key: [value for point in points for value in point[:size]]}] if points else []
+    (folder / f"clip2_{number:04d}_keypoints.json").write_text(json.dumps({"people": people}))
+
+
+def write_gaps(folder, kind):
+    """WALK without the frames GAPS, as another program writes it; returns what to give to --motion."""
+    kept = {7 * (kind == "every 7th") * number or number: pose for number, pose in enumerate(WALK) if number not in GAPS}
+    if kind == "alphapose":
+        coco = [0] * 5 + [2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11]
+        people = [{"image_id": f"{number}.jpg", "keypoints": [value for at in coco for value in (*(scale * pose[at]), 0.8)]}
+                  for number, pose in kept.items() for scale in (0.2, 1)]
+        (folder / "0.json").write_text(json.dumps(people))
+        return folder / "0.json"
+    if kind == "keypoint list":
+        lines = ["name:keypoints_y:keypoints_x"]
+        for number, pose in enumerate(WALK):
+            places = [[-1, -1] if joint is None or number in GAPS else pose[joint].tolist() for joint in OPENPOSE]
+            lines.append(f"clip_{number}.jpg: {[y for _, y in places]}: {[x for x, _ in places]}")
+        (folder / "list.csv").write_text("\n".join(lines) + "\n")
+        return folder / "list.csv"
+    for number, pose in kept.items():
+        write_openpose(folder, number + 8, pose, "pose_keypoints" + "_2d" * (kind != "openpose 1.1"), 3 - (kind == "no scores"))
+    for number in GAPS if kind == "nobody" else ():
+        write_openpose(folder, number + 8, None)
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["numbers", "every 7th", "nobody", "openpose 1.1", "no scores", "alphapose", "keypoint list"])
+def test_gaps_are_filled_and_reported(tmp_path, kind):
+    with pytest.warns(UserWarning, match=r": nobody was found in 3 of 9 frames \(3, 6, 7\); poses in between are interpolated"):
+        motion, = read_motions(MotionOptions(motion=write_gaps(tmp_path, kind), steps=100), None)
+    expected = WALK.copy()
+    for number in GAPS:
+        before, after = max(set(range(number)) - set(GAPS)), min(set(range(number, 9)) - set(GAPS))
+        expected[number] = WALK[before] + (WALK[after] - WALK[before]) * (number - before) / (after - before)
+    assert np.abs(motion.joints - expected).max() < 1e-6
+
+
+def test_nobody_in_any_frame(studio):
+    path = studio.folder / "poses.json"
+    path.write_text(json.dumps([[[-1, -1]] * 13] * 3))
+    studio.refused("poses.json: nobody was found in any frame", "--motion", path, action=None)
+
+
+def test_hidden_joints_of_an_annotation_that_lie_nowhere_are_estimated(tmp_path):
+    """At the origin or outside of the frame; a hidden joint elsewhere counts."""
+    joints, visible = WALK.copy(), np.ones((9, 13), bool)
+    joints[:4, 6], joints[7, 5], visible[:4, 6], visible[7, 5], visible[:, 3] = (0, 0), (-37, 20), False, False, False
+    (tmp_path / "4.mat").write_bytes(label_bytes("wave", "front", joints, SIZE[::-1], True, visible))
+    with pytest.warns(UserWarning, match="missing joints were estimated from the others: left_wrist in 1, right_wrist in 4 of 9"):
+        motion, = read_motions(MotionOptions(motion=tmp_path / "4.mat", steps=100), None)
+    known = np.ones((9, 13), bool)
+    known[:4, 6] = known[7, 5] = False
+    np.testing.assert_array_equal(motion.joints[known], WALK[known])
+    assert np.abs(motion.joints - WALK)[~known].max() < 40
+
+
+def test_poses_saved_by_a_test(studio):
     motion = walking(pose_in((2, 2)) - 1) * (0.05, 0.05)
     write_npz(studio.folder / "poses.npz", samples=np.stack([motion[1:], motion[:0:-1]])[:, None],
               truth=motion[None].repeat(2, 0), action=np.array(["wave", "jump"]), video=np.array(["0007", "0008"]),
@@ -201,29 +242,18 @@ def test_poses_that_a_test_saved(studio):
 
 @pytest.mark.parametrize("name, content, argv, message", [
     ("none.json", None, (), "there is no such file"), ("a.txt", "x", (), "expected a video (.3gp"),
-    ("a.json", "[]", (), "expected a list of poses"), ("a.json", "[null, null]", (), "not a single pose in it"),
+    ("a.json", "[]", (), "expected a list of poses"), ("a.json", "[null, null]", (), "nobody was found in any frame"),
     ("a.json", json.dumps([[[1, 2]] * 13]), (), "a motion needs two poses at least"),
     ("a.json", json.dumps({"fps": "x", "poses": [[[1, 2]] * 13] * 2}), (), "fps is 'x'"),
     ("a.json", json.dumps({"photo": {"width": 300, "height": 900}, "poses": [[[1, 2]] * 13] * 2}), ("--retarget", "none"),
-     "lie in pictures of 300 x 900 pixels, the photo has 161 x 120"),
+     "are pixels of 300 x 900 pictures, the photo has 161 x 120"),
     ("a.npz", "x", (), "not the poses of a test"), ("a.mp4", "x", (), "cannot be opened")])
 def test_motions_that_cannot_be_used(studio, name, content, argv, message):
     path = studio.folder / "bad" / name
     path.parent.mkdir()
     if content is not None:
         path.write_text(content)
-    studio.refused(message, "--motion", path, "--samples", 1, *argv, action=None)
-
-
-def test_motions_of_one_name_are_numbered(studio):
-    folder = studio.folder / "moves"
-    folder.mkdir()
-    for name in ("a!3.json", "a.json"):
-        write_poses(folder / name, walking(pose_in(SIZE)))
-    (folder / "a.mat").write_bytes(label_bytes("wave", "front", walking(pose_in(SIZE)), (161, 120), True, np.ones((6, 13))))
-    motions = read_motions(PhotoRequest([], None, motion=folder), None)
-    assert [motion.name for motion in motions] == ["a_3", "a", "a_2"]
-    assert unused_name("a", ["A", "b", "a_2"]) == "a_3", "some disks do not distinguish A and a"
+    studio.refused(message, "--motion", path, *argv, action=None)
 
 
 def test_a_folder_without_motions(studio):
@@ -232,26 +262,15 @@ def test_a_folder_without_motions(studio):
     studio.refused("neither motions nor several poses", "--motion", studio.folder / "moves", action=None)
 
 
-def test_time_of_a_motion():
-    joints = np.arange(9.0)[:, None, None] * np.ones((13, 2))
-    motion, request = Motion("x", joints, 8, None), PhotoRequest([], None)
-    assert in_time(motion, request).fps == 8 and np.array_equal(in_time(motion, request).joints, joints)
-    slower = in_time(motion, request._replace(fps=4))
-    assert slower.fps == 4 and slower.joints[:, 0, 0].tolist() == [0, 2, 4, 6, 8]
-    faster = in_time(motion, request._replace(fps=12, seconds=0.5))
-    assert faster.fps == 12 and np.allclose(faster.joints[:, 0, 0], np.arange(7) / 1.5)
-    unknown = in_time(motion._replace(fps=None), request._replace(fps=4, steps=3))
-    assert unknown.fps == 4 and unknown.joints[:, 0, 0].tolist() == [0, 1, 2, 3], "nothing says how fast it was"
-    assert in_time(motion._replace(fps=None), request).fps == 8
-    joints[3] = np.nan
-    assert at_times(joints, np.arange(9))[:, 0, 0].tolist() == list(range(9))
-
-
-@pytest.mark.parametrize("argv, message", [
-    ("--image y --motion z --action a,b", "with --motion give one action at most"),
-    ("--image y --motion z --seconds 2 --steps 3", "give only one of them"), ("--motion z", "--motion needs --image"),
-    ("--image y --motion z --seconds 0", "--seconds 0: expected more than 0"),
-    ("--image y --action z --retarget x", "invalid choice")])
-def test_options_of_a_motion(run_script, argv, message):
-    outcome = run_script(train_actvae.main, "--config", "config/Penn_actvae.yaml", "--test", *argv.split())
-    assert outcome.status == 2 and message in outcome.err
+def test_a_motion_ends_near_the_first_pose():
+    """A round of ten steps, which ends not quite at the first pose, in a motion that goes on."""
+    turns = 2 * np.pi * np.arange(17) / 10
+    centre = np.random.default_rng(0).uniform(0, 100, (13, 2))
+    motion = centre + 5 * np.stack([np.cos(turns), np.sin(turns)], -1)[:, None] + 0.01 * np.arange(17)[:, None, None]
+    part, distance = closed(motion)
+    assert len(part) == 10 and distance == pytest.approx(0.1 * 2 ** 0.5 / np.ptp(motion[0], 0).max())
+    np.testing.assert_array_equal(part[0], motion[0])
+    steps = np.linalg.norm(np.diff(part, axis=0, append=part[:1]), axis=-1)
+    np.testing.assert_allclose(steps, 10 * np.sin(np.pi / 10), rtol=1e-9)      # also the step back to the beginning
+    assert len(closed(np.repeat(motion[:1], 9, 0))[0]) == 3, "a third at least"
+    assert closed(motion[:2])[0].shape == (2, 13, 2) and len(closed(motion[:3])[0]) == 2

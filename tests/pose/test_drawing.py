@@ -6,7 +6,6 @@ from photo.pose_page import standing_pose
 from pose.detector import Person
 from pose.drawing import MIDDLE, OWN_LEFT, OWN_RIGHT, draw_skeleton, number_people
 from pose.skeleton import HEAD, HIPS, WRISTS
-from utils.drawing import contact_sheet
 
 GROUND = np.full((300, 200, 3), 90, np.uint8)
 
@@ -37,11 +36,6 @@ def test_a_small_person_is_not_hidden(height, most):
     assert not changed[:y1 - height // 10].any() and not changed[y2 + height // 10:].any()
 
 
-@pytest.mark.parametrize("joints", [np.full((13, 2), 1e9), np.full((13, 2), np.nan), np.full((13, 2), -1e300)])
-def test_joints_far_away_do_no_harm(joints):
-    assert draw_skeleton(GROUND, joints).shape == GROUND.shape
-
-
 @pytest.mark.parametrize("size", [(300, 200), (40, 60), (1, 1)])
 def test_people_are_numbered(size):
     pose = standing_pose(size)
@@ -53,8 +47,3 @@ def test_people_are_numbered(size):
     if size[0] > 100:
         assert at(picture, HEAD, pose) == MIDDLE and at(picture, WRISTS[0], pose) == OWN_RIGHT
         assert tuple(picture[150, 0].tolist()) == MIDDLE, "the box is drawn"
-
-
-@pytest.mark.parametrize("count, shape", [(1, (154, 104)), (3, (154, 312)), (5, (308, 416))])
-def test_contact_sheets(count, shape):
-    assert contact_sheet([GROUND] * count, cell=150).shape == (*shape, 3)

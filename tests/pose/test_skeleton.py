@@ -1,4 +1,4 @@
-"""The mirrored pose: known answers, for arrays and tensors."""
+"""Mirrored poses, by their values, for arrays and tensors."""
 import numpy as np
 import pytest
 import torch
@@ -10,17 +10,10 @@ from pose.skeleton import HEAD, JOINTS, LIMBS, MIRROR, mirror_pose
 def test_a_mirrored_pose(make):
     poses = make(np.random.default_rng(0).normal(size=(4, 3, 13, 2)))
     before, mirrored = np.asarray(poses).copy(), np.asarray(mirror_pose(poses))
-    assert np.array_equal(np.asarray(poses), before), "the argument stays as it is"
-    assert np.array_equal(mirrored[..., HEAD, :], before[..., HEAD, :] * (-1, 1))
+    assert np.array_equal(np.asarray(poses), before), "the argument does not change"
     left, right = JOINTS.index("left_wrist"), JOINTS.index("right_wrist")
-    assert np.array_equal(mirrored[..., left, :], before[..., right, :] * (-1, 1))
+    assert np.array_equal(mirrored[..., [HEAD, left], :], before[..., [HEAD, right], :] * (-1, 1))
     assert np.array_equal(np.asarray(mirror_pose(mirror_pose(poses))), before)
-
-
-def test_mirroring_passes_gradients():
-    poses = torch.zeros(2, 13, 2, requires_grad=True)
-    mirror_pose(poses)[0, 3].sum().backward()
-    assert poses.grad[0, MIRROR[3]].tolist() == [-1, 1] and poses.grad.abs().sum() == 2
 
 
 def test_the_other_side_of_a_limb_is_a_limb():

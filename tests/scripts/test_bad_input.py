@@ -1,4 +1,4 @@
-"""What `train_actvae.py` says and does when it is given something wrong: one line, exit status 2, nothing written."""
+"""Wrong input to `train_actvae.py`: one line that says what is wrong, exit status 2, nothing written."""
 import os
 import shutil
 from pathlib import Path
@@ -8,11 +8,9 @@ import torch
 from helpers import Scene, metrics
 
 import train_actvae
-from dataset.pair_list import read_list
 
 CONFIG = "config/Penn_actvae.yaml"
 PARTS = ("im_encode_content", "im_encode_vae")
-MOTION = ["actvae.horizon=8", "actvae.networks=1", "actvae.terms=6", "actvae.trunk=16", "actvae.head=8", "actvae.noise_dim=2"]
 
 
 @pytest.fixture
@@ -40,51 +38,22 @@ def test_missing_list(scene, key):
                   overrides=[f"{key}={scene.folder / 'none.txt'}"])
 
 
-def test_missing_list_in_test_mode(scene):
-    scene.save_run()
-    scene.refused("none.txt: cannot read this list", "--test", "--resume", overrides=["test_data_list=none.txt"])
-
-
 @pytest.mark.parametrize("field, value, message", [
     (187, "1,2", ":3: a row has 188 comma-separated fields, this one has 189"),
     (40, "four", ":3, field 40 (x of right_elbow, target 1): 'four' is not a number"),
-    (40, "nan", ":3, field 40 (x of right_elbow, target 1): nan is no coordinate"),
     (7, "9", ":3, field 7 (action id): unknown action id 9"),
-    (7, "7.0", ":3, field 7 (action id): '7.0' is not an integer"),
     (6, "golf_swing", ":3, field 6 (action name): 'golf_swing' disagrees with action id"),
-    (10, "-9", ":3, field 8 (crop x1): the crop box"),
     (8, "96", ":3, field 8 (crop x1): the crop box"),
-    (0, "", ":3, field 0 (source frame): a path is needed"),
 ])
 def test_bad_row(scene, field, value, message):
     scene.refused(f"{scene.list}{message}", overrides=[scene.edited(field, value)])
 
 
-def test_crop_outside_its_image(scene):
-    fields = scene.lines[2].split(",")
-    fields[8:12] = "96", "3", "200", "60"
-    overrides = [scene.write_list(*scene.lines[:2], ",".join(fields))]
-    scene.refused(f"{scene.list}:3, field 8 (crop x1): the crop box (96, 3, 200, 60) lies outside the image, "
-                  "which is 96 x 72 pixels", overrides=overrides)
-
-
-@pytest.mark.parametrize("text", ["", "\n\n"])
-def test_empty_list(scene, text):
-    scene.list.write_text(text)
+def test_empty_list_and_list_smaller_than_a_batch(scene):
+    scene.list.write_text("\n\n")
     scene.refused(f"{scene.list}: this list is empty", overrides=[f"train_data_list={scene.list}"])
-
-
-def test_list_smaller_than_a_batch(scene):
     scene.refused(f"{scene.list}: its 6 rows are fewer than a batch of 7",
                   overrides=[scene.write_list(), "batch_size=7"])
-
-
-def test_frame_that_is_no_picture_where_labels_are_missing(scene, penn_root):
-    shutil.copytree(penn_root / "frames", scene.folder / "data/frames")
-    frame = scene.folder / "data/frames/0001/000001.jpg"
-    frame.write_bytes(b"no picture")
-    scene.refused(f"{scene.list}:1: frame {frame} is not a readable picture",
-                  overrides=[scene.write_list(), f"data_root={scene.folder / 'data'}"])
 
 
 # ---- configuration and options ----
@@ -92,24 +61,21 @@ def test_frame_that_is_no_picture_where_labels_are_missing(scene, penn_root):
 @pytest.mark.parametrize("text, message", [
     ("base: {base}\nbatchsize: 3\n", "c.yaml:2: unknown key 'batchsize'; did you mean 'batch_size'?"),
     ("base: {base}\nbatch_size: many\n", "c.yaml:2: 'batch_size' must be an integer"),
-    ("base: none.yaml\n", "none.yaml: cannot read this configuration"), ("lr: [\n", "not valid YAML"),
-    (None, "c.yaml: cannot read this configuration")])
+    ("base: none.yaml\n", "none.yaml: cannot read this configuration"), ("lr: [\n", "not valid YAML")])
 def test_bad_configuration_file(scene, text, message):
     path = scene.folder / "c.yaml"
-    if text is not None:
-        path.write_text(text.format(base=Path(CONFIG).resolve()))
+    path.write_text(text.format(base=Path(CONFIG).resolve()))
     scene.refused(message, config=path)
 
 
 @pytest.mark.parametrize("override, message", [
-    ("learning_rate=1", "--set learning_rate=1: unknown key 'learning_rate'"), ("lr", "write it as key=value"),
-    ("lr=fast", "'lr' must be a number"), ("actvae.z_dims=3", "unknown key 'z_dims'; did you mean 'z_dim'?"),
+    ("lr", "write it as key=value"), ("actvae.z_dims=3", "unknown key 'z_dims'; did you mean 'z_dim'?"),
     ("device=abacus", "device 'abacus' cannot be used"), ("precision=fp8", "must be one of fp32, bf16, fp16")])
 def test_bad_override(scene, override, message):
     scene.refused(message, overrides=[override])
 
 
-@pytest.mark.parametrize("name", ["a/b", "../up", "/tmp/abs", "a/"])
+@pytest.mark.parametrize("name", ["a/b", "../up"])
 def test_name_with_a_path(scene, name):
     scene.refused(f"--name {name}: ", "--name", name)
 
@@ -121,8 +87,8 @@ def test_output_path_that_is_a_file(scene):
 
 @pytest.mark.parametrize("argv, message", [
     (["--test"], "--test needs weights"), (["--test", "--resume", "--pretrain", "x"], "--test needs weights"),
-    (["--pretrain", "x", "--resume"], "--pretrain starts from other weights"), (["--seed", "-1"], "--seed must lie in"),
-    (["--test", "--resume", "--samples", "0"], "--samples must be at least 1"),
+    (["--pretrain", "x", "--resume"], "--pretrain starts from other weights"), (["--seed", "-1"], "--seed: -1 must lie in"),
+    (["--test", "--resume", "--samples", "0"], "--samples: 0 must be at least 1"),
     (["--epochs", "3"], "unrecognized arguments")])
 def test_bad_options(scene, argv, message):
     outcome = scene.run(*argv)
@@ -141,20 +107,17 @@ def test_resume_without_checkpoints(scene, argv):
                   "im_encode_vae)", *argv)
 
 
-@pytest.mark.parametrize("argv", [["--resume"], ["--test", "--resume"]], ids=" ".join)
-def test_checkpoint_of_another_shape(scene, argv):
+def test_checkpoint_of_another_shape(scene):
     scene.save_run("actvae.z_dim=9")
-    scene.refused(f"--set actvae.z_dim=8: the weights of {scene.checkpoints} were trained with actvae.z_dim: 9", *argv)
+    scene.refused(f"--set actvae.z_dim=8: the weights of {scene.checkpoints} were trained with actvae.z_dim: 9", "--resume")
     for path in scene.checkpoints.glob("*_networks_*"):                   # as the published system leaves it
         path.unlink()
     scene.refused("0000_im_encode_content_00000028.pt: rnn.weight_ih_l0 has shape (104, 44), the network of this "
-                  "configuration (104, 43)", *argv)
+                  "configuration (104, 43)", "--test", "--resume")
 
 
-@pytest.mark.parametrize("part", [*PARTS, "training_state"])
-@pytest.mark.parametrize("damage",
-                         [lambda data: data[:len(data) // 2], lambda data: b"", lambda data: b"hello\n" * 50],
-                         ids=["truncated", "empty", "foreign"])
+@pytest.mark.parametrize("part", ["im_encode_vae", "training_state"])
+@pytest.mark.parametrize("damage", [lambda data: data[:len(data) // 2], lambda data: b"hello\n"], ids=["truncated", "foreign"])
 def test_corrupted_checkpoint(scene, part, damage):
     scene.save_run()
     path = scene.checkpoints / f"0000_{part}_00000028.pt"
@@ -163,21 +126,13 @@ def test_corrupted_checkpoint(scene, part, damage):
 
 
 @pytest.mark.parametrize("value, message", [
-    ({}, "expected the published format"), ([1, 2], "expected the published format"),
-    ({"a": {"x": 3}}, "expected the published"),
+    ([1, 2], "expected a state dict"),
     ({"a": {"x": torch.zeros(3)}}, "lacks entry 'rnn.bias_hh_l0'; is it a checkpoint of another network?")])
 def test_checkpoint_that_holds_something_else(scene, value, message):
     scene.save_run()
     path = scene.checkpoints / "0000_im_encode_vae_00000028.pt"
     torch.save(value, path)
     scene.refused(f"{path}: {message}", "--resume")
-
-
-def test_training_state_that_holds_something_else(scene):
-    scene.save_run()
-    path = scene.checkpoints / "0000_training_state_00000028.pt"
-    torch.save({"optimizers": {}}, path)
-    scene.refused(f"{path}: not the training state of this configuration", "--resume")
 
 
 class Bomb:
@@ -190,7 +145,7 @@ class Bomb:
         return os.system, (self.command,)
 
 
-@pytest.mark.parametrize("part", [*PARTS, "training_state"])
+@pytest.mark.parametrize("part", ["im_encode_vae", "training_state"])
 @pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
 def test_malicious_checkpoint_is_not_executed(scene, part, legacy):
     scene.save_run()
@@ -216,8 +171,7 @@ def test_pretrained_folder_that_cannot_serve(scene):
     (folder / "im_encode_vae.pt").touch()
     scene.refused(f"{folder / 'im_encode_content.pt'}: this checkpoint file is missing", "--test", "--pretrain", folder)
     shutil.move(folder / "im_encode_vae.pt", folder / "mine.pt")
-    scene.refused(f"{folder / 'mine.pt'}: one file does not hold all networks; give the folder that holds im_encode_content.pt "
-                  "and im_encode_vae.pt, or a run's folder", "--test", "--pretrain", folder / "mine.pt")
+    scene.refused(f"{folder}: no complete checkpoint here", "--test", "--pretrain", folder / "mine.pt")
 
 
 @pytest.mark.parametrize("wrap", [lambda weights: {"state_dict": weights, "epoch": 3}, lambda weights: weights])
@@ -236,23 +190,8 @@ def test_one_file_stands_for_its_snapshot_or_its_folder(scene, wrap):
     assert found[0]["iteration"] == 28 and found[0]["overall"] == found[1]["overall"]
 
 
-def test_a_file_of_any_name_will_do_for_a_network_of_one_part(scene, run_script):
-    single = Scene(scene.folder, train_actvae, "config/motion.yaml", [*MOTION, *scene.tiny[:4], *scene.tiny[5:]], scene.lines,
-                   run_script)
-    single.save_run()
-    file = shutil.copy(single.checkpoints / "0000_motion_00000028.pt", scene.folder / "mine.pt")
-    assert single.run("--test", "--pretrain", file, "--limit", 2, "--samples", 2).status == 0
-    assert metrics(single)["overall"]["pixels"]["energy_score"] > 0
-
-
 def test_list_of_names_without_numbers_in_test_mode(scene):
     scene.save_run()
     scene.edited(0, "frames/0001/first.jpg")
     assert scene.run("--test", "--resume", "--gifs", "all", overrides=[f"test_data_list={scene.list}"]).status == 0
     assert (scene.run_folder / "test/results_gif_real/0001_first.gif").is_file()
-
-
-def test_lists_are_the_ones_that_were_meant(lists):
-    """The edits above assume this: rows of video 0001 first, crop boxes inside 96 x 72."""
-    data = read_list(lists[0])
-    assert data.frames[2][0] == "frames/0001/000003.jpg" and data.crop[2][0] < 96

@@ -1,29 +1,22 @@
 """`train_actvae_p2inetwork.py` from its arguments to its files, and what it says when given something wrong."""
 import json
-import os
 import re
 import shutil
 import signal
 from collections import OrderedDict
-from types import SimpleNamespace
 
 import av
 import golden
 import numpy as np
 import pytest
 import torch
-from helpers import Links, Scene, tree, values_of
+from helpers import Links, Scene, values_of
 from PIL import Image
-from PIL.ImageFile import ImageFile
-from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
 
 import train_actvae
 import train_actvae_p2inetwork as script
 from dataset.image_loader2_test import PennActionTestPairs
-from dataset.pair_list import ACTIONS
-from evaluation.picture_metrics import Videos, psnr, ssim
 from trainer_actvae_p2inetwork import Trainer
-from training.batches import EpochBatches
 from utils.torch_files import load_torch
 from utils_file import load_config
 
@@ -33,7 +26,7 @@ SIDE = 16
 SMALL = ("generator.ngf=4", "generator.n_blocks=1", "discriminator.ndf=4", "discriminator.n_blocks=1",
          "image_loss.vgg=0", f"imsize={SIDE}")
 STEPS = 4
-ROWS, EPOCH = 7, 3                  # rows of the training list, iterations of an epoch at a batch of 2
+ROWS = 7                            # of the training list, 3 iterations an epoch at a batch of 2
 TEST_ROWS = (0, 1, 2, 3, 30, 31)    # of the test list: two videos, two actions
 
 
@@ -60,15 +53,6 @@ class P2IScene(Scene):
         trainer = Trainer(load_config(CONFIG, self.tiny))
         trainer.resume(self.checkpoints)
         return trainer
-
-    def break_frame(self, number):
-        """A copy of the frames with one that is cut short -> its path, and the override that leads there."""
-        root = self.folder / "data"
-        shutil.copytree(self.penn_root / "frames", root / "frames")
-        path = root / f"frames/{number}.jpg"
-        data = path.read_bytes()
-        path.write_bytes(data[:len(data) - 100])
-        return path, f"data_root={root}"
 
 
 @pytest.fixture
@@ -99,21 +83,11 @@ def test_training_fills_the_run_folder(trained):
     scene, training, _ = trained
     assert training.status == 0, training.err
     assert {path.name for path in scene.run_folder.iterdir()} == {"checkpoints", "images", "test", "config.yaml", "crops.npz",
-                                                                  "index.html", "log.txt", "timing.json"}
+                                                                  "index.html", "log.txt"}
     assert {path.name for path in scene.checkpoints.iterdir()} == names(1, 5) | names(1, 6) | {"optimizer.pt"}
     assert list(torch.load(scene.checkpoints / "optimizer.pt")) == ["generator", "classifier"]
     assert list((scene.out / "logs/Penn_actvae_p2inetwork").glob("events.out.tfevents.*"))
     assert load_config(scene.run_folder / "config.yaml") == load_config(CONFIG, [*scene.tiny, *TWO_EPOCHS])
-
-
-def test_training_freezes_the_actvae_and_moves_the_rest(trained):
-    scene, _, _ = trained
-    for part in PARTS:
-        first, last = (values_of(load_torch(scene.checkpoints / f"0001_{part}_0000000{iteration}.pt")) for iteration in (5, 6))
-        if part.startswith("im_encode"):
-            assert first == last == values_of(load_torch(scene.vae / f"0000_{part}_00000005.pt"))
-        else:
-            assert first.keys() == last.keys() and first != last
 
 
 def test_sheets(trained):
@@ -142,19 +116,8 @@ def test_log(trained):
     assert "d_real" not in training.out and "sampled poses  PSNR" in testing.out
 
 
-def test_resume_goes_on(scene):
-    assert scene.train().status == 0
-    old = tree(scene.checkpoints)
-    assert scene.run("--resume").status == 0              # nothing to do; no --vae_path needed
-    assert "nothing to do: all 1 epochs are trained" in (scene.run_folder / "log.txt").read_text()
-    assert tree(scene.checkpoints) == old
-    assert scene.run("--resume", overrides=["train_epoch=2"]).status == 0
-    assert {path.name for path in scene.checkpoints.iterdir()} == names(0, 3) | names(1, 6) | {"optimizer.pt"}
-    assert re.findall(r"iteration (\d)  ", (scene.run_folder / "log.txt").read_text()) == list("123456")
-
-
 @pytest.mark.parametrize("number, frames", [(signal.SIGINT, []), (signal.SIGTERM, ["cache=false", "workers=2"])])
-def test_stopped_in_an_epochs_middle_and_resumed_ends_as_in_one_go(trained, scene, monkeypatch, number, frames):
+def test_a_stopped_and_resumed_run_ends_like_an_uninterrupted_one(trained, scene, monkeypatch, number, frames):
     whole = trained[0]
     update = Trainer.update
 
@@ -174,21 +137,6 @@ def test_stopped_in_an_epochs_middle_and_resumed_ends_as_in_one_go(trained, scen
         assert values_of(load_torch(scene.checkpoints / name)) == values_of(load_torch(whole.checkpoints / name)), name
     for name in ("train_00000006.jpg", "test_00000006.jpg"):
         assert (scene.run_folder / "images" / name).read_bytes() == (whole.run_folder / "images" / name).read_bytes()
-
-
-def test_a_signal_between_two_epochs_is_not_lost(scene, monkeypatch):
-    order = EpochBatches.order
-
-    def shuffle(sampler, epoch):
-        if epoch == 1:
-            signal.raise_signal(signal.SIGINT)
-        return order(sampler, epoch)
-
-    monkeypatch.setattr(EpochBatches, "order", shuffle)
-    stopped = scene.train(overrides=["train_epoch=3"])
-    assert stopped.status == 130
-    iteration = int(re.search(r"stopped by SIGINT at iteration (\d+)", stopped.out)[1])
-    assert scene.trainer().iteration == iteration in (EPOCH, EPOCH + 1)
 
 
 # ---- test mode ----
@@ -245,19 +193,16 @@ def test_metrics_file(trained):
     for row in range(len(data)):                          # from the definition, row by row
         source, *truth = data.pictures(row, range(STEPS + 1))
         item = data[row]
-        painted = trainer.paint(item["images"][None, 0], item["poses"][None, 0], item["poses"][None, 1:STEPS + 1],
+        rendered = trainer.render(item["images"][None, 0], item["poses"][None, 0], item["poses"][None, 1:STEPS + 1],
                                 item["action"][None])[0].movedim(1, -1)
         expected["copy_source"].append(np.mean([naive_psnr(source, picture) for picture in truth]))
-        expected["true_poses"].append(np.mean([naive_psnr((painted[step] + 1).numpy() * 127.5, picture)
+        expected["true_poses"].append(np.mean([naive_psnr((rendered[step] + 1).numpy() * 127.5, picture)
                                                for step, picture in enumerate(truth)]))
     for kind, values in expected.items():
         for name, rows in (("overall", range(6)), ("pullup", range(4)), ("squat", (4, 5))):
             mean = np.mean([values[row] for row in rows])
             assert groups[name]["pictures"][f"psnr_{kind}"] == pytest.approx(mean, abs=1e-3)
     pictures = metrics["overall"]["pictures"]
-    closer = {"psnr_inside_true_poses", "psnr_outside_true_poses", "sharpness_true_poses", "flicker_true_poses", "identity"}
-    assert closer <= pictures.keys() and all(0 < pictures[key] < 100 for key in closer)
-    assert min(pictures[f"psnr_{side}_true_poses"] for side in ("inside", "outside")) <= pictures["psnr_true_poses"] + .1
     assert abs(pictures["psnr_sampled"] - pictures["psnr_true_poses"]) > 0.01
     assert all(0 < pictures[key] < (100 if "psnr" in key else 1) for key in keys)
 
@@ -273,14 +218,7 @@ def test_every_link_of_every_page_resolves(trained):
     assert shown - linked <= {results / "overview.gif", *(results / "results_gif_real").glob("*.mp4")}
 
 
-def test_what_training_cached_is_not_decoded_again(scene, monkeypatch):
-    assert scene.train().status == 0
-    monkeypatch.setattr(ImageFile, "load", None)
-    assert scene.run("--resume", overrides=["train_epoch=2"]).status == 0
-    assert scene.run("--test", "--resume", "--samples", 1).status == 0
-
-
-def test_a_quick_look_leaves_a_whole_tests_results_alone(scene):
+def test_a_limited_test_keeps_the_results_of_a_full_one(scene):
     scene.save_run()
     quick = ("--test", "--resume", "--samples", 1, "--limit", 2, "--seed", 9)
     places = scene.run_folder / "test", scene.run_folder / "test_limit"
@@ -293,24 +231,6 @@ def test_a_quick_look_leaves_a_whole_tests_results_alone(scene):
             assert len(list((place / name).iterdir())) == rows * endings
     assert json.loads((places[0] / "metrics.json").read_text())["rows"] == 6
     assert metrics["overall"]["pixels"]["apd"] == 0
-
-
-def test_image_metrics_against_torchmetrics_one_by_one():
-    random = torch.Generator().manual_seed(3)
-    truth = torch.rand(3, STEPS, 3, 24, 24, generator=random) * 2 - 1
-    pictures = (truth + torch.randn(truth.shape, generator=random) * torch.tensor([0.02, 0.2, 0.9]).view(3, 1, 1, 1, 1))
-    assert pictures.abs().max() > 1                       # counts as if cut to the range
-    ours = {"psnr": psnr(Videos(pictures, truth)), "ssim": ssim(Videos(pictures, truth))}
-    its_psnr, its_ssim = PeakSignalNoiseRatio(data_range=1.0), StructuralSimilarityIndexMeasure(data_range=1.0)
-    for row in range(3):
-        pairs = [(((ours_one + 1) / 2).clamp(0, 1)[None], (truth_one[None] + 1) / 2)
-                 for ours_one, truth_one in zip(pictures[row], truth[row])]
-        assert float(ours["psnr"][row]) == pytest.approx(np.mean([float(its_psnr(*pair)) for pair in pairs]), abs=1e-4)
-        assert float(ours["ssim"][row]) == pytest.approx(np.mean([float(its_ssim(*pair)) for pair in pairs]), abs=1e-5)
-        naive = [-10 * np.log10(float(((a.double() - b.double()) ** 2).mean())) for a, b in pairs]
-        assert float(ours["psnr"][row]) == pytest.approx(np.mean(naive), abs=1e-4)
-    assert all(values[0] > values[1] > values[2] for values in ours.values())
-    assert (psnr(Videos(truth, truth)) == 100).all() and torch.allclose(ssim(Videos(truth, truth)), torch.ones(3))
 
 
 # ---- weights of the published system ----
@@ -374,27 +294,11 @@ def test_vae_path(scene):
     (["imsize=12"], "'imsize' must be at least 16"),
     (["image_loss.vgg=1", "vgg_weights=none.pth"], "none.pth"),
     (["batch_size=8"], "its 7 rows are fewer than a batch of 8")])
-def test_sizes_and_weights_that_cannot_be(scene, overrides, message):
+def test_bad_sizes_and_weights(scene, overrides, message):
     scene.refused(message, "--vae_path", scene.vae, overrides=overrides)
 
 
-@pytest.mark.parametrize("argv", [["--resume"], ["--test", "--resume"]], ids=" ".join)
-def test_checkpoints_of_another_number_of_actions(scene, argv):
-    scene.save_run()
-    ten = [f"actions=[{', '.join(ACTIONS)}, juggle]", "train_epoch=20"]
-    scene.refused(f"--set actions={list(ACTIONS)}"[:30], *argv, overrides=ten)
-    for path in scene.checkpoints.glob("*_networks_*"):                   # as the published system leaves it
-        path.unlink()
-    scene.refused("0000_im_encode_content_00000028.pt: rnn.weight_ih_l0 has shape (104, 43), the network of this "
-                  "configuration (104, 44)", *argv, overrides=ten)
-    trainer = Trainer(load_config(CONFIG, [*scene.tiny, *ten]))          # its ACT-VAE fits, the generator does not
-    for part in PARTS[:2]:
-        torch.save({"a": trainer.parts[part].state_dict()}, scene.checkpoints / f"0000_{part}_00000028.pt")
-    scene.refused("0000_generator_00000028.pt: model_stream1_up_1_bn.embed.weight has shape (9, 16), the network of "
-                  "this configuration (10, 16)", *argv, overrides=ten)
-
-
-def test_run_that_must_not_be_lost(scene):
+def test_a_trained_run_is_not_overwritten(scene):
     scene.save_run()
     scene.refused("holds a trained run; continue it with --resume", "--vae_path", scene.vae)
     (scene.checkpoints / "0000_generator_00000028.pt").unlink()
@@ -405,63 +309,3 @@ def test_run_that_must_not_be_lost(scene):
     for part in PARTS[:2]:
         shutil.copy(scene.checkpoints / f"0000_{part}_00000028.pt", folder / f"{part}.pt")
     scene.refused(f"{folder / 'generator.pt'}: this checkpoint file is missing", "--test", "--pretrain", folder)
-
-
-@pytest.mark.parametrize("argv", [(), ("--test", "--resume")], ids=["train", "test"])
-def test_missing_frame(scene, argv):
-    path, override = scene.break_frame("0003/000008" if argv else "0001/000008")
-    path.unlink()
-    if argv:
-        scene.save_run()
-    scene.refused(f"{scene.test_list if argv else scene.list}:3, field 5 (frame of target 5): frame {path} is missing",
-                  *(argv or ("--vae_path", scene.vae)), overrides=[override])
-
-
-def clear_error(outcome, status, *words):
-    """A single line, the last, without a traceback."""
-    line = outcome.err.splitlines()[-1]
-    assert outcome.status == status and line.startswith("error: ") and outcome.err.count("error: ") == 1, outcome.err
-    assert "Traceback" not in outcome.err and "Caught" not in outcome.err
-    assert all(word in line for word in words), line
-
-
-@pytest.mark.parametrize("how", ["worker", "no worker", "cache"])
-def test_truncated_frame_while_training(scene, how):
-    path, override = scene.break_frame("0001/000009")
-    scene.save_run()
-    before = tree(scene.checkpoints)
-    outcome = scene.run("--resume", overrides=[override, "train_epoch=20", f"workers={int(how == 'worker')}",
-                                               f"cache={str(how == 'cache').lower()}"])
-    clear_error(outcome, 2, f"{scene.list}:", f": frame {path} cannot be decoded (")
-    weights = {path: content for path, content in before.items() if "im_encode" in path.name or "generator" in path.name}
-    assert weights.items() <= tree(scene.checkpoints).items()          # and iterations until then were saved, too
-    assert not list(scene.folder.glob("cache/*.npy")) and not list(scene.folder.glob("cache/*.part"))
-
-
-def test_truncated_frame_in_test_mode_leaves_the_last_results(scene):
-    scene.save_run()
-    assert scene.run("--test", "--resume", "--samples", 1).status == 0
-    path, override = scene.break_frame("0004/000005")
-    before = tree(scene.run_folder / "test")
-    outcome = scene.run("--test", "--resume", overrides=[override])
-    clear_error(outcome, 2, f"{scene.test_list}:5: frame {path} cannot be decoded (")
-    assert tree(scene.run_folder / "test") == before
-
-
-def test_disk_full_while_caching(scene, monkeypatch):
-    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
-    scene.save_run()
-    before = tree(scene.checkpoints)
-    outcome = scene.run("--resume", overrides=["train_epoch=20"])
-    clear_error(outcome, 1, "the frame cache needs 0 MB but 0 MB are free", "cache_dir", "cache: false")
-    assert tree(scene.checkpoints) == before and not list(scene.folder.glob("cache/*.npy"))
-    assert scene.run("--resume", overrides=["train_epoch=10", "cache=false"]).status == 0
-
-
-def test_damaged_cache(scene):
-    assert scene.train().status == 0
-    paths = sorted(scene.folder.glob("cache/*.npy"))
-    assert len(paths) == 2                                # of both lists
-    for path in paths:
-        os.truncate(path, 5000)
-    clear_error(scene.run("--resume", overrides=["train_epoch=2"]), 2, str(scene.folder / "cache"), "remove it")

@@ -1,15 +1,17 @@
-"""The recipe of the generator `cutout` in the trainer: the discriminator on patches, its start, its optimizer, and resuming."""
+"""Training and rendering of the generator `cutout`: its iteration, its discriminator, resuming, and pictures of any size."""
 import pytest
 import torch
 from helpers import POSE, newest_weights
 
 from trainer_actvae_p2inetwork import Trainer
+from training.prediction import Source
 from training.weights import adopt
 from utils.config import load_config
 from utils.errors import UserError
 
-CONFIG = "config/people_cutout.yaml"
-SMALL = ["generator.size=16", "generator.own_widths=[8, 8, 8, 8]", "generator.widths=[8, 8, 8, 8]", "discriminator.width=4",
+CONFIG = "config/people.yaml"
+SMALL = ["generator.size=16", "generator.segmentation_widths=[8, 8, 8, 8]",
+         "generator.compositing_widths=[8, 8, 8, 8]", "discriminator.width=4",
          "discriminator.start_iter=2", "discriminator.ramp_iter=1", "imsize=32", "batch_size=2", "actvae.networks=1",
          "actvae.terms=4", "actvae.trunk=8", "actvae.head=8", "device=cpu", "precision=fp32", "warmup_iter=0",
          "lr_policy=constant"]
@@ -37,7 +39,7 @@ def same(first, second):
     return all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_the_discriminator_begins_at_its_iteration():
+def test_the_discriminator_starts_at_its_iteration():
     trainer, before = trainer_of(), None
     before = weights_of(trainer.discriminator)
     for iteration in range(4):
@@ -46,24 +48,7 @@ def test_the_discriminator_begins_at_its_iteration():
         judged = iteration >= 2
         assert bool(losses["features"] > 0) == bool(losses["g_adversarial"]) == bool(losses["d_real"] > 0) == judged
         assert same(weights_of(trainer.discriminator), before) == (not judged)
-    assert [trainer.discriminator.share(iteration) for iteration in range(5)] == [0, 0, 0.5, 1, 1]
-
-
-def test_the_generator_learns_from_it():
-    with_it, without = (trainer_of("discriminator.start_iter=0", f"image_loss.adversarial={weight}",
-                                   f"image_loss.features={weight}") for weight in (1, 0))
-    for trainer in (with_it, without):
-        trainer.update(batch())
-    assert not same(weights_of(with_it.generator), weights_of(without.generator))
-
-
-def test_it_has_an_adam_of_its_own():
-    trainer = trainer_of()
-    own, others = trainer.optimizers["classifier"].param_groups[0], trainer.optimizers["generator"].param_groups[0]
-    trainer.set_learning_rate()
-    assert (own["lr"], others["lr"]) == pytest.approx((0.0012 * 0.3, 0.0012))
-    assert own["weight_decay"] == 0 and others["weight_decay"] == 0.01 and own["betas"][0] == 0.5
-    assert type(trainer.optimizers["classifier"]) is torch.optim.Adam
+    assert [trainer.discriminator.weight(iteration) for iteration in range(5)] == [0, 0, 0.5, 1, 1]
 
 
 @pytest.mark.parametrize("stopped", [1, 3])
@@ -83,18 +68,41 @@ def test_resuming_is_exact(tmp_path, stopped):
     assert any("parametrizations" in name for name in newest_weights(tmp_path))
 
 
-def test_it_judges_cut_out_people_only():
-    with pytest.raises(UserError, match="the discriminator patch judges cut-out people, which image_loss.person and"):
-        trainer_of("image_loss.person=0")
-    assert trainer_of("image_loss.person=0", "image_loss.adversarial=0").discriminator.cut_out
+def test_nothing_is_rolled_out_and_no_background_is_filled(monkeypatch):
+    trainer = trainer_of()
+    trainer.actvae.predict = trainer.generator.background = None
+    monkeypatch.setattr("networks.cutout_generator.inpaint_background", None)
+    trainer.update(batch())
 
 
-def test_the_plate_is_not_computed_for_a_judged_person():
-    trainer, pair = trainer_of(), batch()
-    assert trainer.training_plate is None and trainer.plate is not None
-    twin = trainer_of()
-    assert trainer.update(pair) == twin.update({**pair, "plates": torch.zeros_like(pair["images"][:, 0])})
-    assert trainer_of("image_loss.person=0", "image_loss.silhouette=0", "image_loss.adversarial=0").training_plate is not None
+@pytest.mark.parametrize("overrides", [["image_loss.person=0", "image_loss.silhouette=0"], ["discriminator={kind: pose}"]])
+def test_losses_that_do_not_fit_the_discriminator(overrides):
+    with pytest.raises(UserError, match="the discriminator patch belongs to image_loss.person and image_loss.silhouette"):
+        trainer_of(*overrides)
+
+
+def test_the_arms_have_no_weight_without_a_silhouette():
+    with pytest.raises(UserError, match="image_loss.arms weighs pixels of image_loss.silhouette, which is 0"):
+        trainer_of("image_loss.silhouette=0")
+
+
+def test_the_published_generator_has_no_person_losses():
+    with pytest.raises(UserError, match="the generator pose_attention does not cut the person out; leave them 0"):
+        Trainer(load_config("config/Penn_actvae_p2inetwork.yaml", ["image_loss.person=1", "image_loss.vgg=0", "device=cpu"]))
+
+
+# ---- rendering ----
+
+@pytest.mark.parametrize("side, size", [(32, None), (32, 80), (45, 33)])
+def test_pictures_of_any_size(side, size):
+    trainer, rows = trainer_of(), batch(side, 3)
+    source, start, action, ends = rows["images"][:, 0], rows["poses"][:, 0], rows["action"], rows["poses"]
+    rendered = trainer.render(source, start, ends, action, size)
+    assert rendered.shape == (3, 2, 3, size or side, size or side) and rendered.abs().max() <= 1
+    one = trainer.render(source[2:], start[2:], ends[2:, 1:], action[2:], size)
+    torch.testing.assert_close(one[0, 0], rendered[2, 1], atol=1e-5, rtol=0)
+    sample = trainer.predict(Source(start, action, torch.arange(3), source), 2, 3, rendered=1, size=size)
+    assert sample.videos.shape == (3, 1, 3, 3, size or side, size or side)
 
 
 def test_descriptions_without_a_kind_are_of_the_published_one(tmp_path):

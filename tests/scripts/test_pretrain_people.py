@@ -1,4 +1,4 @@
-"""The weights that ship in `pretrain/people` and `pretrain/people_cutout` paint people that they never saw, on any list."""
+"""The weights that ship in `pretrain/people` render people that they never saw, on any list."""
 import json
 
 import pytest
@@ -12,20 +12,16 @@ from dataset.synthetic.layout import write_video
 from dataset.synthetic.people import draw_video
 from utils.config import load_config
 
-FOLDER, PARTS = "pretrain/people", ("generator", "motion")
-KINDS = {FOLDER: ("limb_warp", "residual", 6e6), "pretrain/people_cutout": ("cutout", "mixture", 8.5e6)}      # most bytes
-SEED = 1234                                           # of the drawn people; training had those of 7, 11 and 21
+FOLDER, PARTS = "pretrain/people", ("generator", "motion", "retrieval")
+SEED = 1234                                           # of the drawn people
 
 
-@pytest.mark.parametrize("folder, generator, module, size", [(folder, *values) for folder, values in KINDS.items()])
-def test_size_and_description(folder, generator, module, size):
-    files = list((ROOT / folder).iterdir())
-    config = load_config(ROOT / folder / "config.yaml")
-    assert (config.generator.kind, config.actvae.kind, config.imsize, len(config.actions)) == (generator, module, 64, 12)
-    parts = config.generator.parts + config.actvae.parts
-    assert sum(path.stat().st_size for path in files) <= size
-    assert sum((ROOT / folder / f"{name}.pt").stat().st_size for name in parts) <= 8e6
-    assert {path.name for path in files} >= {"config.yaml", "README.md", *(f"{name}.pt" for name in parts)}
+def test_size_and_description():
+    files = list((ROOT / FOLDER).iterdir())
+    config = load_config(ROOT / FOLDER / "config.yaml")
+    assert (config.generator.kind, config.actvae.kind, config.imsize, len(config.actions)) == ("cutout", "mixture", 64, 12)
+    assert sum(path.stat().st_size for path in files) <= 8.5e6
+    assert {path.name for path in files} >= {"config.yaml", "README.md", *(f"{name}.pt" for name in PARTS)}
 
 
 @pytest.fixture(scope="module")
@@ -50,21 +46,19 @@ def rows(drawn, tmp_path):
     return argv, tmp_path / "outputs/config_x/test/metrics.json", path
 
 
-@pytest.mark.parametrize("folder, size", [(FOLDER, None), (FOLDER, 96), ("pretrain/people_cutout", None)])
-def test_people_never_seen_are_painted_better_than_the_source_copied(rows, run_script, folder, size):
+@pytest.mark.parametrize("size", [None, 96])
+def test_unseen_people_are_rendered_better_than_the_source_copied(rows, run_script, size):
     argv, metrics, _ = rows
-    argv = [word.replace(FOLDER, folder) if isinstance(word, str) else word for word in argv]
     outcome = run_script(script.main, *argv, *(["--paint_size", size] if size else []))
     assert outcome.status == 0, outcome.err
     found = json.loads(metrics.read_text())
     assert found["imsize"] == (size or 64) and set(found["actions"]) == set(ACTIONS[1::2])
     pictures = found["overall"]["pictures"]
-    assert pictures["identity"] > 40
-    assert pictures["psnr_true_poses"] > pictures["psnr_copy_source"] + 2, "weights of noise stay below"
+    assert pictures["psnr_true_poses"] > pictures["psnr_copy_source"] + 2, "random weights stay below"
     assert pictures["ssim_true_poses"] > pictures["ssim_copy_source"]
 
 
-def test_other_actions_are_one_line(rows, run_script):
+def test_unknown_actions_are_one_line(rows, run_script):
     argv, _, path = rows
     path.write_text(path.read_text().replace(",pullup,", ",juggle,"))
     outcome = run_script(script.main, *argv)
@@ -72,20 +66,20 @@ def test_other_actions_are_one_line(rows, run_script):
     assert "unknown action 'juggle'; known are tennis_serve" in outcome.err
 
 
-def test_paint_size_of_the_published_generator_is_one_line(tmp_path, tiny, run_script):
+def test_the_published_generator_renders_no_other_size(tmp_path, tiny, run_script):
     small = [*tiny, "generator.ngf=4", "generator.n_blocks=1", "discriminator.ndf=4", "image_loss.vgg=0"]
     config = "config/Penn_actvae_p2inetwork.yaml"
     script.Trainer(load_config(config, small)).save(tmp_path / "weights", 1, 0)
     outcome = run_script(script.main, "--config", config, "--output_path", tmp_path, "--test", "--pretrain", tmp_path / "weights",
                          "--paint_size", 64, overrides=small)
     assert outcome.status == 2
-    assert outcome.err == "error: pictures of 64 pixels: the generator pose_attention paints those of its training, 32\n"
+    assert outcome.err == "error: pictures of 64 pixels: the generator pose_attention renders those of its training, 32\n"
 
 
-def test_halves_become_singles():
+def test_half_precision_becomes_single():
     trainer = script.Trainer(load_config(f"{FOLDER}/config.yaml", ["device=cpu", "image_loss.vgg=0"]), trains=False)
     trainer.load_pretrained(FOLDER)
-    for part in PARTS:
+    for part in ("generator", "motion"):                # the library of real motions holds integers, too
         stored, loaded = torch.load(f"{FOLDER}/{part}.pt", weights_only=True)["a"], trainer.parts[part].state_dict()
         assert {value.dtype for value in stored.values()} == {torch.float16}
         assert stored.keys() == loaded.keys()

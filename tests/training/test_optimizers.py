@@ -1,4 +1,4 @@
-"""What an optimizer, a schedule and the EMA do to weights."""
+"""Optimizers, learning-rate schedules and the EMA."""
 import dataclasses
 import math
 
@@ -7,9 +7,8 @@ import torch
 
 from trainer_actvae import Trainer
 from training.ema import EMA
-from training.optimizers import build_optimizers, step
+from training.optimizers import NotFinite, step
 from training.schedule import POLICIES, learning_rate
-from utils.errors import UserError
 from utils.schema import Config
 
 FIELDS = {entry.name: entry.metadata for entry in dataclasses.fields(Config)}
@@ -26,47 +25,40 @@ def batch(rows=3):
     return {"poses": torch.rand(rows, 6, 13, 2, generator=random) * 2 - 1, "action": torch.arange(rows)}
 
 
-def weights(module):
-    return {name: value.detach().clone() for name, value in module.named_parameters()}
-
-
-# ---- optimizers ----
-
 @pytest.mark.parametrize("max_norm", [0.0, 0.5])
 @pytest.mark.parametrize("optimizer", FIELDS["optimizer"]["choices"])
-def test_every_optimizer_trains_the_published_pose_module(optimizer, max_norm):
+def test_every_optimizer_trains_every_weight(optimizer, max_norm):
     trainer = Trainer(small_config(optimizer=optimizer, max_norm=max_norm, lr=0.01, weight_decay=0.0))
-    before, losses = weights(trainer.model), []
-    for _ in range(25):
-        losses.append(float(trainer.update(batch(), torch.zeros(3, 5, 3, 4))["reconstruction"]))
+    before = {name: value.detach().clone() for name, value in trainer.model.named_parameters()}
+    losses = [float(trainer.update(batch(), torch.zeros(3, 5, 3, 4))["reconstruction"]) for _ in range(25)]
     assert losses[-1] < 0.9 * losses[0]
-    for name, value in trainer.model.named_parameters():
-        assert not torch.equal(value, before[name]), name
+    assert not any(torch.equal(value, before[name]) for name, value in trainer.model.named_parameters())
     norm = torch.nn.utils.get_total_norm([value.grad for value in trainer.model.parameters()])
     assert float(norm) == pytest.approx(max_norm, rel=1e-4) if max_norm else norm > 1
 
 
-def test_muon_takes_the_inner_matrices_and_adam_the_rest():
-    network = torch.nn.Sequential()
-    for name in ("first", "inner", "last"):
-        network.add_module(name, torch.nn.Linear(3, 3))
-    found = build_optimizers("part", network, Config(optimizer="muon"), outer=("first", "last"))
-    names = {id(value): name for name, value in network.named_parameters()}
-    trained = {key: [names[id(value)] for group in optimizer.param_groups for value in group["params"]]
-               for key, optimizer in found.items()}
-    assert trained == {"part.muon": ["inner.weight"],
-                       "part": ["first.weight", "first.bias", "inner.bias", "last.weight", "last.bias"]}
-    with pytest.raises(UserError, match="optimizer: muon takes single matrices"):
-        build_optimizers("part", network, Config(optimizer="muon"), stacked=True)
-
-
-def test_long_gradients_are_shortened_and_short_ones_are_not():
+def test_only_long_gradients_are_clipped():
     weight, scaler = torch.nn.Parameter(torch.zeros(2)), torch.amp.GradScaler("cpu", enabled=False)
     optimizer = torch.optim.SGD([weight], lr=1.0)
     for slope, expected in (([3.0, 4.0], [0.6, 0.8]), ([0.3, 0.4], [0.3, 0.4])):
         weight.data.zero_()
         step((weight * torch.tensor(slope)).sum(), [optimizer], [weight], scaler, max_norm=1.0)
         assert (-weight).tolist() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("max_norm", [0.0, 1.0])
+def test_in_fp16_all_optimizers_step_or_none(max_norm):
+    """One gradient overflows and the other does not; then the loss is not a number; then all is well."""
+    weights = [torch.nn.Parameter(torch.ones(2)) for _ in range(2)]
+    optimizers, scaler = [torch.optim.Adam([weight], 0.1, fused=True) for weight in weights], torch.amp.GradScaler("cpu")
+    scale = scaler.get_scale()
+    step(weights[0].sum() + (weights[1] * 1e36).sum(), optimizers, weights, scaler, max_norm)
+    assert all(torch.equal(weight, torch.ones(2)) for weight in weights) and scaler.get_scale() == scale / 2
+    with pytest.raises(NotFinite, match="the loss is not finite"):
+        step(weights[0].sum() * math.nan, optimizers[:1], weights[:1], scaler, max_norm)
+    assert scaler.get_scale() == scale / 2
+    step(weights[0].sum() + weights[1].sum(), optimizers, weights, scaler, max_norm)
+    assert all(torch.allclose(weight, torch.full((2,), 0.9)) for weight in weights)
 
 
 # ---- learning rate ----
@@ -81,34 +73,21 @@ def test_the_policies_are_those_of_the_configuration():
 def test_learning_rates(policy, expected):
     config = Config(lr=2.0, lr_policy=policy, step_size=3, gamma=0.5)
     assert [learning_rate(config, iteration, 6) for iteration in range(7)] == pytest.approx([2 * value for value in expected])
-    config.warmup_iter = 3
-    warm = [min(1, (iteration + 1) / 4) * 2 * value for iteration, value in enumerate(expected)]
-    found = [learning_rate(config, iteration, 30 if policy == "constant" else None) for iteration in range(7)]
-    assert policy == "cosine" or found == pytest.approx(warm)
 
 
-@pytest.mark.parametrize("total, rising", [(10, 1), (40, 4), (1000, 100), (10_000, 100), (None, 100)])
+@pytest.mark.parametrize("total, rising", [(10, 1), (1000, 100), (10_000, 100), (None, 100)])
 def test_the_warm_up_is_at_most_a_tenth_of_the_run(total, rising):
     config = Config(lr=1.0, lr_policy="constant", warmup_iter=100)
     rates = [learning_rate(config, iteration, total) for iteration in range(200)]
     assert rates == pytest.approx([min(1, (iteration + 1) / (rising + 1)) for iteration in range(200)])
 
 
-def test_a_cosine_without_an_end_stays_at_the_top():
-    assert learning_rate(Config(lr=2.0, lr_policy="cosine"), 1000) == 2
-
-
 # ---- EMA ----
 
-def one_weight(value):
-    module = torch.nn.Linear(1, 1, bias=False)
-    module.weight.data.fill_(value)
-    return module
-
-
 def test_ema_by_hand():
-    module, ema = one_weight(1.0), EMA(0.5)
-    ema.add("part", module)
+    module, ema = torch.nn.Linear(1, 1, bias=False), EMA(0.5)
+    module.weight.data.fill_(1.0)
+    ema.reset(module)
     expected = 1.0
     for iteration, value in enumerate((2.0, 3.0, 5.0, 7.0), 1):
         module.weight.data.fill_(value)
@@ -116,20 +95,8 @@ def test_ema_by_hand():
         decay = min(0.5, iteration / (iteration + 9))
         expected = decay * expected + (1 - decay) * value
     with ema.applied():
-        with ema.applied():
-            assert module.weight.item() == pytest.approx(expected)
         assert module.weight.item() == pytest.approx(expected)
     assert module.weight.item() == 7
-
-
-def test_without_decay_there_is_no_average():
-    module, ema = one_weight(1.0), EMA(0.0)
-    ema.add("part", module)
-    module.weight.data.fill_(2.0)
-    ema.update(1)
-    with ema.applied():
-        assert module.weight.item() == 2
-    assert ema.trained_weights() == {}
 
 
 def test_weights_that_replace_one_part_leave_the_averages_of_the_others(tmp_path):

@@ -1,7 +1,6 @@
-"""Configuration files: the published numbers, what is accepted, what is refused and how it is told."""
+"""Configuration files: the published numbers, good and bad values, and their messages."""
 import dataclasses
 import re
-import sys
 import warnings
 
 import pytest
@@ -12,10 +11,8 @@ from hypothesis import strategies as st
 
 from dataset.pair_list import ACTIONS
 from trainer_actvae import Trainer
-from utils import schema
 from utils.config import WITHOUT_EFFECT, dump_config, overridden_keys
 from utils.errors import UserError
-from utils.options import parse_options
 from utils.schema import Config
 from utils_file import load_config
 
@@ -104,37 +101,14 @@ def test_pose_yaml_is_the_defaults_written_out():
     assert set(written) | set(Trainer.unused) | {"workers"} == set(dataclasses.asdict(Config()))
 
 
-def explained_keys():
-    """Dotted keys whose line in some file of config/ ends in a comment."""
-    found = set()
-    for path in (ROOT / "config").glob("*.yaml"):
-        block = ""
-        for indent, name, rest in re.findall(r"^( *)(\w+):(.*)$", path.read_text(), re.MULTILINE):
-            block = block if indent else name
-            found |= {f"{block}.{name}" if indent else name} if "#" in rest else set()
-    return found
+@pytest.mark.parametrize("alias, name", [("Penn_pose_pred_time_2", "Penn_actvae"),
+                                         ("Penn_pose_pred_time128_2", "Penn_actvae_p2inetwork")])
+def test_names_of_the_published_release(alias, name):
+    assert load_config(ROOT / f"config/{alias}.yaml") == load_config(ROOT / f"config/{name}.yaml")
 
 
-BLOCKS = {"actvae": schema.NETWORK_KINDS["actvae"].values(), "generator": schema.NETWORK_KINDS["generator"].values(),
-          "pose_loss": [schema.PoseLossConfig], "augment": [schema.AugmentConfig], "image_loss": [schema.ImageLossConfig],
-          "discriminator": schema.NETWORK_KINDS["discriminator"].values()}
-
-
-def test_every_key_is_explained_in_a_yaml_file():
-    keys = {entry.name for entry in dataclasses.fields(Config)} - set(BLOCKS)
-    keys |= {f"{block}.{entry.name}" for block, kinds in BLOCKS.items() for kind in kinds for entry in dataclasses.fields(kind)}
-    assert keys - explained_keys() == set()
-
-
-def test_names_of_the_seed_page_include_the_pose_yaml():
-    assert load_config(ROOT / "config/Penn_pose_pred_time_2.yaml") == load_config(POSE_YAML)
-
-
-def test_the_other_name_of_the_seed_page_includes_the_p2i_yaml():
-    alias, whole = ROOT / "config/Penn_pose_pred_time128_2.yaml", ROOT / "config/Penn_actvae_p2inetwork.yaml"
-    if not alias.exists() and not whole.exists():
-        pytest.skip("the pose-to-image module is not here yet")
-    assert load_config(alias) == load_config(whole)
+def test_config_of_an_older_run_loads(load):
+    assert load("image_loss: {near: 0.0, colours: 0.0, vgg: 1}\n").image_loss.vgg == 1
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.name)
@@ -159,22 +133,6 @@ def test_authors_file_runs_as_it_is_with_one_warning(load, tmp_path):
     assert flat(config).items() >= PUBLISHED.items() and config.data_root == "/mnt/data/Penn_Action"
 
 
-@pytest.mark.parametrize("old, new, message", [
-    ("n_label: 9", "n_label: 10", r"c\.yaml:29: dis\.n_label is 10, but it must be 9"),
-    ("input_dim: 3", "input_dim: 1", r"dis\.input_dim is 1, but it must be 3"),
-    ("dec_im: {n_res: 4, n_upsample: 3}", "dec_im: 4", r"c\.yaml:26: 'dec_im' is a block of keys"),
-    ("init: kaiming", "innit: kaiming", r"c\.yaml:15: unknown key 'innit'"),
-])
-def test_authors_file_with_a_value_that_cannot_run(load, old, new, message):
-    assert old in AUTHORS
-    refused(load, AUTHORS.replace(old, new), message)
-
-
-def test_labels_are_counted_against_the_actions(load):
-    with pytest.warns(UserWarning, match="dis"):
-        assert load("actions: [walk, run]\ndis: {n_label: 2}\n").actions == ["walk", "run"]
-
-
 # ---- base ----
 
 def test_base_is_the_starting_point(load, tmp_path):
@@ -187,12 +145,9 @@ def test_base_is_the_starting_point(load, tmp_path):
 
 
 @pytest.mark.parametrize("text, message", [
-    ("base: c.yaml\n", r"c\.yaml: 'base' leads back"), ("base: loop.yaml\n", "'base' leads back"),
     ("lr: 1\nbase: none.yaml\n", r"none\.yaml: cannot read this configuration \(No such file"),
-    ("base: 3\n", r"c\.yaml:1: 'base' names a YAML file"), ("base: [c.yaml]\n", "'base' names"),
-    ('base: "a\\0b"\n', "'base' names"), ("base: bad.yaml\n", r"bad\.yaml:2: unknown key 'x'")])
-def test_base_that_cannot_be_followed(load, tmp_path, text, message):
-    (tmp_path / "loop.yaml").write_text("base: c.yaml\n")
+    ("base: 3\n", r"c\.yaml:1: 'base' names a YAML file"), ("base: bad.yaml\n", r"bad\.yaml:2: unknown key 'x'")])
+def test_base_that_cannot_be_read(load, tmp_path, text, message):
     (tmp_path / "bad.yaml").write_text("lr: 1\nx: 1\n")
     refused(load, text, message)
 
@@ -212,52 +167,36 @@ def test_good_values(load, text, key, value):
 
 @pytest.mark.parametrize("line, message", [
     ("batch_size: true", "'batch_size' must be an integer"), ("batch_size: 2.0", "'batch_size' must be an integer"),
-    ("batch_size: '2'", "'batch_size' must be an integer"), ("batch_size: 0", "'batch_size' must be at least 1"),
-    ("batch_size:", "'batch_size' must be an integer"), ("imsize: 8", "'imsize' must be at least 16"),
-    ("lr: fast", "'lr' must be a number"), ("lr: true", "'lr' must be a number"),
-    ("lr: .nan", "'lr' must be a number"),
-    ("lr: .inf", "'lr' must be a number"), ("lr: [1]", "'lr' must be a number"),
+    ("batch_size: 0", "'batch_size' must be at least 1"), ("batch_size:", "'batch_size' must be an integer"),
+    ("lr: fast", "'lr' must be a number"), ("lr: true", "'lr' must be a number"), ("lr: .nan", "'lr' must be a number"),
+    ("lr: [1]", "'lr' must be a number"), ("lr: 0", "'lr' must be more than 0"), ("beta2: 1", "'beta2' must be under 1"),
     ("generator: {norm_momentum: 1.5}", "in 'generator': 'norm_momentum' must be at most 1"),
-    ("lr: 0", "'lr' must be more than 0"),
-    ("lr: -1e-4", "'lr' must be more than 0"), (f"lr: {10 ** 400}", "'lr' must be a number"),
     ("lr_policy: linear", "'lr_policy' must be one of step, constant, cosine"), ("precision: 16", "'precision' must be text"),
-    ("data_root: 5", "'data_root' must be text"), ("data_root: ''", "'data_root' must be text"),
-    ('data_root: "a\\0b"', "'data_root' must be text"),
-    ('train_data_list: "\\ud800"', "'train_data_list' must be text"),
+    ("data_root: ''", "'data_root' must be text"), ('data_root: "a\\0b"', "'data_root' must be text"),
     ("actions: squat", "'actions' must be a list"), ("actions: []", "'actions' must be a list"),
     ("actions: [a, a]", "'actions' must be a list of different names"),
-    ("actions: [1, 2]", "'actions' must be a list"),
     ("actvae: 64", "'actvae' is a block of keys"), ("actvae: {z_dim: 0}", "in 'actvae': 'z_dim' must be at least 1"),
     ("actvae: {zdim: 3}", "in 'actvae': unknown key 'zdim'; did you mean 'z_dim'"),
     ("pose_loss: {1: 3}", "in 'pose_loss': unknown key '1'; known are reconstruction, kl"),
-    ("batchsize: 4", "unknown key 'batchsize'; did you mean 'batch_size'"),
-    ("learning: 4", "unknown key 'learning'; known are data_root")])
-def test_bad_value_is_told_with_file_line_and_key(load, line, message):
+    ("batchsize: 4", "unknown key 'batchsize'; did you mean 'batch_size'")])
+def test_bad_value_is_reported_with_file_line_and_key(load, line, message):
     refused(load, f"# a comment\n\n{line}\n", rf"c\.yaml:3(: |, ){message}")
 
 
-def test_betas_stay_under_one(load):
-    refused(load, "beta2: 1", r"c\.yaml:1: 'beta2' must be under 1")
-    refused(load, "", "--set beta1=1.5: 'beta1' must be under 1", "beta1=1.5")
-
-
 @pytest.mark.parametrize("text, line", [("lr: 1\nimsize: 64\nlr: 2\n", 3), ("actvae:\n  z_dim: 3\n  z_dim: 4\n", 3)])
-def test_key_that_stands_twice(load, text, line):
-    refused(load, text, rf"c\.yaml:{line}: key '\w+' stands here a second time")
+def test_duplicate_key(load, text, line):
+    refused(load, text, rf"c\.yaml:{line}: key '\w+' is set a second time here")
 
 
 @pytest.mark.parametrize("text, message", [
     ("lr: [1\n", r"c\.yaml:\d: not valid YAML"), ("lr: 1\n\tx: 2\n", r"c\.yaml:2: not valid YAML"),
-    ("a: b: c", "not valid YAML"), ("lr: !!python/object/apply:os.system ['false']", "not valid YAML"),
-    ("lr: \0", "not valid YAML"), ("a: 1\n---\nb: 2", "not valid"), ("lr: " + "[" * 1100, "not valid YAML"),
-    ("lr: !!bool x", "not valid YAML"), ("lr: !!int ''", "not valid YAML"), ("lr: 2020-99-99", "not valid YAML"),
-    ("- lr\n", "`key: value` lines"), ("lr", "`key: value` lines"), ("1: 2\n", "`key: value` lines"),
-    (b"lr: \xff", "not UTF-8")])
-def test_file_that_is_no_configuration(load, text, message):
+    ("lr: !!python/object/apply:os.system ['false']", "not valid YAML"), ("lr: !!int ''", "not valid YAML"),
+    ("- lr\n", "`key: value` lines"), ("1: 2\n", "`key: value` lines"), (b"lr: \xff", "not UTF-8")])
+def test_file_that_is_not_a_configuration(load, text, message):
     refused(load, text, message)
 
 
-def test_file_that_is_not_there(tmp_path):
+def test_missing_file(tmp_path):
     for path in (tmp_path / "none.yaml", tmp_path):
         with pytest.raises(UserError, match=re.escape(f"{path}: cannot read this configuration")):
             load_config(path)
@@ -272,12 +211,6 @@ def test_overrides_win_over_the_file_and_later_ones_over_earlier(load):
     assert (config.pose_loss.kl, config.pose_loss.reconstruction) == (0.01, 3)
 
 
-def test_one_option_may_set_several_keys(monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["script.py", "--config", "x.yaml", "--set", "lr=1", "imsize=64",
-                                     "--set", "actvae.z_dim=8"])
-    assert parse_options("").set == ["lr=1", "imsize=64", "actvae.z_dim=8"]
-
-
 def test_a_block_sets_the_same_keys_as_dots():
     assert overridden_keys(["lr=1", "actvae={z_dim: 64, kind: lstm_vae}", "pose_loss.kl=2", " batch_size =3", "augment={}"]) == {
         "lr", "actvae.z_dim", "actvae.kind", "pose_loss.kl", "batch_size"}
@@ -289,7 +222,7 @@ def test_a_block_sets_the_same_keys_as_dots():
     ("batchsize=3", "unknown key 'batchsize'; did you mean 'batch_size'"), ("lr.x=3", "'lr' has no keys below it"),
     ("actvae=3", "'actvae' is a block"), ("actvae.=3", "unknown key ''"), ("=3", "unknown key ''"),
     ("model.z_dim=64", "unknown key 'model'"), ("base=other.yaml", "unknown key 'base'")])
-def test_bad_override_is_told(load, override, message):
+def test_bad_override_is_reported(load, override, message):
     refused(load, "", re.escape(message), override)
 
 
@@ -299,12 +232,9 @@ VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | 
                       lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner,
                                                                                   max_size=3))
 KEYS = st.sampled_from([*(field.name for field in dataclasses.fields(Config)), *WITHOUT_EFFECT, "base", "<<"])
-SNIPPETS = st.lists(st.sampled_from([": ", "- ", "\n", "  ", "&a ", "*a", "<<", "!!int ", "!!float ", "!!bool ",
-                                     "!!timestamp ",
-                                     "!!set ", "!!binary ", "{", "}", "[", "]", "? ", "'", '"\\ud800"', "lr",
-                                     "actvae", "z_dim",
-                                     "dis", "n_label", "actions", "0", "1_0", "1:2", "|", ">", "#", "%", "\t", "~",
-                                     "@"])
+SNIPPETS = st.lists(st.sampled_from([": ", "- ", "\n", "  ", "&a ", "*a", "<<", "!!int ", "!!float ", "!!bool ", "!!set ",
+                                     "!!timestamp ", "!!binary ", "{", "}", "[", "]", "? ", "'", '"\\ud800"', "lr", "actvae",
+                                     "z_dim", "actions", "0", "1_0", "1:2", "|", ">", "#", "%", "\t", "~", "@"])
                     | st.text(max_size=3), max_size=12).map("".join)
 
 

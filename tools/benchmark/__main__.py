@@ -3,10 +3,10 @@ import argparse
 import torch
 
 from tools import benchmark
-from tools.benchmark import p2i, pose, processes, waiting
+from tools.benchmark import p2i, pose, processes
 from utils.errors import command
 
-COMMANDS = {"pose": pose, "p2i": p2i, "processes": processes, "waiting": waiting}
+COMMANDS = {"pose": pose, "p2i": p2i, "processes": processes}
 
 
 def main():

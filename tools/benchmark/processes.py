@@ -5,7 +5,7 @@ import sys
 
 import torch
 
-from tools.benchmark import in_turns
+from tools.benchmark import seconds
 from trainer_actvae import Trainer
 from utils import processes
 from utils.errors import command
@@ -15,14 +15,14 @@ TURNS = 30
 
 
 def worker():
-    """Print the seconds of a training step. `torchrun` runs this; each process works on its share of the batch."""
+    """Print the seconds of a training step. `torchrun` runs this; each process works on its part of the batch."""
     config = Config()
     with processes.job():
         trainer, rows = Trainer(config), config.batch_size // processes.world_size()
         batch = {"poses": torch.rand(rows, 6, 13, 2) * 2 - 1, "action": torch.arange(rows) % 9}
-        seconds = in_turns({"": lambda: trainer.update(batch)}, TURNS)[""]
+        spent = seconds(lambda: trainer.update(batch), TURNS)
         if processes.is_rank_zero():
-            print(seconds)
+            print(spent)
 
 
 def main():

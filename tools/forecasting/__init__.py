@@ -1,1 +1,0 @@
-"""Pose forecasting on Penn Action by the published protocol: the table that Chao et al. and TP-RNN report."""
