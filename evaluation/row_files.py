@@ -2,6 +2,9 @@
 
 Axes: N windows, K samples, T steps, J = 13 joints.
 """
+import zipfile
+import zlib
+
 import numpy as np
 
 from evaluation.registry import MOTION, RATIOS
@@ -46,5 +49,5 @@ def read_saved_poses(path):
         if motions.shape[2:] != (13, 2) or not len(motions) or not np.isfinite(motions).all():
             raise ValueError("no poses")
         return [(f"{video}_{frame}", motion, str(action)) for motion, video, frame, action in zip(motions, *names, strict=True)]
-    except (OSError, ValueError, KeyError, IndexError, EOFError):
+    except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, zipfile.BadZipFile, zlib.error):
         raise UserError(f"{path}: not the poses of a test, as --save_poses writes them") from None

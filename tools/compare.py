@@ -11,6 +11,7 @@ import argparse
 import csv
 import io
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +34,8 @@ def read_rows(folder):
     try:
         with np.load(path, allow_pickle=False) as content:
             return dict(content)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: not the numbers of a test's rows ({error})") from None
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: not the scores of a test's windows ({error})") from None
 
 
 def check_options(folders):

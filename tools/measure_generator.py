@@ -53,7 +53,7 @@ class Clip(NamedTuple):
 def kept_videos(root, path):
     """The names of the videos to render, see the module; `path` is a file with one name a line, or None."""
     if path is not None:
-        return list(read_test_videos(path))
+        return sorted(read_test_videos(path))
     if (root / "clips.csv").is_file():
         with open(root / "clips.csv", encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))

@@ -84,13 +84,15 @@ def changes(config, path):
     return [f"{key}: {earlier[key]} -> {value}" for key, value in now.items() if key in earlier and earlier[key] != value]
 
 
-def _apply_file(config, path):
-    """Set the keys of a YAML file after those of its `base`."""
+def _apply_file(config, path, above=()):
+    """Set the keys of a YAML file after those of its `base`; `above` are the files whose base it is."""
+    if path.resolve() in above:
+        raise UserError(f"{path}: 'base' leads back to this file")
     values, lines = _read(path)
     if "base" in values:
         if not _is_text(values["base"]):
             raise UserError(f"{path}:{lines['base']}: 'base' names a YAML file")
-        _apply_file(config, path.parent / values.pop("base"))
+        _apply_file(config, path.parent / values.pop("base"), (*above, path.resolve()))
     idle = [key for key in values if key in WITHOUT_EFFECT]
     if idle:
         warnings.warn(f"{path}: keys without effect: {', '.join(idle)}", stacklevel=4)
@@ -119,7 +121,7 @@ def _read(path):
     if values is None:
         return {}, {}
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise UserError(f"{path}: a configuration is a list of `key: value` lines")
+        raise UserError(f"{path}: a configuration consists of `key: value` lines")
     for block in (node, *(value for _, value in node.value if isinstance(value, yaml.MappingNode))):
         names = [key.value for key, _ in block.value]
         for number, (key, _) in enumerate(block.value):

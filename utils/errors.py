@@ -56,6 +56,9 @@ def command(main):
         except OSError as error:                       # a full disk or missing rights, described by the system
             _report(f"error: {error.filename or 'a file'}: {error.strerror or error}")
             status = FailedRun.status
+        except UnicodeError as error:
+            _report(f"error: a name or an option contains bytes that are not text ({error})")
+            status = UserError.status
         except KeyboardInterrupt:
             _report("interrupted")
             status = 130

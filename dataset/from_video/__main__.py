@@ -78,7 +78,8 @@ def run(options, detector):
     usable = with_splits([clip for clip in clips if clip.name in results and results[clip.name]["parts"]])
     for clip in usable:
         records.relabel(clip, results[clip.name])
-    write_json(records.out / RATES, {part: record["fps"] for record in results.values() for part in record["parts"]})
+    known = [results.get(clip.name) or records.earlier(clip.name) for clip in clips]       # also of clips that failed this time
+    write_json(records.out / RATES, {part: record["fps"] for record in known if record for part in record["parts"]})
     seen = {clip.name: clip for clip in (*clips, *usable) if clip.name in results}
     write_report(records.out, seen.values(), results, problems, len(clips))
     if removed:
@@ -86,7 +87,8 @@ def run(options, detector):
     if not usable:
         print(f"{records.out}: no clip could be used")
         return UserError.status
-    print(f"{len(usable)} of {len(clips)} clips in {records.out}, {len(problems)} problems; see index.html and report.txt there")
+    print(f"{len(usable)} of {len(clips)} clips in {records.out}, {len(problems)} problem{'s' * (len(problems) != 1)}; see index.html "
+          "and report.txt there")
     _print_summary(usable, records.out, max(
         record["frames"] for record in results.values()) if options.every_frame else options.clip)
     return FailedRun.status if problems else 0

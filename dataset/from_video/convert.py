@@ -108,7 +108,8 @@ def convert(out, clip, video, settings, detect, poses=None):
         if not reason or settings.keep_doubtful:
             names.append(clip.name + (f".{len(names) + 1}" if names else ""))
             _write_frames(out, names[-1], part, seen, persons)
-            label = label_bytes(clip.action, "front", track.joints[part], size[::-1], clip.train, track.visible[part])
+            label = label_bytes(clip.action, "front", track.joints[part], size[::-1], clip.train is not False,
+                                track.visible[part])
             write_bytes(out / "labels" / f"{names[-1]}.mat", label)
             used += part
     shutil.rmtree(out / "unsorted")

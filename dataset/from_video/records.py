@@ -25,6 +25,10 @@ class Records:
     def _path(self, name):
         return self.out / "clips" / f"{name}.json"
 
+    def earlier(self, name):
+        """The record of a clip that an earlier run converted, or None."""
+        return _read(self._path(name))
+
     def finished(self, clip, key):
         """The record of a clip that was finished with the same video and settings (`key`), or None."""
         record = _read(self._path(clip.name))

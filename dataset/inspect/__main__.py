@@ -34,14 +34,15 @@ BINS, FASTEST = 12, 0.12     # of a histogram: bins, and its largest displacemen
 def actions_of(path):
     """The action names in a list, by id; ids without rows get a made-up name. The nine actions of the paper for other files."""
     try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+        lines = Path(path).read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError):
         return ACTIONS                       # reading the list reports the error
     names = {}
     for fields in (line.split(",") for line in lines):
         columns = Columns.of(len(fields))
-        if columns and fields[columns.action + 1].isdecimal() and len(fields[columns.action + 1]) < 5:
-            names.setdefault(int(fields[columns.action + 1]), fields[columns.action])
+        number = fields[columns.action + 1].strip() if columns else ""
+        if number.isdecimal() and len(number) < 5:
+            names.setdefault(int(number), fields[columns.action])
     return tuple(names.get(number, f"(id {number})") for number in range(max(names) + 1)) if names else ACTIONS
 
 
@@ -56,7 +57,9 @@ def strip(pairs, row):
             h, w = found.shape[:2]
             if frame_mask(path).is_file():
                 found = draw_mask(found, load_mask(frame_mask(path), (h, w)))
-            picture = picture_from_frame(found, np.minimum(pairs.crop[row], [w, h, w, h]), SIDE)
+            crop = np.minimum(pairs.crop[row], [w, h, w, h])
+            if complete := complete and (crop[2:] > crop[:2]).all():       # not of a frame that was shrunk
+                picture = picture_from_frame(found, crop, SIDE)
         except FrameError:
             complete = False
         cells.append(draw_skeleton(picture, joints[frame]))
