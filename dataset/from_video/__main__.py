@@ -87,8 +87,8 @@ def run(options, detector):
     if not usable:
         print(f"{records.out}: no clip could be used")
         return UserError.status
-    print(f"{len(usable)} of {len(clips)} clips in {records.out}, {len(problems)} problem{'s' * (len(problems) != 1)}; see index.html "
-          "and report.txt there")
+    print(f"{len(usable)} of {len(clips)} clips in {records.out}, {len(problems)} problem{'s' * (len(problems) != 1)}; see "
+          "index.html and report.txt there")
     _print_summary(usable, records.out, max(
         record["frames"] for record in results.values()) if options.every_frame else options.clip)
     return FailedRun.status if problems else 0

@@ -53,4 +53,4 @@ def test_tests_of_other_windows_are_refused(tmp_path, run_script):
     assert "name a run that was tested" in run_script(compare.main, first, tmp_path / "none").err
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / ROWS).write_text("no numbers")
-    assert "not the numbers" in run_script(compare.main, first, tmp_path / "c").err
+    assert "not the scores" in run_script(compare.main, first, tmp_path / "c").err
