@@ -191,9 +191,9 @@ def make_trainer(options, config, run, trainer_class):
     if weights:
         trainer.restore(weights, optimizers=options.resume and not options.test)
         trainer.iteration = 0 if options.pretrain and not options.test else weights.iteration
-        if options.resume:
-            run.log.info("going on from iteration %d, epoch %d, of %s", weights.iteration, weights.snapshot.epoch + 1,
-                         weights.files[min(weights.files)])
+        if options.resume and weights.snapshot:
+            run.log.info("%s iteration %d, epoch %d, of %s", "weights of" if options.test else "going on from", weights.iteration,
+                         weights.snapshot.epoch + 1, weights.files[min(weights.files)])
     if pose_module:
         trainer.restore(pose_module)
         run.log.info("pose module of %s", options.vae_path)

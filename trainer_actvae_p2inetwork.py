@@ -31,6 +31,7 @@ class Frames(NamedTuple):
     poses: list[torch.Tensor]              # three of (B, J, 2)
     box: torch.Tensor                      # (B, 1, S, S) 1 inside the person box of k3
     action: torch.Tensor                   # (B,)
+    mask: torch.Tensor | None = None       # (B, 1, S, S) of the source's person, for generators that use it
 
 
 class Pair(NamedTuple):
@@ -122,8 +123,9 @@ class Trainer(BaseTrainer):
         """One training iteration: :meth:`update_published`, or :meth:`update_person` if the losses ask for it.
 
         Args:
-            batch: collated items of :class:`dataset.image_loader2.PennActionPairs`. With `frame_indices` (B, 3), `images` and
-                `person_masks` hold only the source and the targets k1, r and k3, and `masks` only k3.
+            batch: collated items of :class:`dataset.image_loader2.PennActionPairs` or :class:`dataset.mixture.TrainingPairs`.
+                With `frame_indices` (B, 3), `images` and `person_masks` hold only the source and the targets k1, r and k3, and
+                `masks` only k3.
             picks: frame indices (k1, r, k3), see :func:`draw_frame_indices`; None takes the batch's or draws them.
             noise: (2, L, B, Z) of the two roll-outs, or None to draw it.
         Returns:
@@ -133,7 +135,8 @@ class Trainer(BaseTrainer):
         """
         targets, fetched = batch["poses"].shape[1] - 1, "frame_indices" in batch
         steps = self.config.steps if self.config.pairs == "anywhere" else self.actvae.steps(targets)
-        picks = batch["frame_indices"][0] if fetched else picks or draw_frame_indices(self.random, targets, steps)
+        if fetched or picks is None:
+            picks = batch["frame_indices"][0] if fetched else draw_frame_indices(self.random, targets, steps)
         first, step, third = map(int, picks)
         frames = [0, first + 1, min(step + 1, targets), third + 1]          # a pair has one target, for all updates
 
@@ -149,13 +152,15 @@ class Trainer(BaseTrainer):
             losses = self.update_person(Pair(source, source_pose, masks[0], pictures[2], poses[2], masks[3], action))
         else:
             box = (batch["masks"] if fetched else batch["masks"][:, third:third + 1])[:, 0].to(self.device, non_blocking=True)
-            losses = self.update_published(Frames(source, source_pose, pictures, poses, box, action), step, steps, noise)
+            mask = chosen("person_masks")[0] if self.generator.uses_mask and "person_masks" in batch else None
+            losses = self.update_published(Frames(source, source_pose, pictures, poses, box, action, mask), step, steps, noise)
         self.end_iteration()
         weights = vars(self.config.image_loss)
         return {name: loss.detach() for name, loss in losses.items() if weights["adversarial" if name in ADVERSARIAL else name]}
 
     def update_published(self, frames, step, steps, noise=None):
-        """The published iteration: two steps of the discriminator and two of the generator, or one without adversarial loss.
+        """The published iteration: two steps of the discriminator and two of the generator; without adversarial loss one of the
+        generator alone.
 
         Args:
             frames: :class:`Frames`.
@@ -166,11 +171,13 @@ class Trainer(BaseTrainer):
         weights = self.config.image_loss
         (first, second, third), (first_pose, second_pose, third_pose) = frames.pictures, frames.poses
 
+        known = {} if frames.mask is None else {"mask": frames.mask}
+
         def render(pose):
             # also without gradients in train mode, as published: all passes count in the running statistics
             generator = self.trained_generator if torch.is_grad_enabled() else self.generator
             with self.autocast():
-                return generator(frames.source, frames.source_pose, pose, frames.action)
+                return generator(frames.source, frames.source_pose, pose, frames.action, **known)
 
         def maps(pose):
             return gaussian_maps(pose, self.config.imsize)                                          # (B, J, S, S)

@@ -1,5 +1,6 @@
 """Perceptual loss: L1 distances of VGG-19 features (published system, "P2I")."""
 import logging
+import re
 from pathlib import Path
 
 import torch
@@ -68,13 +69,23 @@ class VGGLoss(nn.Module):
                 nn.init.zeros_(layer.bias)
 
     def _load(self, weights, origin):
-        """Load a state dict of the whole vgg19 or of its features; layers that are not used are ignored."""
-        weights = {name.removeprefix("features."): value for name, value in weights.items()}
         try:
-            self.features.load_state_dict({name: weights[name] for name in self.features.state_dict() if name in weights})
+            self.load_state_dict(weights)
         except RuntimeError as error:
             reason = " ".join(str(error).split("\n")[1:2]).strip()
             raise UserError(f"vgg_weights: {origin}: not the weights of torchvision's vgg19 ({reason})") from None
+
+    def _load_from_state_dict(self, state_dict, prefix, *rest):
+        """Accept state dicts of the whole vgg19 and of its features alone; ignore layers that are not used."""
+        for key in [key for key in state_dict if key.startswith(prefix)]:
+            match = re.fullmatch(r"(?:features\.)?(\d+)\.(\w+)", key[len(prefix):])
+            if match:
+                value = state_dict.pop(key)
+                if int(match[1]) < DEPTH:
+                    state_dict[f"{prefix}features.{match[1]}.{match[2]}"] = value
+            elif key.startswith(f"{prefix}classifier."):
+                del state_dict[key]
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
 def _read_weights(path):

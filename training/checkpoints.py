@@ -110,6 +110,11 @@ def remove_old(folder, parts, keep_last=0, keep_every=0):
         for part in outdated:
             if part in snapshot.files:
                 snapshot.files[part].unlink(missing_ok=True)
+    newest = find_snapshots(folder, parts)[-1].iteration
+    for snapshot in find_snapshots(folder, (STATE,)):
+        if snapshot.iteration < newest and not {*parts} <= snapshot.files.keys():               # of a process killed while saving
+            for part in {*parts, NETWORKS, STATE} & snapshot.files.keys():
+                snapshot.files[part].unlink(missing_ok=True)
     for path in Path(folder).iterdir():
         if UNFINISHED.fullmatch(path.name):
             path.unlink(missing_ok=True)

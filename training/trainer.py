@@ -191,13 +191,13 @@ class BaseTrainer:
             save_snapshot(checkpoint_dir, iteration, epoch, self.parts, self.optimizers, state, describe(self.config, self.keys),
                           self.config.keep_last, self.config.keep_every)
 
-    def resume(self, folder):
+    def resume(self, checkpoint_dir):
         """Go on from the newest complete snapshot of a checkpoints folder: :class:`training.weights.Weights`.
 
         Folders of the published system, which lack the training state, resume with `optimizer.pt`. Raises :class:`UserError`: no
         such snapshot, one of other networks, or a damaged one.
         """
-        weights = self.find_weights(folder)
+        weights = self.find_weights(checkpoint_dir)
         self.restore(weights, optimizers=True)
         return weights
 
@@ -224,6 +224,9 @@ class BaseTrainer:
             if name in self.optimizers:
                 self.ema.reset(self.parts[name])
         if optimizers:
+            if weights.snapshot is None:
+                raise UserError(f"{weights.origin.parent}: no training state here to go on from; --pretrain starts from these "
+                                "weights")
             self.iteration = weights.iteration
             self._load_training_state(weights.snapshot, next(iter(weights.files.values())).parent)
 

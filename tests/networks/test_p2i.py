@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torchvision
 from conftest import ROOT
 
 from model_variants import build_generator
@@ -13,6 +14,7 @@ from training.weights import find_pose_module
 from utils.config import load_config
 from utils.errors import UserError
 from utils.schema import Config
+from vgg import VGGLoss
 
 CONFIG = ROOT / "config" / "Penn_actvae_p2inetwork.yaml"
 LOSSES = ["d_real", "d_sampled", "reconstruction", "vgg", "g_adversarial", "features", "g_sampled"]
@@ -218,3 +220,11 @@ def test_rendering_does_not_wait_for_the_device_at_every_batch_norm():
         network = build_generator(Config().generator, 9)
     with evaluating(network):
         assert not network.training
+
+
+@pytest.mark.parametrize("prefix", ["", "features."])
+def test_vgg_loads_the_state_dict_of_torchvision(prefix):
+    layers = torchvision.models.vgg19().features.state_dict()
+    loss = VGGLoss("random")
+    loss.load_state_dict({prefix + name: value for name, value in layers.items()})
+    assert torch.equal(loss.features[0].weight, layers["0.weight"])
