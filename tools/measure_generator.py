@@ -11,6 +11,7 @@ Axes: T pictures of a video, S their side.
 """
 import argparse
 import csv
+import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from dataset.penn_action import find_labels, read_annotation, read_test_videos
 from dataset.penn_layout import frame_mask
 from evaluation.picture_metrics import Videos, flicker, psnr, psnr_where, ratio, ssim
 from model_variants import build_generator
+from networks.body_parts import NAMES
 from pose.masks import read_mask
 from training.checkpoints import load_part
 from training.weights import adopt, find_weights
@@ -74,6 +76,27 @@ def read_clip(root, name, size, count):
     masks = np.stack([letterboxed(mask, box, size) for mask in masks])
     poses = pose_to_picture(annotation.joints[numbers - 1], box, size).astype(np.float32)
     return Clip(name, as_image(pictures), torch.from_numpy(masks).movedim(-1, 1) / 255, torch.from_numpy(poses))
+
+
+@torch.no_grad()
+def outline_iou(network, root, path, size):
+    """Intersection over union (N,) of parts that the generator segments with outlines in a JSON file, data_lists/README.md."""
+    found = []
+    for row in json.loads(Path(path).read_text(encoding="utf-8")):
+        annotation = read_annotation(root / "labels" / f"{row['video']}.mat")
+        folder = root / "frames" / row["video"]
+        frame = folder / frame_files(frame_names(folder), len(annotation.joints))[row["frame"]]
+        box, number = np.array([0, 0, *annotation.size[::-1]]), NAMES.index(row["part"])
+        mask = letterboxed(np.uint8(255 * read_mask(frame_mask(frame), annotation.size))[..., None], box, size)[..., 0] / 255
+        pose, outline = (torch.from_numpy(pose_to_picture(points[None], box, size)).float()
+                         for points in (annotation.joints[row["frame"] - 1], np.array(row["polygon"])))
+        ownership, _, mask = network.segment_parts(as_image(picture_from_frame(read_frame(frame, frame), box, size)[None]), pose,
+                                                   torch.from_numpy(mask).float()[None, None])
+        true = np.zeros((size, size), np.uint8)
+        cv2.fillPoly(true, [np.round(((outline[0].numpy() + 1) * size / 2 - 0.5) * 16).astype(np.int32)], 1, shift=4)
+        ours, true = ((ownership.argmax(1) == number) & (mask[:, 0] > PERSON))[0].numpy(), true > 0
+        found.append((ours & true).sum() / max(1, (ours | true).sum()))
+    return np.array(found)
 
 
 def load_generator(folder):
@@ -134,6 +157,7 @@ def main():
     parser.add_argument("--videos", type=Path, metavar="FILE", help="names of the videos, one a line")
     parser.add_argument("--pictures", type=int, default=12, help="rendered pictures of each video (default: %(default)s)")
     parser.add_argument("--size", type=int, default=128, help="side of the pictures (default: %(default)s)")
+    parser.add_argument("--outlines", type=Path, metavar="FILE.json", help="also measure how well parts are segmented")
     parser.add_argument("--clips", action="store_true", help="also a table of each weights' clips")
     parser.add_argument("--out", type=Path, metavar="FILE.md", help="also write the tables")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also write a sheet: of each clip a row of true pictures, and "
@@ -156,6 +180,9 @@ def main():
     text = table({name: mean(list(clips.values())) for name, clips in rows.items()})
     if options.clips:
         text += "".join(f"\n{folder}\n\n{table(rows[folder])}" for folder in generators)
+    for folder, network in generators.items() if options.outlines else ():
+        found = outline_iou(network, options.root, options.outlines, options.size)
+        text += f"\n{folder}: mean IoU {found.mean():.3f} of the parts with {len(found)} outlines\n"
     print(text)
     if options.out:
         write_text(options.out, text)
