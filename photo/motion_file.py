@@ -24,7 +24,6 @@ from utils.errors import UserError
 from utils.files import file_stem, unused_name
 
 VIDEOS = ENDINGS | ANIMATIONS
-POSES = {".json", ".csv"}
 MOST_LISTED = 8           # frames named in a message
 MAX_FRAME = 1280          # pixels; the detector sees larger frames of a video at this size
 
@@ -139,7 +138,7 @@ def _read_folder(folder, options, detector):
 
     Single poses beside motions are those of photos.
     """
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in {*POSES, ".npz", ".mat", *VIDEOS})
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in {".json", ".npz", ".mat", *VIDEOS})
     single = {path: pose for path in files if path.suffix.lower() == ".json" and (pose := _single_pose(path)) is not None}
     motions = [motion for path in files if path not in single for motion in _read(path, options, detector)]
     if not motions and len(single) > 1:

@@ -5,6 +5,8 @@ read this, so photos are cropped with the margins of the training poses nearest 
 
 Axes: A actions, N windows, J = 13 joints. Margins are left, top, right, bottom, fractions of the longer side of the pose's box.
 """
+import zipfile
+import zlib
 from typing import NamedTuple
 
 import numpy as np
@@ -90,6 +92,6 @@ def read_statistics(weights):
             found = Statistics(**{name: content[name] for name in Statistics._fields if name in content})
         if found.poses.shape != (len(found.action), 13, 2) or found.margins.shape != (len(found.action), 4):
             raise ValueError("shapes")
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         raise UserError(f"{path}: these are not the statistics of training data that training writes") from None
     return found._replace(actions=tuple(found.actions.tolist()), steps=int(found.steps))

@@ -46,7 +46,10 @@ def find_subject(given, inputs, trainer):
     del given                                                # its mask is large
     if subject.background is None and trainer.renders and trainer.cuts_out:
         seen = inputs.backdrop is None or inputs.clips.layers
-        subject = subject._replace(background=inpaint_photo(trainer, subject) if seen else subject.pixels)
+        try:
+            subject = subject._replace(background=inpaint_photo(trainer, subject) if seen else subject.pixels)
+        except UserError as error:
+            raise UserError(f"{subject.photo.path}: {error}") from None
     return subject
 
 

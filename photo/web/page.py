@@ -65,15 +65,20 @@ def controls(actions):
 
 
 def errors_shown(outputs):
-    """Decorate an event of :class:`Visits`, which has so many outputs: errors are shown in the second one, the message."""
+    """Decorate an event of :class:`Visits` that has this many outputs: errors are shown in the second one, the message."""
     def decorate(work):
         @wraps(work)
         def run(self, *inputs):
             try:
                 yield from work(self, *inputs)
             except UserError as error:                       # without the name of the visitor's folder
-                text = re.sub(rf"{re.escape(str(self.root))}/\w+/(clips_\w+/)?", "", str(error))
-                yield gr.skip(), message(text, bad=True), *(gr.skip() for _ in range(outputs - 2))
+                text = re.sub(rf"{re.escape(str(self.root))}/\w+/(clips_\w+/)?", "", str(error)).replace(", or --force", "")
+            except Exception:                                # otherwise the page would wait for ever
+                self.studio.log.exception("an error of the page")
+                text = "This did not work because of an error in this program; the terminal in which it runs shows it."
+            else:
+                return
+            yield gr.skip(), message(text, bad=True), *(gr.skip() for _ in range(outputs - 2))
         return run
     return decorate
 
