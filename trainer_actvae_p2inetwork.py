@@ -10,7 +10,7 @@ import torch
 import network_actvae_p2inetwork as p2i
 from model_variants import build_generator
 from network_actvae import build_pose_module
-from networks.layers import at_least_float32, evaluating
+from networks.layers import at_least_float32, evaluating, without_gradient
 from training.batchnorm import synchronise
 from training.prediction import Prediction
 from training.rendering import render
@@ -49,16 +49,6 @@ class Pair(NamedTuple):
 def draw_frame_indices(generator, targets, steps):
     """Indices (k1, r, k3) from 0: target of the first update, step of the roll-outs, target of the third update."""
     return tuple(int(torch.randint(limit, (), generator=generator)) for limit in (targets, steps, targets))
-
-
-@contextmanager
-def without_gradient(module):
-    """Freeze the weights of a module within a `with` block; gradients still flow through it."""
-    module.requires_grad_(False)
-    try:
-        yield
-    finally:
-        module.requires_grad_(True)
 
 
 class Trainer(BaseTrainer):

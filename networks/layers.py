@@ -62,3 +62,13 @@ def evaluating(network):
         for layer, mean, variance in kept:
             layer.running_mean.copy_(mean)
             layer.running_var.copy_(variance)
+
+
+@contextmanager
+def without_gradient(module):
+    """Freeze the weights of a module within a `with` block; gradients still flow through it."""
+    module.requires_grad_(False)
+    try:
+        yield
+    finally:
+        module.requires_grad_(True)
