@@ -73,6 +73,8 @@ def errors_shown(outputs):
                 yield from work(self, *inputs)
             except UserError as error:                       # without the name of the visitor's folder
                 text = re.sub(rf"{re.escape(str(self.root))}/\w+/(clips_\w+/)?", "", str(error)).replace(", or --force", "")
+            except OSError as error:                         # the visit's files are gone, or the disk is full
+                text = f"A file of this visit cannot be used ({error.strerror or error}). Give the photo again."
             except Exception:                                # otherwise the page would wait for ever
                 self.studio.log.exception("an error of the page")
                 text = "This did not work because of an error in this program; the terminal in which it runs shows it."
